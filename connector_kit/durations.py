@@ -1,0 +1,62 @@
+"""Lengths of time as a person writes them: `30s`, `1m30s`, `250ms`, `2h`, `1d`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+__all__ = ["Duration"]
+
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[dhms])")
+_WHOLE = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|us|[dhms])\s*)+")
+
+
+class Duration(float):
+    """A length of time in seconds, zero or more: a float that is read from and shown as text.
+
+    >>> Duration.parse("1m30s")
+    Duration('1m30s')
+    >>> Duration.of(0.25) + 1
+    1.25
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Read `30s`, `1m30s`, `1.5h`. Raises `ValueError` with what is expected."""
+        if not _WHOLE.fullmatch(text):
+            raise ValueError('a duration like "30s", "1m30s", "250ms", "2h" or "1d"')
+        return cls(math.fsum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+
+    @classmethod
+    def of(cls, given: str | float | timedelta) -> Duration:
+        """Take text, a number of seconds or a timedelta. Raises `ValueError` for a negative or endless one."""
+        if isinstance(given, str):
+            return cls.parse(given)
+        seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"a duration of zero or more seconds, not {given}")
+        return cls(seconds)
+
+    @property
+    def ns(self) -> int:
+        """The same in nanoseconds, rounded."""
+        return round(self * 1_000_000_000)
+
+    def __str__(self) -> str:
+        if self < 1:
+            return f"{float(self) * 1000:g}ms" if self else "0s"
+        rest, parts = float(self), []
+        for unit in ("d", "h", "m"):
+            count, rest = divmod(rest, _UNITS[unit])
+            if count:
+                parts.append(f"{count:g}{unit}")
+        if rest:
+            parts.append(f"{rest:.6g}s")
+        return "".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Duration({str(self)!r})"

@@ -1,0 +1,170 @@
+"""What happens inside a stack of wrappers and a run, as frozen values, and how it reaches whoever observes.
+
+A wrapper calls `emit`; the event goes to the observers of every `observing` block the call runs in. Who observes is
+therefore decided outside (by the `Observed` wrapper or a run), per call, and no wrapper carries an observer around.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .records.page import Quota
+
+__all__ = [
+    "CallFinished",
+    "EntityFinished",
+    "EntityStarted",
+    "Event",
+    "Observer",
+    "PageDelivered",
+    "PageWritten",
+    "PermitGranted",
+    "QuotaHeard",
+    "RetryScheduled",
+    "StreamFinished",
+    "TimeLimitPassed",
+    "emit",
+    "observing",
+]
+
+
+@attrs.frozen
+class CallFinished:
+    """A call that is no stream has ended, after `seconds`; `error` says how, where it failed."""
+
+    operation: str
+    entity: str | None
+    seconds: float
+    error: Exception | None = None
+
+
+@attrs.frozen
+class PageDelivered:
+    """A stream has delivered a page of `records` records, `seconds` after it was asked for."""
+
+    entity: str
+    records: int
+    seconds: float
+
+
+@attrs.frozen
+class StreamFinished:
+    """A stream has ended, `seconds` after it was last asked; `error` says how, where it failed."""
+
+    entity: str
+    seconds: float
+    error: Exception | None = None
+
+
+@attrs.frozen
+class RetryScheduled:
+    """Attempt number `attempt` (1 is the first) failed with `error`; the next one comes after `wait` seconds."""
+
+    operation: str
+    entity: str | None
+    attempt: int
+    wait: float
+    error: Exception
+
+
+@attrs.frozen
+class PermitGranted:
+    """A limiter has let a call through after `waited` seconds. Only sent where there was a wait."""
+
+    operation: str
+    entity: str | None
+    waited: float
+
+
+@attrs.frozen
+class QuotaHeard:
+    """The other side told of its quota, with a page or with a refusal."""
+
+    entity: str | None
+    quota: Quota
+
+
+@attrs.frozen
+class TimeLimitPassed:
+    """A call or a wait for a page was given up after `limit` seconds."""
+
+    operation: str
+    entity: str | None
+    limit: float
+
+
+@attrs.frozen
+class EntityStarted:
+    """A run begins to read an entity; `resumed` says that it goes on where an earlier run stopped."""
+
+    entity: str
+    mode: str
+    resumed: bool
+
+
+@attrs.frozen
+class PageWritten:
+    """A run has written a page and its checkpoint; `rows` is what this run has written of the entity so far."""
+
+    entity: str
+    records: int
+    rows: int
+    seconds: float
+
+
+@attrs.frozen
+class EntityFinished:
+    """A run is done with an entity: `complete`, `stopped` or `failed`."""
+
+    entity: str
+    status: str
+    rows: int
+    error: Exception | None = None
+
+
+Event: TypeAlias = (
+    CallFinished
+    | PageDelivered
+    | StreamFinished
+    | RetryScheduled
+    | PermitGranted
+    | QuotaHeard
+    | TimeLimitPassed
+    | EntityStarted
+    | PageWritten
+    | EntityFinished
+)
+
+
+class Observer(Protocol):
+    """Hears of events. It is called in the middle of things: it must be quick, must not block and must not raise."""
+
+    def observe(self, event: Event, /) -> None:
+        """Take note of one event."""
+        ...
+
+
+_observers: ContextVar[tuple[Observer, ...]] = ContextVar("connector_kit.observers", default=())
+
+
+def emit(event: Event) -> None:
+    """Hand an event to the observers of the running call, innermost first."""
+    for observer in _observers.get():
+        observer.observe(event)
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Let `observer` hear what is emitted by calls made in this block, and in tasks started from it."""
+    token = _observers.set((observer, *_observers.get()))
+    try:
+        yield
+    finally:
+        _observers.reset(token)

@@ -1,0 +1,182 @@
+"""The contracts: what a connector is, what it may do besides, and what limiters and destinations are.
+
+Protocols only. An object satisfies one by having its methods; nothing is inherited or registered. The defaults of the
+optional ones are in `connector_kit.capabilities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from .records.catalog import Catalog, Entity
+from .records.checkpoint import Checkpoint, Mode
+from .records.page import Cursor, Page, Quota, Record
+
+__all__ = [
+    "Connector",
+    "Destination",
+    "FullConnector",
+    "HearsQuota",
+    "Limiter",
+    "SupportsPartitions",
+    "SupportsSample",
+    "SupportsValidation",
+    "SyncConnector",
+]
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """A data source. Any object with these four methods is one; the laws it keeps are in docs/reference/laws.md."""
+
+    async def connect(self) -> None:
+        """Open what reads need. Raises a `ConnectorError` where that fails."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Release everything. Safe at any time and twice; `connect` may follow."""
+        ...
+
+    async def discover_schema(self) -> Catalog:
+        """Say which entities there are and what their records look like."""
+        ...
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read an entity page by page: from `since` (inclusive, on the replication key), going on at `cursor`.
+
+        Raises `UnknownEntityError` for a name that is not in the catalog. With `async def` and `yield` this is an
+        async generator, which is called without `await`.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsSample(Protocol):
+    """Has a cheaper way to a few records than the beginning of a full read."""
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give at most `limit` records, each of which a full read would deliver."""
+        ...
+
+
+@runtime_checkable
+class SupportsValidation(Protocol):
+    """Can tell that its configuration is wrong without asking anybody."""
+
+    def validate_config(self) -> None:
+        """Raise `ConfigError` with every problem there is. No I/O."""
+        ...
+
+
+@runtime_checkable
+class SupportsPartitions(Protocol):
+    """Can divide a read into parts that are read side by side."""
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Give about `target` starting cursors, each of which knows its own end; together they are one full read."""
+        ...
+
+
+@runtime_checkable
+class FullConnector(Connector, SupportsSample, SupportsValidation, SupportsPartitions, Protocol):
+    """A connector with every optional capability. All wrappers are."""
+
+
+@runtime_checkable
+class SyncConnector(Protocol):
+    """A data source whose client blocks: `Connector` without `async`."""
+
+    def connect(self) -> None:
+        """Open what reads need."""
+        ...
+
+    def disconnect(self) -> None:
+        """Release everything. Safe at any time and twice."""
+        ...
+
+    def discover_schema(self) -> Catalog:
+        """Say which entities there are and what their records look like."""
+        ...
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> Iterator[Page]:
+        """Read an entity page by page."""
+        ...
+
+
+class Limiter(Protocol):
+    """Grants permits under one or more rates. Shared by those who share a quota."""
+
+    async def acquire(self, cost: int = 1) -> float:
+        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
+
+        Raises `ConfigError` for a cost that could never be granted. Cancelled, it takes nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class HearsQuota(Protocol):
+    """A limiter that takes account of what the other side says of its quota."""
+
+    def hear(self, quota: Quota, /) -> None:
+        """Take note: the other side allows no more than this."""
+        ...
+
+
+class Destination(Protocol):
+    """Where records and their checkpoint land together.
+
+    `start`, then any number of `write`, then `finish`, per entity; entities may be interleaved, calls for one entity
+    never overlap. Each call is atomic: a process killed in the middle of one leaves the state before or after it.
+    Everything raises `DestinationError` where the destination fails, and what is stored stays as it was.
+    """
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """The modes this destination can do."""
+        ...
+
+    async def open(self) -> None:
+        """Make ready; refuse a place that holds something of somebody else's."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything. Safe at any time and twice."""
+        ...
+
+    async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
+        """Prepare for a read of `entity` and give the last checkpoint, if there is one.
+
+        Rows that were written after the last checkpoint are dropped first. With mode "replace", rows go to a new
+        generation beside the current one; an unfinished generation is continued if its checkpoint says so and
+        `resume` is true, else dropped.
+        """
+        ...
+
+    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
+        """Store records and the checkpoint that covers them, together.
+
+        With `None` the records are provisional: they count once a later `write` or `finish` brings a checkpoint, and
+        are dropped by the next `start` otherwise (in mode "upsert" they may stay: writing them again is harmless).
+        """
+        ...
+
+    async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
+        """End the read: store its last checkpoint and, with mode "replace", let the new generation take over."""
+        ...
+
+    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+        """Give the last checkpoint of every entity."""
+        ...
+
+    async def reset(self, entity: str, /) -> None:
+        """Forget the entity's checkpoint, so that the next run reads from the start. Complete rows stay."""
+        ...

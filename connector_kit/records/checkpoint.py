@@ -1,0 +1,82 @@
+"""What a run stores to go on later: one JSON value of bounded size for each entity."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import attrs
+import msgspec
+
+from connector_kit.errors import DataError
+
+from .page import Cursor
+
+__all__ = ["MAX_CHECKPOINT_BYTES", "Checkpoint", "Mode"]
+
+Mode: TypeAlias = Literal["append", "upsert", "replace"]
+"""How records land: after those that are there, over those with the same primary key, or instead of all of them."""
+
+MAX_CHECKPOINT_BYTES = 64 * 1024
+
+
+@attrs.frozen
+class Checkpoint:
+    """How far an entity's read has come.
+
+    `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is the largest replication key
+    seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
+    so that the next one reads what is new. `connector` names whose read it is.
+    """
+
+    connector: str
+    entity: str
+    mode: Mode
+    since: datetime | None = None
+    cursor: Cursor = None
+    watermark: datetime | None = None
+    rows: int = 0
+    pages: int = 0
+    complete: bool = False
+    updated: datetime | None = None
+
+    def to_json(self) -> bytes:
+        """Encode as JSON; raises `DataError` where the cursor is no JSON value or makes it larger than 64 KiB."""
+        try:
+            encoded = msgspec.json.encode(self)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the cursor of entity {self.entity!r} is no JSON value: {error}; a cursor must survive as JSON text"
+            ) from error
+        if len(encoded) > MAX_CHECKPOINT_BYTES:
+            raise DataError(
+                f"the checkpoint of entity {self.entity!r} takes {len(encoded)} bytes, more than {MAX_CHECKPOINT_BYTES}; "
+                "a cursor must be a position, not a list of what was read"
+            )
+        return encoded
+
+    @classmethod
+    def from_json(cls, encoded: bytes | str) -> Checkpoint:
+        """Decode what `to_json` made; raises `DataError` where it is something else."""
+        try:
+            return msgspec.json.decode(encoded, type=_Stored).checkpoint()
+        except msgspec.MsgspecError as error:
+            raise DataError(f"a stored checkpoint cannot be read: {error}; reset the entity's state") from error
+
+
+class _Stored(msgspec.Struct):
+    """The stored form. msgspec cannot decode the recursive JSON alias, so the cursor is Any here."""
+
+    connector: str
+    entity: str
+    mode: Mode
+    since: datetime | None = None
+    cursor: Any = None
+    watermark: datetime | None = None
+    rows: int = 0
+    pages: int = 0
+    complete: bool = False
+    updated: datetime | None = None
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(**msgspec.structs.asdict(self))
