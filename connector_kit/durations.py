@@ -6,7 +6,7 @@ import math
 import re
 from datetime import timedelta
 
-__all__ = ["Duration"]
+__all__ = ["Duration", "as_duration"]
 
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[dhms])")
@@ -60,3 +60,8 @@ class Duration(float):
 
     def __repr__(self) -> str:
         return f"Duration({str(self)!r})"
+
+
+def as_duration(given: str | float | timedelta) -> Duration:
+    """Do what `Duration.of` does; mypy's attrs plugin takes a converter only as a plain function."""
+    return Duration.of(given)

@@ -6,15 +6,12 @@ therefore decided outside (by the `Observed` wrapper or a run), per call, and no
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .records.page import Quota
 
 __all__ = [
@@ -160,11 +157,16 @@ def emit(event: Event) -> None:
         observer.observe(event)
 
 
-@contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Let `observer` hear what is emitted by calls made in this block, and in tasks started from it."""
-    token = _observers.set((observer, *_observers.get()))
-    try:
-        yield
-    finally:
-        _observers.reset(token)
+class observing:  # noqa: N801 - used like a function: `with observing(observer): ...`
+    """Let `observer` hear what is emitted by calls made in this block, and by tasks started from it."""
+
+    __slots__ = ("_observer", "_token")
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def __enter__(self) -> None:
+        self._token = _observers.set((self._observer, *_observers.get()))
+
+    def __exit__(self, *_: object) -> None:
+        _observers.reset(self._token)

@@ -1,0 +1,83 @@
+"""The optional methods of a connector, with the default for an object that lacks one, and the closing of streams.
+
+A wrapper calls these with `through=self`: where the inner connector lacks the method, the default is built from the
+wrapper's own `fetch_data`, so that it passes the wrapper's limits and retries like any other read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import anyio
+
+from .protocols import SupportsPartitions, SupportsSample, SupportsValidation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+
+    from .protocols import Connector
+    from .records.page import Cursor, Page, Record
+
+__all__ = ["close_broken_stream", "close_stream", "partitions", "sample", "validate"]
+
+CLOSING_SECONDS = 5.0
+"""How long the closing of a broken stream may hold up what comes after it."""
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    async def aclose(self) -> None: ...
+
+
+async def close_stream(stream: AsyncIterator[Page]) -> None:
+    """Release what a stream holds. An iterator without `aclose` holds nothing that could be released."""
+    if isinstance(stream, _Closable):
+        await stream.aclose()
+
+
+async def close_broken_stream(stream: AsyncIterator[Page]) -> None:
+    """Close a stream that has failed: even when cancelled, for a bounded time, and without a second error."""
+    with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+        try:
+            await close_stream(stream)
+        except Exception:  # noqa: BLE001, S110 - the fault that broke the stream is on its way; this one adds nothing
+            pass
+
+
+async def sample(
+    connector: Connector, entity: str, /, limit: int = 10, *, through: Connector | None = None
+) -> Sequence[Record]:
+    """Give at most `limit` records: by `get_sample_data`, or else from the first pages of `fetch_data`.
+
+    `through` is the connector whose `fetch_data` stands in; by default the same one.
+    """
+    if limit < 1:
+        return []
+    if isinstance(connector, SupportsSample):
+        return await connector.get_sample_data(entity, limit)
+    found: list[Record] = []
+    stream = (through or connector).fetch_data(entity)
+    try:
+        async for page in stream:
+            found.extend(page.records[: limit - len(found)])
+            if len(found) >= limit:
+                break
+    finally:
+        await close_stream(stream)
+    return found
+
+
+def validate(connector: Connector, /) -> None:
+    """Raise `ConfigError` where the connector can tell that its configuration is wrong."""
+    if isinstance(connector, SupportsValidation):
+        connector.validate_config()
+
+
+async def partitions(
+    connector: Connector, entity: str, /, *, since: datetime | None = None, target: int
+) -> Sequence[Cursor]:
+    """Give starting cursors for about `target` parts of a read; `[None]`, the whole, where it cannot be divided."""
+    if isinstance(connector, SupportsPartitions):
+        return await connector.partition_data(entity, since=since, target=target)
+    return [None]

@@ -1,0 +1,131 @@
+"""When a failed call is made again, and after how long.
+
+A decision is a function of the policy, the fault, the attempts so far, the time spent and one random number. Nothing
+here sleeps or reads a clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+import backoff
+
+from connector_kit.durations import Duration, as_duration
+from connector_kit.errors import RateLimitError, ServiceUnavailableError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from random import Random
+
+__all__ = ["Again", "GiveUp", "Retry", "Waits"]
+
+
+@attrs.frozen
+class Again:
+    """Try again after `wait` seconds."""
+
+    wait: float
+
+
+@attrs.frozen
+class GiveUp:
+    """Do not try again: the fault is permanent, or the attempts, the time or the shared budget are used up.
+
+    `wait` is the wait that did not fit, in seconds.
+    """
+
+    reason: Literal["permanent", "attempts", "deadline", "budget"]
+    wait: float = 0.0
+
+
+Decision: TypeAlias = Again | GiveUp
+
+
+@attrs.frozen
+class Retry:
+    """How to retry.
+
+    `attempts` is how often one call or one page is tried, the first time included; 1 is never to retry. The waits
+    between grow as `backoff` says, from `first_wait`, to no more than `max_wait`; `jitter` spreads them: "full" over
+    zero to the wait, "equal" over its upper half, "none" not at all. `deadline` bounds the time from the first
+    failure of a call to its last attempt. A wait that the other side asks for (Retry-After) is kept in full: it is
+    neither cut to `max_wait` nor shortened by jitter, and where it does not fit the deadline, there is no retry.
+    """
+
+    attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    backoff: Literal["exponential", "fibonacci", "constant"] = attrs.field(
+        default="exponential", validator=attrs.validators.in_(("exponential", "fibonacci", "constant"))
+    )
+    first_wait: Duration = attrs.field(
+        default=Duration(0.5), converter=as_duration, validator=attrs.validators.gt(Duration(0))
+    )
+    max_wait: Duration = attrs.field(default=Duration(30), converter=as_duration)
+    jitter: Literal["full", "equal", "none"] = attrs.field(
+        default="full", validator=attrs.validators.in_(("full", "equal", "none"))
+    )
+    deadline: Duration = attrs.field(default=Duration(600), converter=as_duration)
+
+    def waits(self) -> Waits:
+        """Start a sequence of waits; every call or page that fails gets its own."""
+        return Waits(self)
+
+    def decide(
+        self, fault: Exception, *, attempt: int, spent: float, left: float, waits: Waits, random: Random
+    ) -> Decision:
+        """Say what follows from the failure of attempt number `attempt`.
+
+        `spent` is the time in seconds since the first failure, `left` what an enclosing deadline still allows.
+        """
+        if not isinstance(fault, TransientError):
+            return GiveUp("permanent")
+        if attempt >= self.attempts:
+            return GiveUp("attempts")
+        wait = max(waits.next(random), asked_wait(fault))
+        if spent + wait > self.deadline or wait >= left:
+            return GiveUp("deadline", wait)
+        return Again(wait)
+
+
+class Waits:
+    """The waits of one sequence of attempts: a generator of `backoff`, primed, with the policy's jitter on top."""
+
+    def __init__(self, retry: Retry) -> None:
+        self._jitter = retry.jitter
+        self._max = float(retry.max_wait)
+        self._generator: Generator[float, None, None] = _GENERATORS[retry.backoff](retry)
+        self._generator.send(None)
+
+    def next(self, random: Random) -> float:
+        """Give the next wait in seconds."""
+        wait = min(next(self._generator), self._max)
+        if self._jitter == "full":
+            return random.uniform(0, wait)
+        if self._jitter == "equal":
+            return random.uniform(wait / 2, wait)
+        return wait
+
+
+def asked_wait(fault: Exception) -> float:
+    """Give the seconds that the other side asked to wait, 0 where it did not."""
+    if isinstance(fault, RateLimitError | ServiceUnavailableError):
+        return fault.retry_after or 0.0
+    return 0.0
+
+
+def _exponential(retry: Retry) -> Generator[float, None, None]:
+    return backoff.expo(base=2, factor=retry.first_wait, max_value=retry.max_wait)
+
+
+def _fibonacci(retry: Retry) -> Generator[float, None, None]:
+    # backoff's sequence is of whole numbers: it counts in units of the first wait.
+    steps = backoff.fibo(max_value=int(retry.max_wait / retry.first_wait) + 1)
+    yield from (float(step or 0) * retry.first_wait for step in steps)
+
+
+def _constant(retry: Retry) -> Generator[float, None, None]:
+    return backoff.constant(itertools.repeat(float(retry.first_wait)))
+
+
+_GENERATORS = {"exponential": _exponential, "fibonacci": _fibonacci, "constant": _constant}

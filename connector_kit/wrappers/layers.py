@@ -1,0 +1,43 @@
+"""Looks into a stack of wrappers: all layers, or the one of a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+from connector_kit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import Connector
+
+__all__ = ["innermost", "layers", "unwrap"]
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class _Wrapper(Protocol):
+    @property
+    def inner(self) -> Connector: ...
+
+
+def layers(connector: Connector, /) -> tuple[Connector, ...]:
+    """Give the layers of a stack, outermost first; the last one is the connector that everything is around."""
+    found = [connector]
+    while isinstance(found[-1], _Wrapper):
+        found.append(found[-1].inner)
+    return tuple(found)
+
+
+def innermost(connector: Connector, /) -> Connector:
+    """Give the connector that everything is around."""
+    return layers(connector)[-1]
+
+
+def unwrap(connector: Connector, cls: type[T], /) -> T:
+    """Give the outermost layer that is a `cls`; raises `ConfigError` where there is none."""
+    stack = layers(connector)
+    for layer in stack:
+        if isinstance(layer, cls):
+            return layer
+    names = " > ".join(type(layer).__name__ for layer in stack)
+    raise ConfigError(f"no {cls.__name__} in this stack; it has {names}")

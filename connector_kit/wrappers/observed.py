@@ -1,0 +1,118 @@
+"""`Observed`: an observer hears what happens in the wrappers inside, and how every call and page ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+from connector_kit.capabilities import close_stream, partitions, sample, validate
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.events import CallFinished, Observer, PageDelivered, StreamFinished, observing
+from connector_kit.protocols import Connector, SupportsSample
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from connector_kit.records.catalog import Catalog
+    from connector_kit.records.page import Cursor, Page, Record
+
+__all__ = ["Observed"]
+
+C = TypeVar("C", bound=Connector)
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Observed(Generic[C]):
+    """Tells `observer` of calls and pages, and of every event of the layers inside. The outermost wrapper."""
+
+    inner: C
+    observer: Observer
+    clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
+
+    async def connect(self) -> None:
+        """Connect, observed."""
+        await self._call("connect", None, self.inner.connect)
+
+    async def disconnect(self) -> None:
+        """Disconnect, observed."""
+        await self._call("disconnect", None, self.inner.disconnect)
+
+    async def discover_schema(self) -> Catalog:
+        """Give the catalog, observed."""
+        return await self._call("discover_schema", None, self.inner.discover_schema)
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read, every page observed."""
+        with observing(self.observer):
+            return _ObservedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give a sample, observed; page by page where it comes from a read."""
+        inner: Connector = self.inner
+        if not isinstance(inner, SupportsSample):
+            return await sample(inner, entity, limit, through=self)
+        return await self._call("get_sample_data", entity, lambda: inner.get_sample_data(entity, limit))
+
+    def validate_config(self) -> None:
+        """Let the inner connector look at its configuration."""
+        validate(self.inner)
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Give the partitions, observed."""
+        return await self._call(
+            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
+        )
+
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        error: Exception | None = None
+        started = self.clock.monotonic_ns()
+        try:
+            with observing(self.observer):
+                return await call()
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            seconds = (self.clock.monotonic_ns() - started) / 1e9
+            self.observer.observe(CallFinished(operation, entity, seconds, error))
+
+
+class _ObservedPages:
+    """The inner stream, with an observer in the context of every call."""
+
+    __slots__ = ("_entity", "_pages", "_wrapper")
+
+    def __init__(self, wrapper: Observed[C], pages: AsyncIterator[Page], entity: str) -> None:
+        self._wrapper = wrapper
+        self._pages = pages
+        self._entity = entity
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        observer, clock = self._wrapper.observer, self._wrapper.clock
+        started = clock.monotonic_ns()
+        try:
+            with observing(observer):
+                page = await self._pages.__anext__()
+        except Exception as raised:
+            seconds = (clock.monotonic_ns() - started) / 1e9
+            error = None if isinstance(raised, StopAsyncIteration) else raised
+            observer.observe(StreamFinished(self._entity, seconds, error))
+            raise
+        observer.observe(
+            PageDelivered(self._entity, len(page.records), (clock.monotonic_ns() - started) / 1e9)
+        )
+        return page
+
+    async def aclose(self) -> None:
+        with observing(self._wrapper.observer):
+            await close_stream(self._pages)

@@ -1,0 +1,140 @@
+"""`TimeLimited`: nothing takes longer than allowed, and a stall is an error instead of a silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import anyio
+import attrs
+
+from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.durations import Duration
+from connector_kit.errors import TimedOutError
+from connector_kit.events import TimeLimitPassed, emit
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.protocols import Connector, SupportsSample
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from connector_kit.records.catalog import Catalog
+    from connector_kit.records.page import Cursor, Page, Record
+
+__all__ = ["TimeLimited"]
+
+C = TypeVar("C", bound=Connector)
+T = TypeVar("T")
+
+
+@attrs.frozen
+class TimeLimited(Generic[C]):
+    """Raises `TimedOutError` where a limit passes; what was going on is cancelled and closed first.
+
+    Inside Retrying and RateLimited it bounds one attempt, without the queueing for a permit. Outside Retrying it
+    bounds a call or a page with all its attempts and waits. The time a consumer takes over a page never counts,
+    but for `total`. Where nothing is limited no cancel scope is opened.
+    """
+
+    inner: C
+    timeouts: Timeouts
+    clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
+
+    async def connect(self) -> None:
+        """Connect within the `call` limit."""
+        await self._call("connect", None, self.inner.connect)
+
+    async def disconnect(self) -> None:
+        """Disconnect within the `call` limit."""
+        await self._call("disconnect", None, self.inner.disconnect)
+
+    async def discover_schema(self) -> Catalog:
+        """Give the catalog within the `call` limit."""
+        return await self._call("discover_schema", None, self.inner.discover_schema)
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read with each page within the `page` limit and all of them within the `total`."""
+        pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+        if self.timeouts.page is None and self.timeouts.total is None:
+            return pages
+        return _TimedPages(pages, self.timeouts, self.clock, entity)
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give a sample within the `call` limit; page by page where it comes from a read."""
+        inner: Connector = self.inner
+        if not isinstance(inner, SupportsSample):
+            return await sample(inner, entity, limit, through=self)
+        return await self._call("get_sample_data", entity, lambda: inner.get_sample_data(entity, limit))
+
+    def validate_config(self) -> None:
+        """Let the inner connector look at its configuration."""
+        validate(self.inner)
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Give the partitions within the `call` limit."""
+        return await self._call(
+            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
+        )
+
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        limit = self.timeouts.call
+        if limit is None:
+            return await call()
+        with anyio.move_on_after(limit):
+            return await call()
+        raise _timed_out(operation, entity, limit, f"{operation} took longer than {limit}")
+
+
+def _timed_out(operation: str, entity: str | None, limit: float, what: str) -> TimedOutError:
+    emit(TimeLimitPassed(operation, entity, limit))
+    error = TimedOutError(f"{what} and was given up; allow more time, or look at why the other side is slow")
+    error.locate(operation=operation, entity=entity)
+    return error
+
+
+class _TimedPages:
+    """The inner stream; each wait for a page has an end."""
+
+    __slots__ = ("_clock", "_ended", "_ends_ns", "_entity", "_pages", "_timeouts")
+
+    def __init__(self, pages: AsyncIterator[Page], timeouts: Timeouts, clock: Clock, entity: str) -> None:
+        self._pages = pages
+        self._timeouts = timeouts
+        self._clock = clock
+        self._entity = entity
+        self._ends_ns: int | None = None
+        self._ended = False
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        if self._ended:
+            raise StopAsyncIteration
+        limit, what = self._limit()
+        with anyio.move_on_after(limit):
+            return await self._pages.__anext__()
+        self._ended = True
+        await close_broken_stream(self._pages)
+        raise _timed_out("fetch_data", self._entity, limit, what)
+
+    def _limit(self) -> tuple[float, str]:
+        """Give the seconds until the earlier end, and the words for it."""
+        page, total = self._timeouts.page, self._timeouts.total
+        if total is None:
+            return page or 0.0, f"no page came for {page}, which"
+        now_ns = self._clock.monotonic_ns()
+        self._ends_ns = self._ends_ns or now_ns + total.ns
+        left = max(0.0, (self._ends_ns - now_ns) / 1e9)
+        if page is not None and page < left:
+            return page, f"no page came for {page}"
+        return left, f"the read took longer than {Duration(total)}"
+
+    async def aclose(self) -> None:
+        self._ended = True
+        await close_stream(self._pages)
