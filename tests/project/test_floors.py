@@ -1,0 +1,65 @@
+"""The floors of the design are held: a planted violation of each contract is found."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the contracts of pyproject.toml on the package in this folder."""
+    return subprocess.run(
+        [sys.executable, "-c", LINT], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Give a copy of the package with its contracts."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "connector_kit", tmp_path / "connector_kit")
+    return tmp_path
+
+
+def test_the_package_keeps_its_floors(copy: Path) -> None:
+    found = lint(copy)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "complaint"),
+    [
+        ("errors.py", "import connector_kit.policies.retry", "connector_kit.errors is not allowed to import"),
+        (
+            "policies/retry.py",
+            "import connector_kit.wrappers.layers",
+            "connector_kit.policies is not allowed",
+        ),
+        ("policies/retry.py", "import connector_kit.capabilities", "connector_kit.policies is not allowed"),
+        ("wrappers/layers.py", "import connector_kit.runtime", "connector_kit.wrappers is not allowed"),
+        ("runtime/__init__.py", "import connector_kit.destinations", "connector_kit.runtime is not allowed"),
+        (
+            "destinations/__init__.py",
+            "import connector_kit.connectors.mock",
+            "connector_kit.destinations is not",
+        ),
+        ("wrappers/layers.py", "import connector_kit", "connector_kit.wrappers.layers is not allowed"),
+        ("wrappers/layers.py", "import httpx2", "connector_kit is not allowed to import httpx2"),
+        ("runtime/__init__.py", "import rich.table", "connector_kit is not allowed to import rich"),
+        ("runtime/__init__.py", "import trio", "connector_kit is not allowed to import trio"),
+        ("helpers.py", "", "not listed as layers"),
+    ],
+)
+def test_a_violation_is_found(copy: Path, module: str, line: str, complaint: str) -> None:
+    with (copy / "connector_kit" / module).open("a") as source:
+        source.write(f"\n{line}\n")
+    found = lint(copy)
+    assert found.returncode == 1
+    assert complaint in " ".join(found.stdout.split())
