@@ -46,6 +46,11 @@ class Duration(float):
         """The same in nanoseconds, rounded."""
         return round(self * 1_000_000_000)
 
+    @property
+    def timedelta(self) -> timedelta:
+        """The same as a timedelta."""
+        return timedelta(seconds=self)
+
     def __str__(self) -> str:
         if self < 1:
             return f"{float(self) * 1000:g}ms" if self else "0s"

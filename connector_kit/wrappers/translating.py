@@ -38,9 +38,11 @@ class Rule:
         """Make the error that stands for this exception; None where the rule is not about it."""
         if not isinstance(error, self.catches):
             return None
+        made: ConnectorError | None
         if isinstance(self.becomes, type):
-            return self.becomes(f"{type(error).__name__}: {error}")
-        made: ConnectorError | None = self.becomes(error)
+            made = self.becomes(f"{type(error).__name__}: {error}")
+        else:
+            made = self.becomes(error)
         return made
 
 

@@ -1,0 +1,1 @@
+"""Runs connectors: a connected one, a stream that is closed for sure, the sync engine and its report."""

@@ -1,0 +1,114 @@
+"""A connector that is connected for the length of a block, and a stream that is closed at the end of one."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio
+
+from connector_kit.capabilities import close_broken_stream, close_stream, validate
+from connector_kit.policies.progress import CursorWatch
+from connector_kit.protocols import Connector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from datetime import datetime
+    from types import TracebackType
+
+    from connector_kit.records.page import Cursor, Page, Record
+
+__all__ = ["Stream", "connected", "disconnect_surely", "stream"]
+
+C = TypeVar("C", bound=Connector)
+
+DISCONNECT_SECONDS = 10.0
+"""How long a disconnect may hold up the end of a block."""
+
+
+@asynccontextmanager
+async def connected(connector: C, /) -> AsyncIterator[C]:
+    """Validate the configuration, connect, and disconnect at the end, whatever happens.
+
+    >>> async with connected(connector):  # doctest: +SKIP
+    ...     catalog = await connector.discover_schema()
+    """
+    validate(connector)
+    try:
+        await connector.connect()
+        yield connector
+    finally:
+        await disconnect_surely(connector)
+
+
+async def disconnect_surely(connector: Connector, /) -> None:
+    """Disconnect even when cancelled, for at most ten seconds."""
+    with anyio.move_on_after(DISCONNECT_SECONDS, shield=True):
+        await connector.disconnect()
+
+
+class Stream:
+    """One read of an entity: an async context manager over which one iterates by page or by record.
+
+    Raises `RepeatedCursorError` where a page carries the cursor of an earlier one.
+    """
+
+    def __init__(self, pages: AsyncIterator[Page]) -> None:
+        self._pages = pages
+        self._watch = CursorWatch()
+        self._ended = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended = True
+        if error is None:
+            await close_stream(self._pages)
+        else:
+            await close_broken_stream(self._pages)
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        if self._ended:
+            raise StopAsyncIteration
+        page = await self._pages.__anext__()
+        self._watch.see(page.cursor)
+        return page
+
+    def records(self) -> AsyncIterator[Record]:
+        """Iterate by record instead of by page."""
+        return _Records(self)
+
+
+class _Records:
+    """The records of a stream, one by one."""
+
+    def __init__(self, pages: Stream) -> None:
+        self._pages = pages
+        self._rest: Iterator[Record] = iter(())
+
+    def __aiter__(self) -> AsyncIterator[Record]:
+        return self
+
+    async def __anext__(self) -> Record:
+        while True:
+            for record in self._rest:
+                return record
+            self._rest = iter((await self._pages.__anext__()).records)
+
+
+def stream(
+    connector: Connector, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+) -> Stream:
+    """Read an entity of a connected connector.
+
+    >>> async with stream(connector, "orders") as orders:  # doctest: +SKIP
+    ...     async for record in orders.records():
+    ...         print(record["id"])
+    """
+    return Stream(connector.fetch_data(entity, since=since, cursor=cursor))

@@ -1,0 +1,167 @@
+"""`sync`: one run that brings what is new of a connector's entities into a destination, every row exactly once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+
+from connector_kit.capabilities import validate
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.config.connector import EntityOptions
+from connector_kit.errors import ConfigError
+from connector_kit.wrappers.layers import innermost
+from connector_kit.wrappers.observed import Observed
+
+from .plan import choose_mode
+from .report import Report
+from .session import disconnect_surely
+from .tally import Tally
+from .transfer import Surroundings, Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from connector_kit.events import Observer
+    from connector_kit.protocols import Connector, Destination
+    from connector_kit.records.catalog import Catalog
+    from connector_kit.records.checkpoint import Mode
+
+    from .report import EntityReport
+
+__all__ = ["sync"]
+
+
+async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one line of the docstring
+    connector: Connector,
+    destination: Destination,
+    *,
+    entities: Iterable[str] | None = None,
+    mode: Mode | None = None,
+    options: Mapping[str, EntityOptions] | None = None,
+    name: str | None = None,
+    concurrency: int = 4,
+    buffer: int = 2,
+    stop: anyio.Event | None = None,
+    observer: Observer | None = None,
+    clock: Clock | None = None,
+) -> Report:
+    """Read what is new of `entities` (all by default) and write it, with its checkpoints, into `destination`.
+
+    A run that was interrupted, at whatever instruction, is continued by the next one; the destination ends up as
+    after an undisturbed run. An entity that fails does not stop the others: its error is in the report.
+
+    Args:
+        connector: What to read; usually `protect(...)`ed. It is connected and disconnected here.
+        destination: Where records and checkpoints land together. It is opened and closed here.
+        entities: The names of the entities to read.
+        mode: How records land, for all entities whose options say nothing else. By default the mode that keeps rows
+            exactly once with the least reading: see `connector_kit.runtime.plan.default_mode`.
+        options: Per entity: mode, new fields, lookback, start.
+        name: Under which the checkpoints are kept; by default the class of the innermost connector. A destination
+            refuses to continue the reads of a connector of another name.
+        concurrency: How many entities are read at once.
+        buffer: How many pages of an entity may be read ahead of the one that is written.
+        stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
+        observer: Hears of everything that happens.
+        clock: For tests.
+
+    Raises:
+        ConfigError: An option, a mode or an entity's name cannot work. Nothing was read or written.
+        ConnectorError: Connecting or discovering the schema failed.
+        DestinationError: The destination could not be opened.
+    """
+    if concurrency < 1 or buffer < 0:
+        raise ConfigError(f"concurrency is {concurrency} and buffer {buffer}; at least 1 and 0 are needed")
+    clock = clock or AnyioClock()
+    stop = stop or anyio.Event()
+    name = name or type(innermost(connector)).__name__
+    tally = Tally(observer)
+    observed = Observed(connector, tally, clock=clock)
+    around = Surroundings(name, observed, destination, tally, clock, buffer)
+    started, started_ns = clock.now(), clock.monotonic_ns()
+    validate(observed)
+    reports: list[EntityReport] = []
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            run = _Run(around, options or {}, anyio.Semaphore(concurrency), stop)
+            tasks.start_soon(run.watch_stop)
+            reports = await run.run(entities, mode)
+        except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    seconds = (clock.monotonic_ns() - started_ns) / 1e9
+    return Report(name, started, seconds, tuple(reports), stopped=stop.is_set())
+
+
+class _Run:
+    """The mutable part of one run."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        options: Mapping[str, EntityOptions],
+        turns: anyio.Semaphore,
+        stop: anyio.Event,
+    ) -> None:
+        self._around = around
+        self._options = options
+        self._turns = turns
+        self._stop = stop
+        self._preparing = anyio.CancelScope()
+        self._transfers: list[Transfer] = []
+
+    async def watch_stop(self) -> None:
+        """Wait until the run is asked to stop, and pass it on."""
+        await self._stop.wait()
+        self._preparing.cancel()
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        for transfer in self._transfers:
+            transfer.stop()
+
+    async def run(self, entities: Iterable[str] | None, mode: Mode | None) -> list[EntityReport]:
+        """Open the destination, connect, and transfer the entities."""
+        connector, destination = self._around.connector, self._around.destination
+        try:
+            await destination.open()
+            with self._preparing:
+                await connector.connect()
+                self._transfers = self._plan(await connector.discover_schema(), entities, mode)
+            if self._stop.is_set():
+                self._stop_all()
+            return await self._transfer_all()
+        finally:
+            # A failing disconnect is observed; it must not cost the report of what was written.
+            with suppress(Exception):
+                await disconnect_surely(connector)
+            with anyio.CancelScope(shield=True):
+                await destination.close()
+
+    def _plan(self, catalog: Catalog, entities: Iterable[str] | None, mode: Mode | None) -> list[Transfer]:
+        modes = self._around.destination.modes
+        for name in self._options:
+            catalog[name]
+        transfers = []
+        for name in catalog.names if entities is None else dict.fromkeys(entities):
+            entity, options = catalog[name], self._options.get(name, EntityOptions())
+            chosen = choose_mode(entity, options.mode or mode, modes)
+            transfers.append(Transfer(self._around, entity, chosen, options))
+        return transfers
+
+    async def _transfer_all(self) -> list[EntityReport]:
+        reports: dict[int, EntityReport] = {}
+
+        async def transfer(place: int) -> None:
+            async with self._turns:
+                reports[place] = await self._transfers[place].run()
+
+        async with anyio.create_task_group() as tasks:
+            for place in range(len(self._transfers)):
+                tasks.start_soon(transfer, place)
+        return [reports[place] for place in range(len(self._transfers))]
