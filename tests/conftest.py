@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The machine is shared: how long an example takes says nothing. Every other health check stays on.
+settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("kit")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
