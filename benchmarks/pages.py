@@ -1,0 +1,103 @@
+"""What a wrapper costs a page when it has nothing to do, and what the stack that `protect` builds costs."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+from connector_kit.durations import Duration
+from connector_kit.policies.resilience import Resilience
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.records.catalog import Catalog, Entity
+from connector_kit.records.page import Cursor, Page
+from connector_kit.wrappers.observed import Observed
+from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.rate_limited import RateLimited
+from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.time_limited import TimeLimited
+from connector_kit.wrappers.translating import Translating
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from rounds import Measure
+
+    from connector_kit.events import Event
+    from connector_kit.protocols import Connector
+
+__all__ = ["BARE", "contestants"]
+
+BARE = "page: bare connector"
+PAGES = tuple(Page(records=(), cursor=number) for number in range(20_000))
+
+
+@attrs.frozen
+class Ready:
+    """A connector whose pages are made beforehand: what is measured is what is around it."""
+
+    async def connect(self) -> None:
+        pass
+
+    async def disconnect(self) -> None:
+        pass
+
+    async def discover_schema(self) -> Catalog:
+        return Catalog([Entity("pages")])
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        del entity, since, cursor
+        for page in PAGES:
+            yield page
+
+
+class Unlimited:
+    """A limiter that always has a permit."""
+
+    async def acquire(self, cost: int = 1) -> float:
+        del cost
+        return 0.0
+
+
+class Silent:
+    """An observer that hears and forgets."""
+
+    def observe(self, event: Event, /) -> None:
+        pass
+
+
+async def read(connector: Connector) -> float:
+    """Read all pages and give the seconds per page."""
+    started = perf_counter()
+    async for _ in connector.fetch_data("pages"):
+        pass
+    return (perf_counter() - started) / len(PAGES)
+
+
+def reading(connector: Connector) -> Measure:
+    return lambda: anyio.run(read, connector)
+
+
+def contestants() -> dict[str, Measure]:
+    """Each wrapper alone, then stacks."""
+    bare = Ready()
+    untimed = Resilience(attempt=None, deadline=None)
+    minute = Timeouts(page=Duration(60))
+    return {
+        BARE: reading(bare),
+        "page: Translating": reading(Translating(bare)),
+        "page: TimeLimited, no limit set": reading(TimeLimited(bare, Timeouts())),
+        "page: RateLimited, a permit at once": reading(RateLimited(bare, Unlimited())),
+        "page: Retrying": reading(Retrying(bare)),
+        "page: Observed, a silent observer": reading(Observed(bare, Silent())),
+        "page: TimeLimited, one limit set": reading(TimeLimited(bare, minute)),
+        "page: protect, no time limits": reading(
+            protect(bare, untimed, limiter=Unlimited(), observer=Silent())
+        ),
+        "page: protect, its defaults": reading(protect(bare, limiter=Unlimited(), observer=Silent())),
+    }

@@ -1,0 +1,84 @@
+"""Runs all benchmarks and prints one table; every figure in it is from this one run.
+
+    python benchmarks/run.py               the table, and results.json beside this file
+    python benchmarks/run.py --markdown    the table as the README has it
+    python benchmarks/run.py --quick       few rounds, nothing stored: does it still run?
+
+`results.json` is in pyperf's form: `python -m pyperf compare_to old.json benchmarks/results.json` compares two runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from os import cpu_count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import imports
+import pages
+import pyperf
+from rounds import measure
+from table import as_markdown, as_text, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RESULTS = Path(__file__).with_name("results.json")
+LIBRARIES = ("connector-kit", "anyio", "attrs", "msgspec")
+
+
+def processor() -> str:
+    """Give the processor's name, where the system tells it."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def surroundings() -> dict[str, str | int | float]:
+    """Say what was measured where and when, under pyperf's names where it has one."""
+    libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    return {
+        "cpu_model_name": processor(),
+        "cpu_count": cpu_count() or 1,
+        "python_version": f"{platform.python_version()}",
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": libraries,
+        "date": datetime.now(UTC).isoformat(" ", "seconds").removesuffix("+00:00"),
+    }
+
+
+def described(metadata: Mapping[str, str | int | float]) -> str:
+    """Give the surroundings in one line."""
+    return (
+        f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores, {metadata['platform']}, "
+        f"Python {metadata['python_version']}, {metadata['libraries']}; {str(metadata['date'])[:10]}"
+    )
+
+
+def main() -> None:
+    """Measure, print, store."""
+    arguments = argparse.ArgumentParser(description="The benchmarks of connector_kit.")
+    arguments.add_argument("--markdown", action="store_true", help="print the table as the README has it")
+    arguments.add_argument("--quick", action="store_true", help="few rounds, nothing stored")
+    options = arguments.parse_args()
+
+    metadata = surroundings()
+    groups = [(pages.contestants(), 15), (imports.contestants(), 15)]
+    benchmarks: list[pyperf.Benchmark] = []
+    for number, (contestants, rounds) in enumerate(groups, 1):
+        print(f"group {number} of {len(groups)}: {len(contestants)} contestants", file=sys.stderr)
+        benchmarks += measure(contestants, 3 if options.quick else rounds, metadata)
+
+    show = as_markdown if options.markdown else as_text
+    print(show(rows(benchmarks), described(metadata)))
+    if not options.quick:
+        pyperf.BenchmarkSuite(benchmarks).dump(RESULTS, compact=False, replace=True)
+
+
+if __name__ == "__main__":
+    main()
