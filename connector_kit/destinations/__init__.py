@@ -1,0 +1,1 @@
+"""Where records and their checkpoint land together; `locate.open_destination` makes one from `sqlite:FILE`."""
