@@ -1,0 +1,163 @@
+"""Data source connectors without a base class: four async methods, composable wrappers, exactly-once sync.
+
+Every public name is imported when it is first used, so that a program pays for what it touches.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .capabilities import partitions, sample, validate
+    from .clock import AnyioClock, Clock
+    from .config.connector import ConnectorConfig, EntityOptions
+    from .config.load import load_config
+    from .config.secret import Secret
+    from .config.url import Url
+    from .durations import Duration
+    from .events import Observer
+    from .limiters.rate import Rate, Rates
+    from .limiters.rate_limiter import RateLimiter
+    from .observers import LoggingObserver
+    from .policies.budget import BudgetLedger, RetryBudget
+    from .policies.resilience import Resilience
+    from .policies.retry import Retry
+    from .policies.timeouts import Timeouts
+    from .protocols import (
+        Connector,
+        Destination,
+        FullConnector,
+        Limiter,
+        SupportsPartitions,
+        SupportsSample,
+        SupportsValidation,
+        SyncConnector,
+    )
+    from .records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
+    from .records.checkpoint import Checkpoint
+    from .records.page import Cursor, Page, Quota, Record
+    from .runtime.report import EntityReport, Report
+    from .runtime.session import connected, stream
+    from .runtime.sync import sync
+    from .wrappers.faulty import Faulty
+    from .wrappers.layers import layers, unwrap
+    from .wrappers.observed import Observed
+    from .wrappers.protect import protect
+    from .wrappers.rate_limited import RateLimited
+    from .wrappers.retrying import Retrying
+    from .wrappers.time_limited import TimeLimited
+    from .wrappers.translating import Rule, Translating
+
+__all__ = [
+    "AnyioClock",
+    "BudgetLedger",
+    "Catalog",
+    "Checkpoint",
+    "Clock",
+    "Connector",
+    "ConnectorConfig",
+    "Cursor",
+    "Destination",
+    "Duration",
+    "Entity",
+    "EntityOptions",
+    "EntityReport",
+    "Faulty",
+    "Field",
+    "FullConnector",
+    "Limiter",
+    "ListOf",
+    "LoggingObserver",
+    "Observed",
+    "Observer",
+    "Page",
+    "Quota",
+    "Rate",
+    "RateLimited",
+    "RateLimiter",
+    "Rates",
+    "Record",
+    "Report",
+    "Resilience",
+    "Retry",
+    "RetryBudget",
+    "Retrying",
+    "Rule",
+    "Scalar",
+    "Secret",
+    "Struct",
+    "SupportsPartitions",
+    "SupportsSample",
+    "SupportsValidation",
+    "SyncConnector",
+    "TimeLimited",
+    "Timeouts",
+    "Translating",
+    "Url",
+    "connected",
+    "layers",
+    "load_config",
+    "partitions",
+    "protect",
+    "sample",
+    "stream",
+    "sync",
+    "unwrap",
+    "validate",
+]
+
+_MODULES = {
+    "capabilities": ["partitions", "sample", "validate"],
+    "clock": ["AnyioClock", "Clock"],
+    "config.connector": ["ConnectorConfig", "EntityOptions"],
+    "config.load": ["load_config"],
+    "config.secret": ["Secret"],
+    "config.url": ["Url"],
+    "durations": ["Duration"],
+    "events": ["Observer"],
+    "limiters.rate": ["Rate", "Rates"],
+    "limiters.rate_limiter": ["RateLimiter"],
+    "observers": ["LoggingObserver"],
+    "policies.budget": ["BudgetLedger", "RetryBudget"],
+    "policies.resilience": ["Resilience"],
+    "policies.retry": ["Retry"],
+    "policies.timeouts": ["Timeouts"],
+    "protocols": [
+        "Connector",
+        "Destination",
+        "FullConnector",
+        "Limiter",
+        "SupportsPartitions",
+        "SupportsSample",
+        "SupportsValidation",
+        "SyncConnector",
+    ],
+    "records.catalog": ["Catalog", "Entity", "Field", "ListOf", "Scalar", "Struct"],
+    "records.checkpoint": ["Checkpoint"],
+    "records.page": ["Cursor", "Page", "Quota", "Record"],
+    "runtime.report": ["EntityReport", "Report"],
+    "runtime.session": ["connected", "stream"],
+    "runtime.sync": ["sync"],
+    "wrappers.faulty": ["Faulty"],
+    "wrappers.layers": ["layers", "unwrap"],
+    "wrappers.observed": ["Observed"],
+    "wrappers.protect": ["protect"],
+    "wrappers.rate_limited": ["RateLimited"],
+    "wrappers.retrying": ["Retrying"],
+    "wrappers.time_limited": ["TimeLimited"],
+    "wrappers.translating": ["Rule", "Translating"],
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -43,7 +43,7 @@ backends = st.sampled_from(["asyncio", "trio"])
 MAX_IN_A_ROW = 3
 BRAVE = Retry(attempts=MAX_IN_A_ROW + 1, first_wait=1, max_wait=8, deadline=100_000)
 
-faults = st.one_of(
+faults: st.SearchStrategy[Fault | None] = st.one_of(
     st.sampled_from([Fail(), Cut(), Fail(ServiceUnavailableError), Cut(TimedOutError)]),
     st.builds(Refuse, st.none() | st.floats(0, 60)),
     st.builds(Stall, st.floats(0, 60)),
@@ -86,6 +86,13 @@ def virtually(test: Callable[[VirtualClock], Awaitable[None]], backend: str = "a
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+async def fail_in(stream: AsyncIterator[Page]) -> None:
+    """Consume a stream as `async for` in a block that closes it, and fail at the first page."""
+    async with aclosing(cast("AsyncGenerator[Page]", stream)):  # it has aclose, which is all that is used
+        async for _ in stream:
+            raise ConnectionFailedError("the consumer's own")
 
 
 class TestLaws:
@@ -276,7 +283,7 @@ class TestStreams:
                 raise OSError("closing failed")
 
         class Source(sources.Shop):
-            def fetch_data(  # type: ignore[override]  # the parent's is a generator; this is one of the other ways
+            def fetch_data(
                 self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
             ) -> AsyncIterator[Page]:
                 self.opened += 1
