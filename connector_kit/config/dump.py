@@ -1,0 +1,42 @@
+"""The way back: a config value as plain JSON values, for logs and for people. Secrets are `****` in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from .annotations import parses
+from .secret import HIDDEN
+
+__all__ = ["dump_config", "dumped"]
+
+
+def dump_config(config: attrs.AttrsInstance) -> dict[str, Any]:
+    """Give a config class's value as JSON values, with `****` for secrets.
+
+    Whatever the class keeps out of its repr is kept out here too. What has no secrets loads again as an equal value.
+    """
+    return {
+        field.alias or field.name: dumped(getattr(config, field.name)) if field.repr is True else HIDDEN
+        for field in attrs.fields(type(config))
+        if field.init
+    }
+
+
+def dumped(value: Any) -> Any:
+    """Give any value of a config as a JSON value, with `****` for secrets."""
+    if attrs.has(type(value)) and not parses(type(value)):
+        return dump_config(value)
+    if isinstance(value, Mapping):
+        return {str(key): dumped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [dumped(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or type(value) in (str, bool, int, float) else str(value)

@@ -1,0 +1,141 @@
+"""How problems speak of keys, values and types. A value is shown only where a plain scalar belongs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from .annotations import choices, is_config_class, members, parses, parts, plain, tags
+from .secret import Secret
+
+__all__ = ["expectation", "join", "kind", "nearest", "one_of", "shorten", "show", "step"]
+
+_LONGEST = 60
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (NoneType, "null"),
+    (bool, "a boolean"),
+    (int, "an integer"),
+    (float, "a number"),
+    (str, "a string"),
+    (datetime, "a date and time"),
+    (date, "a date"),
+    (Mapping, "a table"),
+    ((Sequence, AbstractSet), "a list"),
+)
+
+_EXPECTATIONS: Mapping[Any, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    datetime: 'a time with its offset, like "2024-01-31T08:00:00Z"',
+    date: 'a date like "2024-01-31"',
+    Path: "a path",
+    Secret: 'a secret: a string, { env = "NAME" } or { file = "PATH" }',
+    NoneType: "null",
+    Any: "any value",
+}
+
+
+def kind(given: object) -> str:
+    """Say what sort of value it is, and nothing else of it."""
+    for classes, words in _KINDS:
+        if isinstance(given, classes):
+            return words
+    return f"a value of type {type(given).__name__}"
+
+
+def show(given: object) -> str:
+    """Write a scalar as it stands in a file, shortened; of anything else only say what it is."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    if isinstance(given, str):
+        return _quoted(shorten(given, _LONGEST))
+    if isinstance(given, datetime | date):
+        return given.isoformat()
+    # Python refuses to write integers of thousands of digits.
+    if isinstance(given, int) and given.bit_length() < _LONGEST * 3:
+        return str(given)
+    return repr(float(given)) if isinstance(given, float) else kind(given)
+
+
+def shorten(text: str, longest: int = 200) -> str:
+    """Cut text that is longer than `longest` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def step(key: object) -> str:
+    """Write a key as a step of a path: bare where TOML allows it, else quoted."""
+    text = key if isinstance(key, str) else str(key)
+    return text if _BARE.fullmatch(text) else _quoted(text)
+
+
+def join(words: Iterable[str], last: str = "or") -> str:
+    """Give `a, b or c`."""
+    *others, final = dict.fromkeys(words)
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def one_of(values: Iterable[object]) -> str:
+    """Say which values may stand there."""
+    shown = [show(value) if value is not None else "null" for value in values]
+    return shown[0] if len(shown) == 1 else f"one of {', '.join(shown)}"
+
+
+def nearest(given: object, known: Iterable[object]) -> str:
+    """Ask whether the nearest known name was meant; empty where none is near."""
+    names = [name for name in known if isinstance(name, str)]
+    near = get_close_matches(given, names, n=1) if isinstance(given, str) else []
+    return f"did you mean {_quoted(near[0])}?" if near else ""
+
+
+def expectation(annotation: Any) -> str:
+    """Say what may be given for a type."""
+    annotation = plain(annotation)
+    if union := members(annotation):
+        return _expectation_of_union(union)
+    if annotation in _EXPECTATIONS:
+        return _EXPECTATIONS[annotation]
+    if values := choices(annotation):
+        return one_of(values)
+    if parses(annotation):
+        return _said_by_parse(annotation)
+    if is_config_class(annotation):
+        own = [
+            (part.key, get_args(part.type)) for part in parts(annotation) if get_origin(part.type) is Literal
+        ]
+        named = [f"{step(key)} = {show(words[0])}" for key, words in own if len(words) == 1]
+        return " with ".join(["a table", *named[:1]])
+    return "a table" if issubclass(get_origin(annotation) or annotation, Mapping) else "a list"
+
+
+def _expectation_of_union(union: tuple[Any, ...]) -> str:
+    classes = tuple(member for member in union if is_config_class(member))
+    if len(classes) < 2:  # noqa: PLR2004 (one class needs no tag)
+        return join(expectation(member) for member in union)
+    told = tags(classes)
+    table = f"a table with {step(told.key)} = {join(map(_quoted, told.classes))}"
+    return join([table, *(expectation(member) for member in union if member not in classes)])
+
+
+def _said_by_parse(annotation: Any) -> str:
+    # What a type wants to read is known to its parse alone, which says so of the empty text.
+    try:
+        annotation.parse("")
+    except ValueError as error:
+        return str(error)
+    return f"a {annotation.__name__} as text"
+
+
+def _quoted(text: str) -> str:
+    # A lone surrogate (a file's `\ud800`, an environment's odd byte) could not be printed.
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
