@@ -1,0 +1,28 @@
+"""REST APIs over HTTP, declared in TOML or Python: the extra is `connector-kit[http]`."""
+
+from .config import Resource, RestConfig
+from .connector import RestConnector
+from .pagination import (
+    CursorField,
+    LastRecord,
+    LinkHeader,
+    NextUrl,
+    NoPagination,
+    Offset,
+    PageNumber,
+    Pagination,
+)
+
+__all__ = [
+    "CursorField",
+    "LastRecord",
+    "LinkHeader",
+    "NextUrl",
+    "NoPagination",
+    "Offset",
+    "PageNumber",
+    "Pagination",
+    "Resource",
+    "RestConfig",
+    "RestConnector",
+]

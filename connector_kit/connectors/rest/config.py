@@ -1,0 +1,152 @@
+"""What a REST API looks like: where it is, how one gets in, which resources it has and how they are paged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+
+from connector_kit.config.auth import Auth, NoAuth
+from connector_kit.config.url import Url
+from connector_kit.durations import Duration
+from connector_kit.errors import Problem
+from connector_kit.records.catalog import Entity, Field, Incremental, Scalar
+
+from .credentials import Credentials
+from .pagination import NoPagination, Pagination
+from .since import SinceFormat
+from .site import Site
+
+__all__ = ["Resource", "RestConfig"]
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+@attrs.frozen
+class Resource:
+    """One entity: a list of records that the API serves in pages.
+
+    `path` is below the base URL. `records` says where in the body the list stands, as `data.items` or as the JSON
+    pointer `/data/items`; empty: the body is the list. `since_param` is the query parameter that takes the lower
+    bound of an incremental read, written in `since_format`. `fields` declares the types of fields; without it they
+    are inferred from a first page. `page_size` (records) takes the place of the config's.
+    """
+
+    path: str
+    records: str = ""
+    params: Mapping[str, str | int | float | bool] = attrs.field(factory=dict[str, str | int | float | bool])
+    pagination: Pagination = attrs.field(factory=NoPagination)
+    page_size: int | None = None
+    since_param: str | None = None
+    since_format: SinceFormat = "iso"
+    primary_key: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    replication_key: str | None = None
+    ordered: bool = False
+    incremental: Incremental = None
+    fields: Mapping[str, Scalar] = attrs.field(factory=dict[str, Scalar])
+
+    @property
+    def declared(self) -> tuple[Field, ...]:
+        """The declared fields; all but the primary key's may be null or missing."""
+        return tuple(Field(name, type_, name not in self.primary_key) for name, type_ in self.fields.items())
+
+    def entity(self, name: str, fields: Iterable[Field]) -> Entity:
+        """Give the catalog's entry with these fields."""
+        return Entity(name, fields, self.primary_key, self.replication_key, self.ordered, self.incremental)
+
+    def problems(self) -> Iterator[Problem]:
+        """Give what is wrong with it."""
+        if any(sign in self.path for sign in ("://", "?", "#")):
+            yield Problem(
+                "path", repr(self.path), "a path below base_url, without a query", "put the query into params"
+            )
+        if self.page_size is not None and self.page_size < 1:
+            yield Problem("page_size", str(self.page_size), "at least 1 record")
+        if self.incremental == "cursor" and not self.pagination.lasting:
+            yield Problem(
+                "incremental",
+                f'"cursor" with pagination "{self.pagination.type}", whose last page has no cursor to go on from',
+                'pagination "last_record" or "offset"',
+                'use incremental = "since", or none',
+            )
+        if self.incremental == "since" and self.since_param is None:
+            yield Problem("since_param", "missing", "the query parameter that takes the time", "set it")
+        if self.replication_key is None and (self.ordered or self.incremental == "since"):
+            yield Problem("replication_key", "missing", "the field that since and order go by", "set it")
+        for option, key in [("primary_key", key) for key in self.primary_key] + [
+            ("replication_key", self.replication_key)
+        ]:
+            if key is not None and self.fields and key not in self.fields:
+                yield Problem(
+                    option, repr(key), f"one of the fields ({', '.join(self.fields)})", "add it to fields"
+                )
+
+
+def _url(given: str | Url) -> Url:
+    return Url.of(given)
+
+
+def _duration(given: str | float) -> Duration:
+    return Duration.of(given)
+
+
+def _header_names(headers: Mapping[str, str]) -> str:
+    return f"<{', '.join(headers) or 'none'}>"
+
+
+@attrs.frozen
+class RestConfig:
+    """A REST API. The keys of `resources` are the names of the entities.
+
+    `page_size` is how many records a page should have, where a pagination has a parameter to say so. `headers` go
+    with every request. `connect_timeout` is for opening a connection; how long answers may take is `resilience`'s.
+    """
+
+    base_url: Url = attrs.field(converter=_url)
+    resources: Mapping[str, Resource]
+    auth: Auth = attrs.field(factory=NoAuth)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_header_names)
+    page_size: int = 100
+    connect_timeout: Duration = attrs.field(default=Duration(10), converter=_duration)
+
+    @property
+    def site(self) -> Site:
+        """Where requests go and what they carry."""
+        return Site.of(self.base_url.reveal(), Credentials.of(self.auth, self.headers))
+
+    def problems(self) -> Iterator[Problem]:
+        """Give everything that is wrong with it; no value that may be secret is in there."""
+        yield from self._address_problems()
+        if self.page_size < 1:
+            yield Problem("page_size", str(self.page_size), "at least 1 record")
+        if not self.resources:
+            yield Problem(
+                "resources", "none", "at least one", 'add one, as in [resources.orders] path = "/orders"'
+            )
+        for name, resource in self.resources.items():
+            for problem in resource.problems():
+                yield problem.under(f"resources.{name}")
+
+    def _address_problems(self) -> Iterator[Problem]:
+        url = self.base_url.reveal()
+        if "?" in url or "#" in url:
+            yield Problem(
+                "base_url", str(self.base_url), "a URL without a query", "put the query into params"
+            )
+        if "@" in url:
+            yield Problem(
+                "base_url", str(self.base_url), "a URL without user and password", 'use auth, type "basic"'
+            )
+        own = {name.lower() for name in self.headers}
+        for name in Credentials.of(self.auth, {}).headers:
+            if name.lower() in own:
+                yield Problem(
+                    f"headers.{name}", "also set by auth", "one of the two", "leave it out of headers"
+                )
+        for name in self.site.credentials.unfit:
+            where = f"headers.{name}" if name in self.headers else "auth"
+            yield Problem(
+                where, "a value with characters that cannot stand in a header", "one line of ASCII text"
+            )

@@ -1,0 +1,195 @@
+"""A connector for REST APIs: resources declared in TOML or Python, read page by page over HTTP."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, RepeatedCursorError
+from connector_kit.policies.progress import CursorWatch
+from connector_kit.records.catalog import Catalog, Entity, Field
+from connector_kit.records.inference import infer_fields
+from connector_kit.records.page import Page
+
+from .answers import json_of, records_of, refusal_of
+from .config import Resource, RestConfig
+from .quota import quota_of
+from .since import since_text
+from .turns import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+
+    from connector_kit.records.page import Cursor, Record
+
+    from .http import HttpClient
+    from .site import Parameter
+
+__all__ = ["RestConnector"]
+
+
+@attrs.frozen
+class _Read:
+    """What stays the same over all pages of one read."""
+
+    operation: str
+    entity: str
+    resource: Resource
+    since: datetime | None
+    size: int
+
+    @property
+    def params(self) -> dict[str, Parameter]:
+        """The parameters that every page is asked for with."""
+        params: dict[str, Parameter] = dict(self.resource.params)
+        if self.since is not None and self.resource.since_param is not None:
+            params[self.resource.since_param] = since_text(self.since, self.resource.since_format)
+        return params
+
+    @contextmanager
+    def located(self, cursor: Cursor) -> Iterator[None]:
+        """Let the errors of this block say where they come from."""
+        try:
+            yield
+        except ConnectorError as error:
+            error.locate(operation=self.operation, entity=self.entity, cursor=cursor)
+            raise
+
+
+class _PageWatch:
+    """Sees the pages of one read, one after the other, and raises where the read does not move on."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursors = CursorWatch()
+        self._cursors.see(cursor)
+        self._first: Record | None = None
+
+    def see(self, page: Page, *, keyed: bool) -> None:
+        """Take note of a page. `keyed`: no record may come twice, so a page that begins like the last one is it again."""
+        self._cursors.see(page.cursor)
+        first = page.records[0] if page.records else None
+        if keyed and first is not None and first == self._first:
+            raise RepeatedCursorError(
+                "a page begins with the same record as the one before it; expected the next ones: "
+                "does the server know the parameters of this pagination?"
+            )
+        self._first = first
+
+
+class RestConnector:
+    """Reads the resources of a REST API.
+
+    It has one pool of connections, opened by `connect` and closed by `disconnect`; `connect` asks the server nothing.
+    Between two pages nothing is open but idle connections of the pool, so a stream may be left at any time. It does
+    not retry and knows no limits: `protect` builds that around it.
+    """
+
+    def __init__(self, config: RestConfig, *, clock: Clock | None = None) -> None:
+        self.config = config
+        self._clock = clock or AnyioClock()
+        self._http: HttpClient | None = None
+
+    def validate_config(self) -> None:
+        """Raise `ConfigError` with everything that is wrong with the config."""
+        if problems := tuple(self.config.problems()):
+            raise ConfigError("the config of the REST API cannot be used", problems)
+
+    async def connect(self) -> None:
+        """Make the pool of connections. Raises `ConfigError` for a config that cannot be used. Safe twice."""
+        self.validate_config()
+        if self._http is None:
+            from .http import HttpClient  # noqa: PLC0415 - it imports httpx2, which is an extra
+
+            self._http = HttpClient(self.config.site, connect_timeout=self.config.connect_timeout)
+
+    async def disconnect(self) -> None:
+        """Close every connection."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
+
+    async def discover_schema(self) -> Catalog:
+        """Give the resources with their declared fields, or with those inferred from a first page of each.
+
+        What one page shows is not all there may be: inferred fields may be null, but for the primary key.
+        """
+        entities: list[Entity] = []
+        for name, resource in self.config.resources.items():
+            fields = resource.declared or await self._inferred(name, resource)
+            entities.append(resource.entity(name, fields))
+        return Catalog(entities)
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read a resource, one request a page. Raises what docs/how-to/rest.md lists."""
+        resource = self._resource(entity)
+        read = _Read("fetch_data", entity, resource, since, resource.page_size or self.config.page_size)
+        async with aclosing(self._pages(read, cursor)) as pages:
+            async for page in pages:
+                yield page
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give the first `limit` records, in a page of that size where the pagination can ask for one."""
+        resource = self._resource(entity)
+        size = min(limit, resource.page_size or self.config.page_size)
+        records: list[Record] = []
+        if limit > 0:
+            async with aclosing(
+                self._pages(_Read("get_sample_data", entity, resource, None, size), None)
+            ) as pages:
+                async for page in pages:
+                    records.extend(page.records)
+                    if len(records) >= limit:
+                        break
+        return records[:limit]
+
+    def _resource(self, entity: str) -> Resource:
+        """Give the resource of an entity, or raise `UnknownEntityError` with the nearest name."""
+        Catalog(Entity(name) for name in self.config.resources)[entity]
+        return self.config.resources[entity]
+
+    async def _inferred(self, name: str, resource: Resource) -> Sequence[Field]:
+        read = _Read("discover_schema", name, resource, None, resource.page_size or self.config.page_size)
+        with read.located(None):
+            page, _ = await self._page(read, None)
+        return [
+            attrs.evolve(field, nullable=field.nullable or field.name not in resource.primary_key)
+            for field in infer_fields(page.records)
+        ]
+
+    async def _pages(self, read: _Read, cursor: Cursor) -> AsyncGenerator[Page]:
+        watch = _PageWatch(cursor)
+        more = True
+        while more:
+            with read.located(cursor):
+                page, more = await self._page(read, cursor)
+                if not page.records and not more:
+                    return
+                watch.see(page, keyed=bool(read.resource.primary_key))
+            yield page
+            cursor = page.cursor
+
+    async def _page(self, read: _Read, cursor: Cursor) -> tuple[Page, bool]:
+        """Ask for the page at a cursor; give it, and whether another one may follow."""
+        if self._http is None:
+            raise ConnectionFailedError(
+                "the connector is not connected; call connect() first, or use connected(...)"
+            )
+        resource, site = read.resource, self._http.site
+        ask = resource.pagination.ask(cursor, read.size)
+        target = ask.target or site.target(resource.path, {**read.params, **ask.params})
+        answer = await self._http.get(target)
+        now = self._clock.now()
+        if (refusal := refusal_of(answer, resuming=cursor is not None, now=now)) is not None:
+            raise refusal
+        body = json_of(answer)
+        records = records_of(answer, body, resource.records)
+        turn = resource.pagination.turn(
+            Reply(site, answer.target, answer.headers, body, records, cursor, read.size)
+        )
+        return Page(records, turn.cursor, quota_of(answer.headers, now)), turn.more

@@ -1,0 +1,42 @@
+"""Where something stands in a JSON body: `data.items` or, as a JSON pointer (RFC 6901), `/data/items`; and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector_kit.records.page import JsonValue
+
+__all__ = ["find", "kind_of"]
+
+
+def find(body: JsonValue, path: str) -> JsonValue:
+    """Give what stands at `path`; the empty path is the body itself. Raises `LookupError` where nothing does.
+
+    >>> find({"data": {"items": [1, 2]}}, "data.items")
+    [1, 2]
+    >>> find({"a.b": ["x", "y"]}, "/a.b/1")
+    'y'
+    """
+    for step in _steps(path):
+        match body:
+            case Mapping() if step in body:
+                body = body[step]
+            case Sequence() if not isinstance(body, str) and step.isdecimal() and int(step) < len(body):
+                body = body[int(step)]
+            case _:
+                raise LookupError(step)
+    return body
+
+
+def kind_of(value: JsonValue) -> str:
+    """Name the kind of a JSON value for a message; the value itself may be long, or nobody's business."""
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _steps(path: str) -> list[str]:
+    if path.startswith("/"):
+        return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
+    return path.split(".") if path else []
