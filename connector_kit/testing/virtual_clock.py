@@ -132,12 +132,13 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(_JumpingSelector(clock))
         self._virtual = clock
-        self._clock_resolution = (
-            1 / _SECOND
-        )  # by how much timers may be early: not the real clock's 16 ms on Windows
 
     def time(self) -> float:
-        return self._virtual._elapsed()  # noqa: SLF001 - the loop is a part of the clock
+        now = self._virtual._elapsed()  # noqa: SLF001 - the loop is a part of the clock
+        # By how much timers may be early. Half a year into a run a float no longer holds a nanosecond, and asyncio
+        # would not see that a timer is due; on Windows its own figure is 16 ms.
+        self._clock_resolution = max(1 / _SECOND, math.ulp(now))
+        return now
 
 
 class _JumpingSelector(selectors.DefaultSelector):
