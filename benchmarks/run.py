@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING
 
 import imports
 import pages
+import permits
 import pyperf
+import structuring
+import throughput
 from rounds import measure
 from table import as_markdown, as_text, rows
 
@@ -68,7 +71,13 @@ def main() -> None:
     options = arguments.parse_args()
 
     metadata = surroundings()
-    groups = [(pages.contestants(), 15), (imports.contestants(), 15)]
+    groups = [
+        (pages.contestants(), 15),
+        (permits.contestants(), 15),
+        (structuring.contestants(), 15),
+        (imports.contestants(), 15),
+        (throughput.contestants(), 7),
+    ]
     benchmarks: list[pyperf.Benchmark] = []
     for number, (contestants, rounds) in enumerate(groups, 1):
         print(f"group {number} of {len(groups)}: {len(contestants)} contestants", file=sys.stderr)

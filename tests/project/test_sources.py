@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("connector_kit", "tests", "docs", "benchmarks", "typings", ".ci")
 PACKAGE = sorted((ROOT / "connector_kit").rglob("*.py"))
 
-REASON = r"\s*(?:-|#)\s*\S+.*\w{3}"
+REASON = r"\s*(?:-|#|\()\s*\S+.*\w{3}"
 SUPPRESSIONS = {
     "noqa": re.compile(rf"noqa: [A-Z0-9, ]+?{REASON}"),
     "type: ignore": re.compile(rf"type: ignore\[[a-z, -]+\]{REASON}"),
@@ -70,6 +70,7 @@ def test_whoever_silences_a_tool_says_why_on_the_line(path: Path) -> None:
     [
         ("x = 1  # noqa: S311 - spreads waits, guards nothing", 0),
         ("x = 1  # noqa: S311, BLE001 - spreads waits", 0),
+        ("x = 1  # noqa: S311 (spreads waits)", 0),
         ("x = 1  # noqa: S311", 1),
         ("x = 1  # noqa", 1),
         ("x: int = y  # type: ignore[assignment]  # the stub is wrong", 0),

@@ -1,0 +1,97 @@
+"""Records per second from the mock connector through `sync` into a destination, beside the bare loop that does as much.
+
+The bare loops have no checkpoints, no overlap and no second chance: they are what a script would do.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+
+from connector_kit.connectors.mock import MockConfig, MockConnector
+from connector_kit.destinations.jsonl import JsonlDestination
+from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.runtime.sync import sync
+
+if TYPE_CHECKING:
+    from rounds import Measure
+
+__all__ = ["contestants"]
+
+RECORDS = 50_000
+ENTITY = "orders"
+
+Work: TypeAlias = Callable[[MockConnector, Path], Awaitable[None]]
+
+
+async def read_only(mock: MockConnector, folder: Path) -> None:
+    del folder
+    await mock.connect()
+    async for _ in mock.fetch_data(ENTITY):
+        pass
+
+
+async def bare_jsonl(mock: MockConnector, folder: Path) -> None:
+    await mock.connect()
+    with (folder / "orders.jsonl").open("w") as lines:
+        async for page in mock.fetch_data(ENTITY):
+            lines.writelines(json.dumps(record, default=str) + "\n" for record in page.records)
+
+
+async def bare_sqlite(mock: MockConnector, folder: Path) -> None:
+    await mock.connect()
+    database = sqlite3.connect(folder / "orders.sqlite")
+    database.execute("PRAGMA journal_mode=WAL")
+    names: list[str] = []
+    async for page in mock.fetch_data(ENTITY):
+        if not names:
+            names = list(page.records[0])
+            database.execute(f"CREATE TABLE orders ({', '.join(names)}, PRIMARY KEY (id))")
+        rows = (
+            [json.dumps(value) if isinstance(value, list) else value for value in record.values()]
+            for record in page.records
+        )
+        with database:
+            database.executemany(f"INSERT INTO orders VALUES ({', '.join('?' * len(names))})", rows)
+    database.close()
+
+
+async def synced_jsonl(mock: MockConnector, folder: Path) -> None:
+    report = await sync(mock, JsonlDestination(folder / "out"), entities=[ENTITY])
+    assert report.rows == RECORDS
+
+
+async def synced_sqlite(mock: MockConnector, folder: Path) -> None:
+    report = await sync(mock, SqliteDestination(folder / "out.sqlite"), entities=[ENTITY])
+    assert report.rows == RECORDS
+
+
+def doing(work: Work) -> Measure:
+    """Do the work once in a fresh folder and give the seconds per record."""
+
+    def measured() -> float:
+        with TemporaryDirectory() as folder:
+            mock = MockConnector(MockConfig(size=RECORDS, page_size=1_000))
+            started = perf_counter()
+            anyio.run(work, mock, Path(folder))
+            return (perf_counter() - started) / RECORDS
+
+    return measured
+
+
+def contestants() -> dict[str, Measure]:
+    """The mock alone, then each destination after its bare loop."""
+    return {
+        "records: mock, read and dropped": doing(read_only),
+        "records: mock to JSONL, bare loop": doing(bare_jsonl),
+        "records: mock to JSONL, sync": doing(synced_jsonl),
+        "records: mock to SQLite, bare loop": doing(bare_sqlite),
+        "records: mock to SQLite, sync": doing(synced_sqlite),
+    }

@@ -1,0 +1,30 @@
+"""What `import connector_kit` brings with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+EXTRAS = {"click", "httpx2", "hypothesis", "rich", "trio"}
+MODULES = "import json, sys; {}; print(json.dumps(sorted(sys.modules)))"
+EVERY_NAME = "import connector_kit; [getattr(connector_kit, name) for name in connector_kit.__all__]"
+
+
+def modules_after(statement: str) -> set[str]:
+    """Give what a fresh interpreter has imported after this statement."""
+    command = [sys.executable, "-c", MODULES.format(statement)]
+    return set(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+@pytest.mark.parametrize("statement", ["import connector_kit", EVERY_NAME])
+def test_no_extra_is_imported_by_the_core(statement: str) -> None:
+    assert modules_after(statement) & EXTRAS == set()
+
+
+def test_the_package_itself_imports_nothing_heavy() -> None:
+    """Names are looked up when they are used: a command that needs few of them starts at once."""
+    heavy = {"anyio", "asyncio", "attr", "cattrs", "backoff", "msgspec", "sqlite3"}
+    assert modules_after("import connector_kit") & heavy == set()
