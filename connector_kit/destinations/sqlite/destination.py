@@ -5,17 +5,16 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import anyio.to_thread
 import attrs
 
 from connector_kit.destinations.modes import refuse_mode
 from connector_kit.destinations.sqlite.failures import explained
 from connector_kit.destinations.sqlite.place import connected
 from connector_kit.destinations.sqlite.store import Store
+from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class SqliteDestination:
     busy_timeout: float = attrs.field(default=10.0, kw_only=True)
     connection: type[sqlite3.Connection] = attrs.field(default=sqlite3.Connection, kw_only=True)
     _store: Store | None = attrs.field(default=None, init=False)
-    _turn: Lock = attrs.field(factory=Lock, init=False)
+    _worker: Worker = attrs.field(factory=Worker, init=False)
 
     @property
     def modes(self) -> frozenset[Mode]:
@@ -108,12 +107,7 @@ class SqliteDestination:
         return await self._in_thread(run)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        def run() -> T:
-            # A native cancellation of an asyncio task leaves the thread at work: the next call waits for it here.
-            with self._turn:
-                try:
-                    return call()
-                except sqlite3.Error as error:
-                    raise explained(error, self.path) from error
-
-        return await anyio.to_thread.run_sync(run)
+        try:
+            return await self._worker.run(call)
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error

@@ -1,0 +1,10 @@
+"""A folder of JSON lines as a destination: one file for each entity, and a note of how much of it counts.
+
+`names`, `state` and `lines` are pure; `files` is the few operations on files; `folder` is the mechanism; `destination`
+is its asynchronous front.
+"""
+
+from connector_kit.destinations.jsonl.destination import JsonlDestination
+from connector_kit.destinations.jsonl.lines import SupportsJsonLines
+
+__all__ = ["JsonlDestination", "SupportsJsonLines"]
