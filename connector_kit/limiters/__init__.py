@@ -1,0 +1,1 @@
+"""Rates as values, and the stateful limiters that grant permits under them."""
