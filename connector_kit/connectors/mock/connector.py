@@ -1,0 +1,135 @@
+"""`MockConnector`: what a connector looks like. It inherits from nothing; its methods make it one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.errors import ConfigError, Problem, RequestRejectedError
+from connector_kit.records.catalog import Catalog
+from connector_kit.records.page import Page
+
+from .config import MockConfig
+from .entities import ENTITIES
+from .faults import drawn_faults
+from .quota import ServedRequests
+from .span import Span
+from .values import first_index_since
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+
+    from connector_kit.records.page import Cursor, Quota, Record
+
+    from .entities import MockEntity
+
+__all__ = ["MockConnector"]
+
+_CATALOG = Catalog(each.entity for each in ENTITIES.values())
+
+
+class MockConnector:
+    """Serves made-up customers, their orders and events, and countries, as its `config` says.
+
+    The entities show the ways a source behaves: customers come in the order of updated_at, orders the newest first,
+    events are followed by cursor, countries are read in full each time.
+    """
+
+    def __init__(
+        self,
+        config: MockConfig = MockConfig(),  # noqa: B008 - a frozen value
+        *,
+        clock: Clock = AnyioClock(),  # noqa: B008 - it has no state
+    ) -> None:
+        self.config = config
+        self._clock = clock
+        self._connected = False
+        self._faults = drawn_faults(config.seed, config.faults, config.max_faults_in_a_row)
+        self._served = None if config.rate is None else ServedRequests(config.rate)
+
+    def validate_config(self) -> None:
+        """Refuse a share of faults that could never occur."""
+        if self.config.faults and not self.config.max_faults_in_a_row:
+            problem = Problem(
+                path="max_faults_in_a_row",
+                given=f"0, with faults = {self.config.faults:g}",
+                expected="1 or more, for a request to fail at all",
+                mend="raise it, or leave both out",
+            )
+            raise ConfigError("the mock connector cannot do what its configuration says", [problem])
+
+    async def connect(self) -> None:
+        """Allow requests. A connector with a client opens it here."""
+        self._connected = True
+
+    async def disconnect(self) -> None:
+        """Allow no more requests. A connector with a client closes it here, if it is open."""
+        self._connected = False
+
+    async def discover_schema(self) -> Catalog:
+        """Give the catalog; it is always the same."""
+        return _CATALOG
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read an entity page by page. Every page has a cursor; from the last one nothing follows.
+
+        `since` has no effect on events and countries, which have no replication key. Raises `UnknownEntityError`,
+        `RequestRejectedError` and `CursorExpiredError` for what was asked, `RateLimitError` beyond the configured
+        rate, and the configured share of transient errors.
+        """
+        source = _source(entity)
+        key = source.key(self.config.seed)
+        rest = self._span(source, since, cursor)
+        while rest:
+            quota = await self._request()
+            take = rest.last if source.newest_first else rest.first
+            indexes, rest = take(self.config.page_size)
+            yield Page([source.build(key, index) for index in indexes], rest.cursor, quota)
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give the first records in a single request, without the rest of their page."""
+        source = _source(entity)
+        await self._request()
+        key = source.key(self.config.seed)
+        indexes, _ = self._span(source, None, None).first(max(0, limit))
+        return [source.build(key, index) for index in indexes]
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Divide the indexes into `target` ranges, or fewer where there are fewer records."""
+        return [part.cursor for part in self._span(_source(entity), since, None).parts(target)]
+
+    def _span(self, source: MockEntity, since: datetime | None, cursor: Cursor) -> Span:
+        """Give what a read has to deliver."""
+        count = source.count(self.config.size)
+        span = Span(0, count, growing=not source.newest_first) if cursor is None else Span.at(cursor, count)
+        if since is None or source.entity.replication_key is None:
+            return span
+        if since.tzinfo is None:
+            raise RequestRejectedError(
+                f"since is {since.isoformat()}, without a time zone; expected an aware datetime; "
+                "say which zone it is in, as in since.replace(tzinfo=UTC)"
+            )
+        return span.since(first_index_since(since))
+
+    async def _request(self) -> Quota | None:
+        """Do what every request to a server does: take time, count against the quota, and fail now and then."""
+        if not self._connected:
+            raise RequestRejectedError(
+                "the mock connector is not connected; expected connect() before any request; "
+                "read inside `async with connected(connector)`, or call connect() first"
+            )
+        await self._clock.sleep(self.config.latency)
+        quota = self._served.serve(self._clock.monotonic_ns()) if self._served else None
+        if (fault := next(self._faults)) is not None:
+            raise fault
+        return quota
+
+
+def _source(entity: str) -> MockEntity:
+    """Give the entity of that name; the catalog raises the error for one that it does not have."""
+    return ENTITIES[_CATALOG[entity].name]
