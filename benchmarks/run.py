@@ -2,7 +2,8 @@
 
     python benchmarks/run.py               the table, and results.json beside this file
     python benchmarks/run.py --markdown    the table as the README has it
-    python benchmarks/run.py --quick       few rounds, nothing stored: does it still run?
+    python benchmarks/run.py --stored      measure nothing: the table of results.json
+    python benchmarks/run.py --quick       one round, nothing stored: does it still run?
 
 `results.json` is in pyperf's form: `python -m pyperf compare_to old.json benchmarks/results.json` compares two runs.
 """
@@ -63,14 +64,8 @@ def described(metadata: Mapping[str, str | int | float]) -> str:
     )
 
 
-def main() -> None:
-    """Measure, print, store."""
-    arguments = argparse.ArgumentParser(description="The benchmarks of connector_kit.")
-    arguments.add_argument("--markdown", action="store_true", help="print the table as the README has it")
-    arguments.add_argument("--quick", action="store_true", help="few rounds, nothing stored")
-    options = arguments.parse_args()
-
-    metadata = surroundings()
+def measured(*, quick: bool) -> pyperf.BenchmarkSuite:
+    """Run everything, group by group; the rounds are more where they are short."""
     groups = [
         (pages.contestants(), 15),
         (permits.contestants(), 15),
@@ -78,15 +73,27 @@ def main() -> None:
         (imports.contestants(), 15),
         (throughput.contestants(), 7),
     ]
+    metadata = surroundings()
     benchmarks: list[pyperf.Benchmark] = []
     for number, (contestants, rounds) in enumerate(groups, 1):
         print(f"group {number} of {len(groups)}: {len(contestants)} contestants", file=sys.stderr)
-        benchmarks += measure(contestants, 3 if options.quick else rounds, metadata)
+        benchmarks += measure(contestants, 1 if quick else rounds, metadata)
+    return pyperf.BenchmarkSuite(benchmarks)
 
+
+def main() -> None:
+    """Measure, store, print."""
+    arguments = argparse.ArgumentParser(description="The benchmarks of connector_kit.")
+    arguments.add_argument("--markdown", action="store_true", help="print the table as the README has it")
+    arguments.add_argument("--stored", action="store_true", help="measure nothing; show results.json")
+    arguments.add_argument("--quick", action="store_true", help="one round, nothing stored")
+    options = arguments.parse_args()
+
+    suite = pyperf.BenchmarkSuite.load(RESULTS) if options.stored else measured(quick=options.quick)
+    if not (options.quick or options.stored):
+        suite.dump(RESULTS, compact=False, replace=True)
     show = as_markdown if options.markdown else as_text
-    print(show(rows(benchmarks), described(metadata)))
-    if not options.quick:
-        pyperf.BenchmarkSuite(benchmarks).dump(RESULTS, compact=False, replace=True)
+    print(show(rows(suite.get_benchmarks()), described(suite.get_metadata())))
 
 
 if __name__ == "__main__":
