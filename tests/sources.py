@@ -75,6 +75,14 @@ class Shop:
             incremental=table.incremental,
         )
 
+    def start_at(self, cursor: Cursor) -> int:
+        """Give the index where a read begins."""
+        return int(cursor["after"]) if isinstance(cursor, dict) else 0
+
+    def change(self, entity: str, page: Page, number: int) -> Page:
+        """Change page number `number` of a stream; for sources that do something wrong."""
+        return page
+
     async def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
@@ -85,7 +93,7 @@ class Shop:
         self.asked.append((entity, cursor))
         try:
             await checkpoint()
-            start = cursor["after"] if isinstance(cursor, dict) else 0
+            start = self.start_at(cursor)
             indices = [
                 index
                 for index in range(start, table.size)
@@ -94,10 +102,10 @@ class Shop:
             for number, first in enumerate(range(0, len(indices), table.page_size)):
                 chosen = indices[first : first + table.page_size]
                 resumable = table.cursors[number % len(table.cursors)]
-                yield Page(
-                    [table.record(index) for index in chosen],
-                    {"after": chosen[-1] + 1} if resumable else None,
+                page = Page(
+                    [table.record(index) for index in chosen], {"after": chosen[-1] + 1} if resumable else None
                 )
+                yield self.change(entity, page, number)
                 await checkpoint()
         finally:
             self.closed += 1

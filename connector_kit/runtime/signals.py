@@ -27,18 +27,18 @@ async def until_signalled(
     results: list[T] = []
     failure: Exception | None = None
 
-    async def listen(scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                if stop.is_set():
-                    scope.cancel()
-                    return
-                heard()
-                stop.set()
+    async def listen() -> None:
+        async for _ in signals:
+            if stop.is_set():
+                tasks.cancel_scope.cancel()
+                return
+            heard()
+            stop.set()
 
-    with anyio.CancelScope() as scope:
+    # The signals are taken before the body begins, so that none of them ends the program half-way.
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen, scope)
+            tasks.start_soon(listen)
             try:
                 results.append(await body(stop))
             except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it

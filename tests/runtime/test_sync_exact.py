@@ -1,0 +1,262 @@
+"""A run is exact: whatever fails, stalls or is killed, the destination ends up as after an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+import pytest
+import sources
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector_kit.destinations.locate import open_destination
+from connector_kit.errors import CursorExpiredError
+from connector_kit.limiters.rate import Rates
+from connector_kit.policies.resilience import Resilience
+from connector_kit.policies.retry import Retry
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.runtime.sync import sync
+from connector_kit.testing.memory import MemoryDestination
+from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
+from connector_kit.wrappers.protect import protect
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import Destination
+    from connector_kit.records.checkpoint import Mode
+    from connector_kit.records.page import Cursor, Record
+    from connector_kit.runtime.report import Report
+
+MAX_IN_A_ROW = 3
+PATIENT = Resilience(
+    retry=Retry(attempts=4 * MAX_IN_A_ROW, first_wait=0.1, max_wait=2, deadline=100_000),
+    rate=Rates.parse("20/s"),
+    attempt=Timeouts(call=30, page=30),
+    deadline=Timeouts(call=100_000, page=100_000),
+)
+backends = st.sampled_from(["asyncio", "trio"])
+
+# A stall of more than 30 s passes the limit of an attempt and is cancelled in the middle of the request.
+faults: st.SearchStrategy[Fault | None] = st.one_of(
+    st.sampled_from([Fail(), Cut(), Stall(20.0), Stall(500.0)]), st.builds(Refuse, st.none() | st.floats(0, 60))
+)
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    """Draw faults of which never more than MAX_IN_A_ROW follow each other."""
+    schedule: list[Fault | None] = []
+    for _ in range(draw(st.integers(0, 8))):
+        schedule += [None] * draw(st.integers(0, 3))
+        schedule += draw(st.lists(faults, min_size=1, max_size=MAX_IN_A_ROW))
+        schedule.append(None)
+    return tuple(schedule)
+
+
+@st.composite
+def tables(draw: st.DrawFn, *, may_break: bool = True) -> sources.Table:
+    """Draw tables of every sort; with `may_break` false, only such as can be resumed at every page."""
+    size = draw(st.integers(0, 15))
+    times = draw(st.lists(st.integers(0, 6), min_size=size, max_size=size))
+    ordered = draw(st.booleans())
+    return sources.Table(
+        size=size,
+        page_size=draw(st.integers(1, 6)),
+        times=tuple(sorted(times) if ordered else times),
+        ordered=ordered,
+        incremental=draw(st.sampled_from(["since", "cursor", None])),
+        primary_key=draw(st.sampled_from(["id", None])),
+        cursors=tuple(draw(st.lists(st.booleans(), min_size=1, max_size=3))) if may_break else (True,),
+    )
+
+
+shops = st.dictionaries(st.sampled_from(["orders", "customers", "events"]), tables(may_break=False), min_size=1)
+
+
+def expected(table: sources.Table) -> list[Record]:
+    """What an undisturbed first run leaves of a table."""
+    return [table.record(index) for index in range(table.size)]
+
+
+def by_id(records: list[Record]) -> list[Record]:
+    """Sort: where rows stand in a destination is not promised."""
+    return sorted(records, key=lambda record: int(record["id"]))
+
+
+@given(shops, schedules(), backends, st.integers(1, 3), st.integers(0, 3))
+def test_equals_a_run_without_faults(
+    tables: dict[str, sources.Table], schedule: Schedule, backend: str, concurrency: int, buffer: int
+) -> None:
+    """Errors before, between and inside pages, cuts, refusals and stalls: nothing lost, nothing twice."""
+    destination = MemoryDestination()
+    shop = sources.Shop(tables)
+    clock = VirtualClock()
+
+    async def run() -> Report:
+        stack = protect(Faulty(shop, schedule, clock=clock), PATIENT, clock=clock)
+        return await sync(stack, destination, clock=clock, concurrency=concurrency, buffer=buffer)
+
+    report = clock.run(run, backend=backend)
+    assert report.complete, report
+    for name, table in tables.items():
+        assert by_id(destination.rows(name)) == expected(table)
+    assert report.rows == sum(table.size for table in tables.values())
+    assert shop.opened == shop.closed
+
+
+@given(tables(), schedules(), st.lists(st.integers(0, 40), max_size=5), backends, st.data())
+def test_equals_an_undisturbed_run_however_often_it_is_cut_off(
+    table: sources.Table, schedule: Schedule, kills: list[int], backend: str, data: st.DataObject
+) -> None:
+    """Runs are cancelled at random moments, with faults that end reads for good; the last one is left alone.
+
+    Also for sources of which some or all pages carry no cursor.
+    """
+    modes: list[Mode] = ["append", "upsert", "replace"] if table.primary_key else ["append", "replace"]
+    mode = data.draw(st.sampled_from(modes))
+    if table.incremental == "cursor":
+        table = attrs.evolve(table, cursors=(True,))
+    destination = MemoryDestination()
+    clock = VirtualClock()
+
+    async def cut_off(after: int) -> None:
+        stack = protect(Faulty(sources.Shop({"orders": table}), schedule, clock=clock), PATIENT, clock=clock)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run, stack)
+            await clock.sleep(after)
+            tasks.cancel_scope.cancel()
+
+    async def run(stack: sources.Shop) -> None:
+        await sync(stack, destination, mode=mode, name="shop", clock=clock)
+
+    async def whole() -> Report:
+        return await sync(sources.Shop({"orders": table}), destination, mode=mode, name="shop", clock=clock)
+
+    async def complete() -> bool:
+        await destination.open()
+        return any(checkpoint.complete for checkpoint in (await destination.checkpoints()).values())
+
+    for after in kills:
+        clock.run(cut_off, after, backend=backend)
+        if clock.run(complete, backend=backend):
+            break
+    else:
+        assert clock.run(whole, backend=backend).complete
+    assert by_id(destination.rows("orders")) == expected(table)
+
+
+@given(tables(may_break=False), st.integers(0, 10), st.integers(0, 20), backends)
+def test_the_next_run_adds_exactly_what_is_new(
+    table: sources.Table, more: int, minutes: int, backend: str
+) -> None:
+    """Records that came since, later than the watermark or at it, land once; those that were there stay."""
+    clock = VirtualClock()
+    latest = max(table.times, default=0)
+    longer = attrs.evolve(
+        table, size=table.size + more, times=(*table.times, *(latest + minutes for _ in range(more)))
+    )
+    destination = MemoryDestination()
+
+    async def run(served: sources.Table) -> Report:
+        return await sync(sources.Shop({"orders": served}), destination, clock=clock)
+
+    assert clock.run(run, table, backend=backend).complete
+    report = clock.run(run, longer, backend=backend)
+    assert report.complete
+    assert by_id(destination.rows("orders")) == expected(longer)
+    if table.incremental == "cursor":
+        assert report.rows == more
+
+
+@given(tables(may_break=False), backends, st.sampled_from(["append", "upsert", "replace"]))
+def test_an_expired_cursor_begins_again_where_that_is_exact(
+    table: sources.Table, backend: str, mode: Mode
+) -> None:
+    """Upsert and replace read again from since; append would repeat rows and fails with what to do."""
+    table = attrs.evolve(table, primary_key="id", size=10, times=tuple(range(10)), page_size=2)
+
+    class Forgetful(sources.Shop):
+        def start_at(self, cursor: Cursor) -> int:
+            if cursor is not None:
+                raise CursorExpiredError("that cursor is too old")
+            return 0
+
+    clock = VirtualClock()
+    destination = MemoryDestination()
+
+    async def run(shop: sources.Shop) -> Report:
+        return await sync(shop, destination, mode=mode, name="shop", clock=clock)
+
+    broken = Faulty(sources.Shop({"orders": table}), (None, None, None, None, Fail()))
+    assert not clock.run(run, broken, backend=backend).complete
+    report = clock.run(run, Forgetful({"orders": table}), backend=backend)
+    if mode == "append":
+        assert isinstance(report.entities[0].error, CursorExpiredError)
+        assert by_id(destination.rows("orders")) == expected(table)[:4]
+    else:
+        assert report.complete
+        assert by_id(destination.rows("orders")) == expected(table)
+
+
+def rows_of(folder: Path, scheme: str) -> list[Record]:
+    """Read what landed in a file."""
+    if scheme == "sqlite":
+        with closing(sqlite3.connect(folder / "out.sqlite")) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+    return [json.loads(line) for line in (folder / "out" / "orders.jsonl").read_text().splitlines()]
+
+
+@settings(max_examples=30)
+@given(tables(), schedules(), st.lists(st.integers(0, 40), max_size=4), backends, st.data())
+@pytest.mark.parametrize("scheme", ["sqlite", "jsonl"])
+def test_files_end_up_as_after_an_undisturbed_run(
+    scheme: str,
+    table: sources.Table,
+    schedule: Schedule,
+    kills: list[int],
+    backend: str,
+    data: st.DataObject,
+) -> None:
+    """The same with real files, opened anew by each run: with faults, and cut off at random moments."""
+    if table.incremental == "cursor":
+        table = attrs.evolve(table, cursors=(True,))
+    modes: list[Mode] = ["append", "replace", *(["upsert"] if table.primary_key and scheme == "sqlite" else [])]
+    mode = data.draw(st.sampled_from(modes))
+    clock = VirtualClock()
+
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+
+        def destination() -> Destination:
+            return open_destination(f"sqlite:{folder}/out.sqlite" if scheme == "sqlite" else f"jsonl:{folder}/out")
+
+        async def run(reports: list[Report]) -> None:
+            stack = protect(Faulty(sources.Shop({"orders": table}), schedule, clock=clock), PATIENT, clock=clock)
+            reports.append(await sync(stack, destination(), mode=mode, name="shop", clock=clock))
+
+        async def cut_off(after: int) -> list[Report]:
+            reports: list[Report] = []
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(run, reports)
+                await clock.sleep(after)
+                tasks.cancel_scope.cancel()
+            return reports
+
+        async def whole() -> list[Report]:
+            return [await sync(sources.Shop({"orders": table}), destination(), mode=mode, name="shop", clock=clock)]
+
+        for after in kills:
+            reports = clock.run(cut_off, after, backend=backend)
+            if reports and reports[0].complete:
+                break
+        else:
+            assert clock.run(whole, backend=backend)[0].complete
+        assert by_id(rows_of(folder, scheme)) == expected(table)
