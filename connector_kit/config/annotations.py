@@ -58,7 +58,7 @@ class FromNumber(FromText, Protocol):
 
 
 def plain(annotation: Any) -> Any:
-    """Give the annotation without `Annotated`, `NewType` and aliases around it."""
+    """Give the annotation without `Annotated`, `NewType` and aliases around it; None is `NoneType`."""
     while True:
         if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
@@ -67,7 +67,7 @@ def plain(annotation: Any) -> Any:
         elif hasattr(annotation, "__value__"):
             annotation = annotation.__value__
         else:
-            return annotation
+            return types.NoneType if annotation is None else annotation
 
 
 def members(annotation: Any) -> tuple[Any, ...]:

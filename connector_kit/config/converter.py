@@ -78,7 +78,7 @@ def structure(cls: type[_T], given: object, converter: cattrs.Converter) -> _T:
     except ConfigError as error:
         problems = told(error)
     # Out of the `except`, so that nothing of what was given hangs on the error as its context.
-    raise failure(cls.__name__, problems)
+    raise failure(getattr(cls, "__name__", "the value"), problems)
 
 
 def failure(name: str, problems: Sequence[Problem]) -> ConfigError:

@@ -35,7 +35,6 @@ _SCALARS: Mapping[Any, dict[str, Any]] = {
     date: {"type": "string", "format": "date"},
     Path: {"type": "string"},
     NoneType: {"type": "null"},
-    None: {"type": "null"},
     Any: {},
     object: {},
 }

@@ -17,7 +17,7 @@ from connector_kit.errors import Problem
 
 from .annotations import hides, parses, takes_numbers
 from .findings import Refused
-from .wording import expectation, kind, nearest, show
+from .wording import expectation, kind, nearest, shorten, show
 
 __all__ = ["Hook", "Text", "is_scalar", "scalar_hook"]
 
@@ -165,10 +165,8 @@ def _parse(given: Any, target: Any) -> Any:
         if takes_numbers(target) and type(given) in (int, float):
             return target.of(given)
         expected = expectation(target)
-    except ValueError as error:
-        expected = str(error)
-    except OverflowError:
-        expected = expectation(target)
+    except (ValueError, OverflowError) as error:
+        expected = shorten(str(error))
     raise Refused(Problem("", kind(given) if shown is None else show(shown), expected))
 
 
@@ -180,7 +178,6 @@ _HOOKS: dict[Any, Hook] = {
     datetime: _time,
     date: _date,
     NoneType: _null,
-    None: _null,
     Any: _anything,
     object: _anything,
 }

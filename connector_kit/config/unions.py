@@ -43,6 +43,9 @@ def union_hook(union: Any, converter: cattrs.Converter) -> Hook:
     others = tuple(member for member in types if not is_config_class(member))
     told = tags(classes) if len(classes) > 1 else None
     none_said = says_none(types)
+    for member in others:
+        # A member that no hook takes is the author's error: told now, not once a file has such a value.
+        converter.get_structure_hook(member)
 
     def structure(given: Any, _: Any) -> Any:
         if NoneType in types and (given is None or (none_said and given == NONE)):
@@ -71,7 +74,7 @@ def _tagged(given: Mapping[Any, Any], told: Tags) -> Any:
 
 def _takes(member: Any, given: object) -> bool:
     """Whether a value of this shape could be of the type at all; if one type alone takes it, its problems are told."""
-    if member is Any or member is object:
+    if member is Any or not (is_scalar(member) or is_container(member) or member in (Secret, Path)):
         return True
     if isinstance(given, Mapping):
         is_table = is_container(member) and issubclass(get_origin(member) or member, Mapping)

@@ -28,6 +28,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, "a string"),
     (datetime, "a date and time"),
     (date, "a date"),
+    ((bytes, bytearray), "bytes"),
     (Mapping, "a table"),
     ((Sequence, AbstractSet), "a list"),
 )
@@ -43,6 +44,7 @@ _EXPECTATIONS: Mapping[Any, str] = {
     Secret: 'a secret: a string, { env = "NAME" } or { file = "PATH" }',
     NoneType: "null",
     Any: "any value",
+    object: "any value",
 }
 
 
@@ -109,13 +111,22 @@ def expectation(annotation: Any) -> str:
         return one_of(values)
     if parses(annotation):
         return _said_by_parse(annotation)
+    return _expectation_of_shape(annotation)
+
+
+def _expectation_of_shape(annotation: Any) -> str:
     if is_config_class(annotation):
         own = [
             (part.key, get_args(part.type)) for part in parts(annotation) if get_origin(part.type) is Literal
         ]
         named = [f"{step(key)} = {show(words[0])}" for key, words in own if len(words) == 1]
         return " with ".join(["a table", *named[:1]])
-    return "a table" if issubclass(get_origin(annotation) or annotation, Mapping) else "a list"
+    origin = get_origin(annotation) or annotation
+    if issubclass(origin, Mapping):
+        return "a table"
+    is_list = issubclass(origin, Sequence | AbstractSet) and not issubclass(origin, bytes)
+    # Another type is one that an author has a hook for.
+    return "a list" if is_list else f"a value for {origin.__name__}"
 
 
 def _expectation_of_union(union: tuple[Any, ...]) -> str:
@@ -128,11 +139,12 @@ def _expectation_of_union(union: tuple[Any, ...]) -> str:
 
 
 def _said_by_parse(annotation: Any) -> str:
-    # What a type wants to read is known to its parse alone, which says so of the empty text.
+    # What a type wants to read is known to its parse alone, which says so of the empty text; what it says of that
+    # text itself is left out.
     try:
         annotation.parse("")
     except ValueError as error:
-        return str(error)
+        return str(error).partition(", not ")[0]
     return f"a {annotation.__name__} as text"
 
 
