@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,23 @@ def test_faults_are_the_same_every_time_and_cost_no_record(seed: int, share: flo
 def test_after_so_many_faults_in_a_row_a_request_succeeds(seed: int, in_a_row: int) -> None:
     config = MockConfig(seed=seed, size=50, page_size=10, faults=1, max_faults_in_a_row=in_a_row)
     assert len(run(config)[1]) == 5 * in_a_row
+
+
+def test_an_entity_meets_the_same_faults_whatever_else_is_read(anyio_backend: str) -> None:
+    config = MockConfig(size=300, page_size=10, faults=0.5)
+
+    async def both() -> list[str]:
+        connector = MockConnector(config)
+        found: list[str] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read_through, connector, "events")
+            found += [str(error) for error in (await read_through(connector, "orders"))[1]]
+        return found
+
+    async def alone() -> list[str]:
+        return [str(error) for error in (await read_through(MockConnector(config), "orders"))[1]]
+
+    assert anyio.run(both, backend=anyio_backend) == anyio.run(alone, backend=anyio_backend) != []
 
 
 def test_about_the_share_of_requests_asked_for_fails(anyio_backend: str) -> None:

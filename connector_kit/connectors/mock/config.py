@@ -15,7 +15,7 @@ MAX_SIZE = 1_000_000_000
 
 
 def _as_rates(given: Rates | str | None) -> Rates | None:
-    return Rates.parse(given) if isinstance(given, str) else given
+    return None if given is None else Rates.of(given)
 
 
 @attrs.frozen
@@ -24,8 +24,8 @@ class MockConfig:
 
     `size` is the number of records of the largest entities (orders, events); there is a customer for every ten. The
     same `seed` gives the same records: more of them with a larger `size`, the same ones with another `page_size`.
-    Each request for records takes `latency`. `faults` is the share of them that fails, at most `max_faults_in_a_row`
-    one after the other. `rate` is what the mock allows (`"50/s"`); it refuses requests beyond.
+    Each request for records takes `latency`. `faults` is the share of them that fails, of one entity's at most
+    `max_faults_in_a_row` one after the other. `rate` is what the mock allows (`"50/s"`); it refuses requests beyond.
     """
 
     seed: int = 0

@@ -45,7 +45,10 @@ class MockConnector:
         self.config = config
         self._clock = clock
         self._connected = False
-        self._faults = drawn_faults(config.seed, config.faults, config.max_faults_in_a_row)
+        self._faults = {  # one sequence for each entity: it meets the same ones, whatever else is read meanwhile
+            name: drawn_faults(source.key(config.seed), config.faults, config.max_faults_in_a_row)
+            for name, source in ENTITIES.items()
+        }
         self._served = None if config.rate is None else ServedRequests(config.rate)
 
     def validate_config(self) -> None:
@@ -84,7 +87,7 @@ class MockConnector:
         key = source.key(self.config.seed)
         rest = self._span(source, since, cursor)
         while rest:
-            quota = await self._request()
+            quota = await self._request(entity)
             take = rest.last if source.newest_first else rest.first
             indexes, rest = take(self.config.page_size)
             yield Page([source.build(key, index) for index in indexes], rest.cursor, quota)
@@ -92,7 +95,7 @@ class MockConnector:
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give the first records in a single request, without the rest of their page."""
         source = _source(entity)
-        await self._request()
+        await self._request(entity)
         key = source.key(self.config.seed)
         indexes, _ = self._span(source, None, None).first(max(0, limit))
         return [source.build(key, index) for index in indexes]
@@ -116,7 +119,7 @@ class MockConnector:
             )
         return span.since(first_index_since(since))
 
-    async def _request(self) -> Quota | None:
+    async def _request(self, entity: str) -> Quota | None:
         """Do what every request to a server does: take time, count against the quota, and fail now and then."""
         if not self._connected:
             raise RequestRejectedError(
@@ -125,7 +128,7 @@ class MockConnector:
             )
         await self._clock.sleep(self.config.latency)
         quota = self._served.serve(self._clock.monotonic_ns()) if self._served else None
-        if (fault := next(self._faults)) is not None:
+        if (fault := next(self._faults[entity])) is not None:
             raise fault
         return quota
 

@@ -1,4 +1,4 @@
-"""Which requests fail: drawn from the seed and the number of the request, so that every run meets the same faults."""
+"""Which requests fail: drawn from a key and the number of the request, so that every run meets the same faults."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KINDS: tuple[tuple[type[TransientError], str], ...] = (
 )
 
 
-def drawn_faults(seed: int, share: float, max_in_a_row: int) -> Iterator[TransientError | None]:
+def drawn_faults(key: int, share: float, max_in_a_row: int) -> Iterator[TransientError | None]:
     """Give, for one request after the other, the error it fails with, or None; without end."""
     number = row = 0
     while True:
         number += 1
-        bits = mix(seed, number)
+        bits = mix(key, -number)  # negative: records have the other indexes
         if row < max_in_a_row and bits < share * 2**64:
             row += 1
             kind, what = _KINDS[bits % len(_KINDS)]
