@@ -111,25 +111,19 @@ class MemoryDestination:
         self._reading.pop(entity.name, None)
         stored = self._stored.setdefault(entity.name, _Stored())
         stored.current.drop_provisional()
-        target = stored.current
         if mode == "replace":
             following = stored.following
             if following is None or following.checkpoint is None or not resume:
                 following = _Generation()
             following.drop_provisional()
             target = stored.following = following
+            reading = _Reading(mode, target, (), {})
         else:
+            target = stored.current
+            keys = entity.primary_key if mode == "upsert" else ()
+            reading = _Reading(mode, target, keys, _positions(entity.name, keys, target.rows))
             stored.following = None
-        keys = entity.primary_key if mode == "upsert" else ()
-        positions = {
-            _key(entity.name, keys, record): place for place, record in enumerate(target.rows) if keys
-        }
-        if keys and len(positions) != len(target.rows):
-            raise DestinationError(
-                f"entity {entity.name!r} has several rows with the same primary key ({', '.join(keys)}), and mode "
-                "'upsert' needs at most one; use mode 'replace' or 'append'"
-            )
-        self._reading[entity.name] = _Reading(mode, target, keys, positions)
+        self._reading[entity.name] = reading
         return _decoded(target.checkpoint)
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
@@ -202,6 +196,20 @@ def _upsert(reading: _Reading, keyed: list[tuple[tuple[Any, ...], Record]]) -> N
         else:
             target.overwritten.append((position, target.rows[position]))
             target.rows[position] = record
+
+
+def _positions(entity: str, names: tuple[str, ...], rows: list[Record]) -> dict[tuple[Any, ...], int]:
+    """Say where the row of each key is, for mode "upsert"; nothing is known for no names."""
+    if not names:
+        return {}
+    keys = [tuple(record.get(name) for name in names) for record in rows]
+    positions = {key: position for position, key in enumerate(keys) if None not in key}
+    if len(positions) != sum(None not in key for key in keys):
+        raise DestinationError(
+            f"entity {entity!r} has several rows with the same primary key ({', '.join(names)}), and mode 'upsert' "
+            "needs at most one; use mode 'replace' or 'append'"
+        )
+    return positions
 
 
 def _key(entity: str, names: tuple[str, ...], record: Record) -> tuple[Any, ...]:

@@ -77,11 +77,12 @@ class Store:
         """Store records and checkpoint in one transaction."""
         reading = self._reading(entity)
         encoded = None if checkpoint is None else checkpoint.to_json().decode()
+        batch = list(records)  # looked at twice below; a lazy page would decode each time
         try:
             try:
-                self._insert(reading, *arranged(entity, records), encoded)
+                self._insert(reading, *arranged(entity, batch), encoded)
             except OverflowError:
-                self._insert(reading, *arranged(entity, records, any_integer=True), encoded)
+                self._insert(reading, *arranged(entity, batch, any_integer=True), encoded)
         except UnicodeEncodeError as error:
             raise SchemaMismatchError(
                 f"a text of entity {entity!r} cannot be stored: {error}; expected Unicode without lone surrogates; "

@@ -30,15 +30,14 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 def arranged(
-    entity: str, records: Sequence[Record], *, any_integer: bool = False
+    entity: str, batch: list[Record], *, any_integer: bool = False
 ) -> tuple[tuple[str, ...], list[Row]]:
-    """Give the names of all fields in `records`, and a row of values in their order for each record.
+    """Give the names of all fields in the batch, and a row of values in their order for each record.
 
     A record without one of the fields has None there. Integers are taken to fit in 64 bits, as nearly all do;
-    sqlite3 raises `OverflowError` for one that does not, and `any_integer=True` then makes it text. Iterates
-    `records` once. Raises `SchemaMismatchError` for a value that cannot be stored.
+    sqlite3 raises `OverflowError` for one that does not, and `any_integer=True` then makes it text. Raises
+    `SchemaMismatchError` for a value that cannot be stored.
     """
-    batch = list(records)
     if not batch:
         return (), []
     names, rows = _uniform(batch) or _ragged(batch)

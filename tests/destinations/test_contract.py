@@ -1,0 +1,360 @@
+"""What every destination promises, checked on all three with a plain model, on both event loops."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stores import STORES, JsonlPlace, MemoryPlace, Place, SqlitePlace
+
+from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
+from connector_kit.records.catalog import Entity, Field, Scalar
+from connector_kit.records.checkpoint import Checkpoint, Mode
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import Destination
+    from connector_kit.records.page import Record
+
+ENTITY = Entity("orders", (Field("id", Scalar.INTEGER),), primary_key="id")
+Row = dict[str, Any]
+
+
+def reached(mode: Mode, number: int, *, entity: str = "orders", complete: bool = False) -> Checkpoint:
+    return Checkpoint("shop", entity, mode, cursor={"page": number}, rows=number, complete=complete)
+
+
+@pytest.fixture(params=STORES, ids=lambda store: store.__name__)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    made: Place = request.param(tmp_path)
+    return made
+
+
+# -- the law: for any sequence of calls and crashes, rows and checkpoints are what a plain model says ---------------
+
+
+@attrs.define
+class Rows:
+    """One generation: its rows, and how they were when the last checkpoint covered them."""
+
+    now: list[Row] = attrs.field(factory=list)
+    covered: list[Row] = attrs.field(factory=list)
+    checkpoint: Checkpoint | None = None
+
+    def cover(self, checkpoint: Checkpoint) -> None:
+        self.covered = list(self.now)
+        self.checkpoint = checkpoint
+
+
+@attrs.define
+class Model:
+    """A destination for one entity, without any cleverness."""
+
+    keeps_upserted: bool
+    current: Rows = attrs.field(factory=Rows)
+    following: Rows | None = None
+    mode: Mode | None = None
+
+    def has_repeated_keys(self) -> bool:
+        ids = [row["id"] for row in self.current.covered]
+        return len(ids) != len(set(ids))
+
+    def start(self, mode: Mode, *, resume: bool) -> Checkpoint | None:
+        self.current.now = list(self.current.covered)
+        self.mode = mode
+        if mode != "replace":
+            self.following = None
+            return self.current.checkpoint
+        if self.following is None or self.following.checkpoint is None or not resume:
+            self.following = Rows()
+        self.following.now = list(self.following.covered)
+        return self.following.checkpoint
+
+    def write(self, records: list[Row], checkpoint: Checkpoint | None) -> None:
+        rows = self.following if self.mode == "replace" else self.current
+        assert rows is not None
+        for record in records:
+            places = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
+            if self.mode == "upsert" and places:
+                rows.now[places[0]] = record
+            else:
+                rows.now.append(record)
+        if self.mode == "upsert" and self.keeps_upserted:
+            rows.covered = list(rows.now)
+        if checkpoint is not None:
+            rows.cover(checkpoint)
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        if self.mode == "replace":
+            assert self.following is not None
+            self.current = self.following
+        self.following = None
+        self.current.cover(checkpoint)
+        self.mode = None
+
+    def reset(self) -> None:
+        self.current = Rows(list(self.current.covered), self.current.covered)
+        self.following = self.mode = None
+
+    @property
+    def last(self) -> Checkpoint | None:
+        return (self.following and self.following.checkpoint) or self.current.checkpoint
+
+
+@attrs.frozen
+class Start:
+    mode: Mode
+    resume: bool
+
+
+@attrs.frozen
+class Write:
+    records: list[Row]
+    covered: bool
+
+
+@attrs.frozen
+class Plain:
+    """A step without choices: finish, reset, reopen, crash."""
+
+    name: str
+
+
+Step = Start | Write | Plain
+
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.integers(1, 6)}, optional={"name": st.text("ab", max_size=2), "size": st.integers(0, 9)}
+    ),
+    max_size=5,
+)
+
+
+def steps(modes: list[Mode]) -> st.SearchStrategy[list[Step]]:
+    start = st.builds(Start, st.sampled_from(modes), st.booleans())
+    write = st.builds(Write, RECORDS, st.booleans())
+    plain = st.builds(Plain, st.sampled_from(["finish", "finish", "crash", "crash", "reopen", "reset"]))
+    return st.lists(st.one_of(start, write, write, plain), min_size=1, max_size=14)
+
+
+async def check(place: Place, script: list[Step]) -> None:
+    """Play the script on the destination and on the model, and compare after every step."""
+    model = Model(place.keeps_upserted)
+    destination = place.destination()
+    await destination.open()
+    for number, step in enumerate(script):
+        destination = await _play(step, number, place, destination, model)
+        assert place.rows("orders") == model.current.now
+        assert dict(await destination.checkpoints()) == ({} if model.last is None else {"orders": model.last})
+    await destination.close()
+
+
+async def _play(step: Step, number: int, place: Place, destination: Destination, model: Model) -> Destination:
+    match step:
+        case Start(mode, resume):
+            if mode == "upsert" and model.has_repeated_keys():
+                return destination  # refused; has a test of its own
+            found = await destination.start(ENTITY, mode, resume=resume)
+            assert found == model.start(mode, resume=resume)
+        case Write(records, covered) if model.mode:
+            checkpoint = reached(model.mode, number) if covered else None
+            await destination.write("orders", records, checkpoint)
+            model.write(records, checkpoint)
+        case Plain("finish") if model.mode:
+            checkpoint = reached(model.mode, number, complete=True)
+            await destination.finish("orders", checkpoint)
+            model.finish(checkpoint)
+        case Plain("reset"):
+            await destination.reset("orders")
+            model.reset()
+        case Plain("crash" | "reopen" as how):
+            if how == "crash":
+                place.crash(destination)
+            else:
+                await destination.close()
+            destination = place.destination()
+            await destination.open()
+            model.mode = None
+        case _:
+            pass  # a write or finish without a start; has a test of its own
+    return destination
+
+
+ALL: list[Mode] = ["append", "upsert", "replace"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__)
+def test_rows_and_checkpoints_are_what_the_model_says(
+    store: type[MemoryPlace | SqlitePlace | JsonlPlace], backend: str
+) -> None:
+    modes: list[Mode] = ["append", "replace"] if store is JsonlPlace else ALL
+
+    @settings(deadline=None, max_examples=120)
+    @given(script=steps(modes))
+    def law(script: list[Step]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            anyio.run(check, store(Path(folder)), script, backend=backend)
+
+    law()
+
+
+# -- named cases ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_replace_that_is_resumed_goes_on_with_its_generation(place: Place) -> None:
+    """A full table is never replaced by the tail of a read."""
+    destination = place.destination()
+    await destination.open()
+    await destination.start(ENTITY, "replace")
+    await destination.write("orders", [{"id": 1}, {"id": 2}], reached("replace", 1))
+    place.crash(destination)
+    destination = place.destination()
+    await destination.open()
+    assert await destination.start(ENTITY, "replace") == reached("replace", 1)
+    assert place.rows("orders") == []
+    await destination.write("orders", [{"id": 3}], reached("replace", 2))
+    await destination.finish("orders", reached("replace", 2, complete=True))
+    assert place.rows("orders") == [{"id": 1}, {"id": 2}, {"id": 3}]
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_a_replace_of_nothing_leaves_nothing(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    for records in ([{"id": 1}], []):
+        assert await destination.start(ENTITY, "replace") is None
+        await destination.write("orders", records, reached("replace", 1))
+        await destination.finish("orders", reached("replace", 1, complete=True))
+        assert place.rows("orders") == records
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_entities_may_be_interleaved(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    names = ("orders", "customers")
+    for name in names:
+        await destination.start(Entity(name), "append")
+    for number in (1, 2):
+        for name in names:
+            await destination.write(
+                name, [{"id": number, "of": name}], reached("append", number, entity=name)
+            )
+    for name in names:
+        await destination.finish(name, reached("append", 3, entity=name, complete=True))
+        assert place.rows(name) == [{"id": 1, "of": name}, {"id": 2, "of": name}]
+    assert set(await destination.checkpoints()) == set(names)
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_writing_without_a_start_is_refused(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    with pytest.raises(DestinationError, match=r"start\(\)"):
+        await destination.write("orders", [{"id": 1}], None)
+    with pytest.raises(DestinationError, match=r"start\(\)"):
+        await destination.finish("orders", reached("append", 1))
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_a_closed_destination_says_so(place: Place) -> None:
+    destination = place.destination()
+    await destination.close()
+    await destination.open()
+    await destination.close()
+    await destination.close()
+    with pytest.raises(DestinationError, match="not open"):
+        await destination.start(ENTITY, "append")
+    with pytest.raises(DestinationError, match="not open"):
+        await destination.write("orders", [], None)
+    with pytest.raises(DestinationError, match="not open"):
+        await destination.checkpoints()
+    with pytest.raises(DestinationError, match="not open"):
+        await destination.reset("orders")
+
+
+@pytest.mark.anyio
+async def test_resetting_an_unknown_entity_does_nothing(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    await destination.open()
+    await destination.reset("orders")
+    assert not await destination.checkpoints()
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_upsert_needs_a_primary_key_or_another_mode(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    with pytest.raises(ConfigError, match=r"upsert.*append"):
+        await destination.start(Entity("orders"), "upsert")
+    with pytest.raises(ConfigError, match="overwrite"):
+        await destination.start(ENTITY, "overwrite")  # type: ignore[arg-type]  # what a careless caller hands over
+    await destination.close()
+
+
+@pytest.mark.anyio
+async def test_a_cursor_that_is_no_json_stores_nothing(place: Place) -> None:
+    destination = place.destination()
+    await destination.open()
+    await destination.start(ENTITY, "append")
+    with pytest.raises(DataError, match="JSON"):
+        await destination.write("orders", [{"id": 1}], attrs.evolve(reached("append", 1), cursor=object()))  # type: ignore[arg-type]  # what a careless connector yields
+    assert place.rows("orders") == []
+    assert not await destination.checkpoints()
+    await destination.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("store", [MemoryPlace, SqlitePlace])
+async def test_upsert_refuses_rows_it_cannot_tell_apart(
+    store: type[MemoryPlace | SqlitePlace], tmp_path: Path
+) -> None:
+    """A key that is there twice, from appending, and a record that has none."""
+    place = store(tmp_path)
+    destination = place.destination()
+    await destination.open()
+    await destination.start(ENTITY, "append")
+    await destination.write("orders", [{"id": 1}, {"id": 1}], reached("append", 1))
+    with pytest.raises(DestinationError, match=r"several rows.*id"):
+        await destination.start(ENTITY, "upsert")
+    await destination.start(ENTITY, "replace")
+    await destination.write("orders", [{"id": 1}], None)
+    await destination.finish("orders", reached("replace", 1, complete=True))
+    await destination.start(ENTITY, "upsert")
+    bad: list[list[Record]] = [[{"name": "x"}], [{"id": 2}, {"id": None}], [{"id": 2}, {"name": "x"}]]
+    for records in bad:
+        with pytest.raises(SchemaMismatchError, match="'id' of its primary key"):
+            await destination.write("orders", records, reached("upsert", 2))
+    assert place.rows("orders") == [{"id": 1}]
+    await destination.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("store", [MemoryPlace, SqlitePlace])
+async def test_upsert_replaces_the_whole_row_by_a_key_of_two_fields(
+    store: type[MemoryPlace | SqlitePlace], tmp_path: Path
+) -> None:
+    place = store(tmp_path)
+    entity = Entity("lines", primary_key=("order", "line"))
+    destination = place.destination()
+    await destination.open()
+    await destination.start(entity, "upsert")
+    await destination.write("lines", [{"order": 1, "line": 1, "note": "old"}, {"order": 1, "line": 2}], None)
+    await destination.write("lines", [{"order": 1, "line": 1}], None)
+    await destination.write("lines", [{"order": 1, "line": 2, "note": "new"}], None)
+    await destination.finish("lines", reached("upsert", 1, entity="lines", complete=True))
+    assert place.rows("lines") == [{"order": 1, "line": 1}, {"order": 1, "line": 2, "note": "new"}]
+    await destination.close()
