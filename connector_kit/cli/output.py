@@ -1,0 +1,52 @@
+"""Standard output and standard error. Whoever reads the output may leave at any time, and it may be a file on a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from connector_kit.errors import DestinationError
+
+__all__ = ["ReaderGoneError", "abandon", "note", "say", "say_json", "write"]
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more, as after `| head`."""
+
+
+def write(data: bytes) -> None:
+    """Write to standard output, flushed. Raises `ReaderGoneError`, or `DestinationError` where it takes no more."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise DestinationError(
+            f"standard output takes no more: {error.strerror or error}; expected room for the output; "
+            "write it somewhere else"
+        ) from error
+
+
+def say(text: str) -> None:
+    """Write a text and a line end to standard output."""
+    write(f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def say_json(value: Any) -> None:
+    """Write a value as indented JSON."""
+    say(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def note(text: str) -> None:
+    """Write a line to standard error, for a person."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def abandon() -> None:
+    """Let nothing more go to standard output, not even what Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

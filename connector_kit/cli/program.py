@@ -1,0 +1,70 @@
+"""The verbs: their names and what each is for. A verb's module is imported when it is used or asked for help."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+__all__ = ["VERBS", "program"]
+
+VERBS = {
+    "list": "Show the connectors that are installed.",
+    "spec": "Print the JSON Schema of a connector's settings.",
+    "check": "Try settings, connection and catalog, step by step.",
+    "discover": "Show the entities and their fields.",
+    "sample": "Show a few records of an entity.",
+    "read": "Print records as JSON lines.",
+    "sync": "Bring what is new into a destination, every row exactly once.",
+    "state": "Show or reset how far a destination's entities were read.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are modules of `connector_kit.cli.verbs`, each with the attribute `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Give the verbs in the order in which a newcomer needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; refuse what is none, with the nearest one."""
+        if cmd_name not in VERBS:
+            return None if cmd_name.startswith("-") else _refuse(ctx, cmd_name)
+        command = import_module(f".verbs.{cmd_name}", __package__).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def _refuse(context: click.Context, name: str) -> NoReturn:
+    near = get_close_matches(name, VERBS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(VERBS)}"
+    raise click.UsageError(f"no verb {name!r}; {hint}", context)
+
+
+@click.command(
+    cls=Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nFirst steps:\n"
+    "  connector-kit discover mock\n"
+    "  connector-kit sync mock --to sqlite:mock.sqlite\n"
+    "\b\nConnectors of your own: connector-kit check --help",
+)
+@click.version_option(package_name="connector-kit", prog_name="connector-kit")
+@click.pass_context
+def program(context: click.Context) -> None:
+    """Bring the records of any source into a destination, every row exactly once.
+
+    CONNECTOR is the name of an installed connector (`mock`), a TOML file (`flights.toml`), or `module:factory`.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

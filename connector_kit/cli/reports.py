@@ -1,0 +1,48 @@
+"""A run's report as a table and as lines below it. Pure."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from .events import length
+from .tables import Table
+
+if TYPE_CHECKING:
+    from connector_kit.runtime.report import EntityReport, Report
+
+__all__ = ["next_step", "report_table", "summary"]
+
+_TIMES = ("fetching", "limited", "backing off", "writing")
+_COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries", *_TIMES, "faults")
+
+
+def report_table(report: Report) -> Table:
+    """Give one line for each entity: what was done, and where the time went."""
+    return Table(_COLUMNS, [_cells(entity) for entity in report.entities], frozenset(_COLUMNS[3:-1]))
+
+
+def _cells(entity: EntityReport) -> tuple[str, ...]:
+    faults = ", ".join(f"{name} {count}" for name, count in sorted(entity.faults.items()))
+    times = (entity.fetching, entity.limited, entity.backing_off, entity.writing)
+    status = f"{entity.status}, resumed" if entity.resumed else entity.status
+    counts = (f"{entity.rows:,}", f"{entity.pages:,}", f"{entity.retries:,}")
+    return (entity.entity, entity.mode, status, *counts, *map(length, times), faults)
+
+
+def summary(report: Report) -> str:
+    """Say in a line what the run did in all."""
+    count = len(report.entities)
+    done = sum(entity.status == "complete" for entity in report.entities)
+    stopped = "; stopped before its end: run it again to go on" if report.stopped and done < count else ""
+    return f"{done} of {count} entities complete, {report.rows:,} rows in {length(report.seconds)}{stopped}"
+
+
+def next_step(destination: str) -> str | None:
+    """Say how to look at what is stored, where a command that everybody has does it."""
+    kind, _, place = destination.partition(":")
+    if kind == "sqlite":
+        return f"look at the rows: sqlite3 {quote(place)} .tables"
+    if kind == "jsonl":
+        return f"look at the rows: head -n 3 {quote(place)}/*.jsonl"
+    return None

@@ -1,0 +1,59 @@
+"""Settings from the command line: `--set size=1000 --set auth.token.env=TOKEN` becomes a table."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["parse_settings", "parse_value", "settings_option"]
+
+
+def parse_value(text: str) -> Any:
+    """Read a TOML value (`1000`, `true`, `["a"]`); what is none is text, so that `30s` needs no quotes."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return table["value"] if len(table) == 1 else text
+
+
+def parse_settings(given: Sequence[str]) -> dict[str, Any]:
+    """Make a table from `path=value` texts; dots in a path go one level down. Raises `ValueError`, without the value."""
+    table: dict[str, Any] = {}
+    for text in given:
+        path, equals, value = text.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise ValueError("a setting is written name=value; expected something like --set size=1000")
+        place: Any = table
+        for key in keys[:-1]:
+            place = place.setdefault(key, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or keys[-1] in place:
+            raise ValueError(
+                f"the setting {path.strip()!r} is given twice; expected one value; leave one out"
+            )
+        place[keys[-1]] = parse_value(value.strip())
+    return table
+
+
+def _parsed(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        return parse_settings(given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+settings_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_parsed,
+    help="A setting of the connector, for use without a file; may be repeated. VALUE as in TOML; quotes may be left out.",
+)
+"""The option, as a decorator."""

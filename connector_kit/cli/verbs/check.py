@@ -1,0 +1,104 @@
+"""`connector-kit check`: settings, connection and catalog, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+import click
+
+from connector_kit.capabilities import validate
+from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.journal import journal
+from connector_kit.cli.output import say, say_json
+from connector_kit.cli.session import connector_argument
+from connector_kit.cli.settings import settings_option
+from connector_kit.cli.teaching import examples
+from connector_kit.runtime.locate import Located, locate
+from connector_kit.runtime.session import disconnect_surely
+from connector_kit.wrappers.protect import protect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from connector_kit.protocols import FullConnector
+
+__all__ = ["command"]
+
+
+@attrs.frozen
+class Step:
+    """One thing that was tried, and what came of it."""
+
+    step: str
+    ok: bool
+    found: str
+
+
+@click.command(
+    "check",
+    epilog=examples(
+        "check flights.toml",
+        "check my_package.shop:make_shop",
+        then="connector-kit discover CONNECTOR shows what it has.",
+    ),
+)
+@connector_argument
+@settings_option
+@click.option("--json", "as_json", is_flag=True, help="A JSON list of the steps instead of a line for each.")
+@diagnosed
+@click.pass_obj
+def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], *, as_json: bool) -> None:
+    """Try CONNECTOR: are its settings right, can it connect, does it give a catalog? Reads no records.
+
+    The first step that fails ends it, with the error and its exit code.
+
+    """
+    steps: list[Step] = []
+
+    def done(step: Step) -> None:
+        steps.append(step)
+        if not as_json:
+            say(f"{step.step:<14}{'ok' if step.ok else 'failed'}{': ' if step.found else ''}{step.found}")
+
+    try:
+        anyio.run(_check, connector, settings, diagnostics, done)
+    finally:
+        if as_json:
+            say_json([attrs.asdict(step) for step in steps])
+
+
+async def _check(
+    text: str, settings: dict[str, Any], diagnostics: Diagnostics, done: Callable[[Step], None]
+) -> None:
+    async def attempt(step: str, call: Callable[[], Awaitable[str]]) -> None:
+        try:
+            found = await call()
+        except Exception:
+            done(Step(step, ok=False, found=""))
+            raise
+        done(Step(step, ok=True, found=found))
+
+    stack: list[FullConnector] = []
+
+    async def configure() -> str:
+        located: Located = locate(text, settings)
+        stack.append(protect(located.make(), located.resilience, observer=journal(diagnostics)))
+        validate(stack[0])
+        return f"checkpoints are kept under the name {located.name!r}"
+
+    async def connect() -> str:
+        await stack[0].connect()
+        return ""
+
+    async def discover() -> str:
+        catalog = await stack[0].discover_schema()
+        return f"{len(catalog)} entities: {', '.join(catalog.names)}"
+
+    await attempt("settings", configure)
+    try:
+        await attempt("connection", connect)
+        await attempt("catalog", discover)
+    finally:
+        await disconnect_surely(stack[0])

@@ -1,0 +1,109 @@
+"""`connector-kit read`: records as JSON lines, for pipes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.output import note, write
+from connector_kit.cli.session import connector_argument, opened
+from connector_kit.cli.settings import settings_option
+from connector_kit.cli.teaching import examples
+from connector_kit.destinations.json_text import ENCODER
+from connector_kit.errors import DataError
+from connector_kit.runtime.locate import Located, locate
+from connector_kit.runtime.session import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connector_kit.records.catalog import Catalog
+
+__all__ = ["command", "encoded"]
+
+
+def _time(_context: click.Context, _parameter: click.Parameter, given: str | None) -> datetime | None:
+    """Read a time as ISO 8601 writes it; without an offset, it is in UTC."""
+    if given is None:
+        return None
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        raise click.BadParameter(
+            f"{given!r} is no time; expected one like 2024-05-01 or 2024-05-01T12:00:00Z"
+        ) from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+@click.command(
+    "read",
+    epilog=examples(
+        "read mock orders --since 2024-02-01 | head -n 3",
+        "read flights.toml > everything.jsonl",
+        then="connector-kit sync CONNECTOR --to DESTINATION keeps what was read, and reads only what is new next time.",
+    ),
+)
+@connector_argument
+@click.argument("entities", metavar="[ENTITY]...", nargs=-1)
+@settings_option
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=_time,
+    help="Only records whose replication key is at or after this time (ISO 8601).",
+)
+@diagnosed
+@click.pass_obj
+def command(
+    diagnostics: Diagnostics,
+    connector: str,
+    entities: tuple[str, ...],
+    settings: dict[str, Any],
+    since: datetime | None,
+) -> None:
+    """Print the records of CONNECTOR as JSON lines, one entity after the other. Nothing is stored or remembered.
+
+    With exactly one ENTITY, a line is the record. With several, or none (which is all), a line says whose record it
+    is: {"entity": "orders", "record": {...}}. Ends quietly when nobody reads on, as after `| head`.
+
+    """
+    anyio.run(_read, locate(connector, settings), entities, since, diagnostics)
+
+
+async def _read(
+    located: Located, entities: Sequence[str], since: datetime | None, diagnostics: Diagnostics
+) -> None:
+    async with opened(located, diagnostics) as connector:
+        catalog = await connector.discover_schema()
+        for name in _chosen(catalog, entities or tuple(located.entities)):
+            start = since or (located.entities[name].start if name in located.entities else None)
+            if start is not None and catalog[name].replication_key is None:
+                note(f"{name} has no replication key to tell what is new by: all of it is read")
+            async with stream(connector, name, since=start) as pages:
+                async for page in pages:
+                    lines = (
+                        encoded(record if len(entities) == 1 else {"entity": name, "record": record})
+                        for record in page.records
+                    )
+                    # Not in a worker thread: a reader that is slower than the source is meant to hold it up.
+                    write(b"".join(lines))
+
+
+def _chosen(catalog: Catalog, names: Sequence[str]) -> Sequence[str]:
+    """Give the entities to read, each of which is in the catalog."""
+    return [catalog[name].name for name in dict.fromkeys(names)] or catalog.names
+
+
+def encoded(value: object) -> bytes:
+    """Give the value as a line of JSON. Raises `DataError` where it has no such form."""
+    try:
+        return ENCODER.encode(value) + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"a record cannot be written as JSON: {error}; expected values that JSON has a form for; let the connector "
+            "turn them into text"
+        ) from error

@@ -1,0 +1,80 @@
+"""`connector-kit sample`: a few records of an entity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.output import say, write
+from connector_kit.cli.session import connector_argument, opened
+from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import Table, show
+from connector_kit.cli.teaching import examples
+from connector_kit.runtime.locate import Located, locate
+
+from .read import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connector_kit.records.page import Record
+
+__all__ = ["command"]
+
+_LONGEST = 40
+
+
+@click.command(
+    "sample",
+    epilog=examples(
+        "sample mock orders",
+        "sample flights.toml flights -n 3 --json",
+        then="connector-kit sync CONNECTOR --to sqlite:FILE stores all of them.",
+    ),
+)
+@connector_argument
+@click.argument("entity")
+@settings_option
+@click.option(
+    "-n", "limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many records at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, values in full, instead of a table.")
+@diagnosed
+@click.pass_obj
+def command(
+    diagnostics: Diagnostics,
+    connector: str,
+    entity: str,
+    settings: dict[str, Any],
+    *,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show a few records of one ENTITY of CONNECTOR. Long values are cut in the table."""
+    records = anyio.run(_sample, locate(connector, settings), entity, limit, diagnostics)
+    if as_json:
+        for record in records:
+            write(encoded(record))
+    elif records:
+        show(_table(records))
+    else:
+        say(f"{entity} has no records")
+
+
+async def _sample(located: Located, entity: str, limit: int, diagnostics: Diagnostics) -> Sequence[Record]:
+    async with opened(located, diagnostics) as connector:
+        (await connector.discover_schema())[entity]
+        return await connector.get_sample_data(entity, limit)
+
+
+def _table(records: Sequence[Record]) -> Table:
+    columns = tuple(dict.fromkeys(name for record in records for name in record))
+    return Table(columns, [[_short(record.get(name)) for name in columns] for record in records])
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else "" if value is None else encoded(value).decode().rstrip("\n")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,159 @@
+"""`connector-kit state`: how far a destination's entities were read."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+import msgspec
+
+from connector_kit.cli.diagnostics import diagnosed
+from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.tables import Table, show
+from connector_kit.cli.teaching import examples
+from connector_kit.destinations.locate import open_destination
+from connector_kit.errors import ConfigError, UnknownEntityError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connector_kit.protocols import Destination
+    from connector_kit.records.checkpoint import Checkpoint
+
+__all__ = ["command"]
+
+_COLUMNS = ("entity", "connector", "mode", "read", "rows", "pages", "since", "watermark", "updated")
+
+
+@click.group(
+    "state",
+    no_args_is_help=False,
+    epilog=examples(
+        "state show sqlite:flights.sqlite",
+        "state reset sqlite:flights.sqlite flights",
+        then="connector-kit sync CONNECTOR --to DESTINATION goes on from there.",
+    ),
+)
+def command() -> None:
+    """Show or reset how far the entities of a destination were read.
+
+    A destination keeps a checkpoint for each entity, beside its rows. The next `sync` begins there.
+
+    """
+
+
+@command.command(
+    "show",
+    epilog=examples(
+        "state show sqlite:flights.sqlite",
+        "state show jsonl:flights orders --json",
+        then="`connector-kit state reset` forgets a checkpoint, so that everything is read again.",
+    ),
+)
+@click.argument("destination")
+@click.argument("entity", required=False)
+@click.option("--json", "as_json", is_flag=True, help="The checkpoints as they are stored, cursors too.")
+@diagnosed
+def show_command(destination: str, entity: str | None, *, as_json: bool) -> None:
+    """Show the last checkpoint of each entity of DESTINATION, or of one ENTITY."""
+    found = _chosen(anyio.run(_checkpoints, _existing(destination)), entity)
+    if as_json:
+        say_json({name: msgspec.json.decode(each.to_json()) for name, each in found.items()})
+    elif found:
+        numbers = frozenset({"rows", "pages"})
+        show(Table(_COLUMNS, [_cells(name, each) for name, each in found.items()], numbers))
+    else:
+        say("no entity has a checkpoint here")
+
+
+@command.command(
+    "reset",
+    epilog=examples(
+        "state reset sqlite:flights.sqlite flights",
+        "state reset jsonl:flights --yes",
+        then="connector-kit sync CONNECTOR --to DESTINATION reads everything again.",
+    ),
+)
+@click.argument("destination")
+@click.argument("entity", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@diagnosed
+def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
+    """Forget the checkpoints of DESTINATION, or of one ENTITY, so that the next run reads from the start.
+
+    Rows that are complete stay: the next run writes over them (upsert), replaces them, or adds them once more
+    (append). Asks first on a terminal; elsewhere, say --yes.
+
+    """
+    place = _existing(destination)
+    names = list(_chosen(anyio.run(_checkpoints, place), entity))
+    if not names:
+        say("no entity has a checkpoint here")
+        return
+    if not yes and not _confirmed(names):
+        note("nothing was changed")
+        return
+    anyio.run(_reset, place, names)
+    say(f"reset: {', '.join(names)}")
+
+
+def _confirmed(names: list[str]) -> bool:
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here; expected --yes to reset without a question")
+    return click.confirm(f"Forget how far {', '.join(names)} were read?", err=True)
+
+
+def _existing(destination: str) -> Destination:
+    """Open a destination's spec; refuse a file or folder that is not there, which opening would make."""
+    opened = open_destination(destination)
+    kind, _, place = destination.partition(":")
+    if not place.startswith("//") and not Path(place).exists():
+        raise ConfigError(
+            f"there is no {place!r}; expected what `sync --to {kind}:...` has made; correct the path"
+        )
+    return opened
+
+
+async def _checkpoints(destination: Destination) -> Mapping[str, Checkpoint]:
+    await destination.open()
+    try:
+        return await destination.checkpoints()
+    finally:
+        await destination.close()
+
+
+async def _reset(destination: Destination, names: list[str]) -> None:
+    await destination.open()
+    try:
+        for name in names:
+            await destination.reset(name)
+    finally:
+        await destination.close()
+
+
+def _chosen(found: Mapping[str, Checkpoint], entity: str | None) -> Mapping[str, Checkpoint]:
+    if entity is None or entity in found:
+        return {name: each for name, each in found.items() if entity in {None, name}}
+    near = get_close_matches(entity, found, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(found) or 'none'}"
+    raise UnknownEntityError(f"no checkpoint of an entity {entity!r}; expected one that was read; {hint}")
+
+
+def _cells(name: str, each: Checkpoint) -> tuple[object, ...]:
+    times = (
+        "" if time is None else time.isoformat(timespec="seconds")
+        for time in (each.since, each.watermark, each.updated)
+    )
+    return (
+        name,
+        each.connector,
+        each.mode,
+        "to its end" if each.complete else "in part",
+        each.rows,
+        each.pages,
+        *times,
+    )

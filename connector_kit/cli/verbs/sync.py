@@ -1,0 +1,171 @@
+"""`connector-kit sync`: the main job. Brings what is new into a destination."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from connector_kit.cli.codes import Code, code_of_report
+from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.failures import told
+from connector_kit.cli.journal import journal
+from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.reports import next_step, report_table, summary
+from connector_kit.cli.session import connector_argument
+from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import show
+from connector_kit.cli.teaching import examples
+from connector_kit.destinations.locate import open_destination
+from connector_kit.errors import DestinationError
+from connector_kit.runtime.locate import locate
+from connector_kit.runtime.signals import until_signalled
+from connector_kit.runtime.sync import sync
+from connector_kit.wrappers.protect import protect
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from connector_kit.events import Observer
+    from connector_kit.records.checkpoint import Mode
+    from connector_kit.runtime.report import Report
+
+__all__ = ["command"]
+
+
+def _report_file(_context: click.Context, _parameter: click.Parameter, given: str | None) -> Path | None:
+    """Refuse before the run what could not be written after it."""
+    path = None if given is None else Path(given)
+    if path is not None and (path.suffix != ".json" or not path.parent.is_dir()):
+        raise click.BadParameter(
+            f"{given!r} is no place for it; expected a file FILE.json in a folder that exists"
+        )
+    return path
+
+
+@click.command(
+    "sync",
+    epilog=examples(
+        "sync mock --set size=5000 --to sqlite:mock.sqlite",
+        "sync flights.toml --to jsonl:flights --entity flights --mode append",
+        then="run it again, and it reads only what is new; connector-kit state show DESTINATION says how far it is.",
+    ),
+)
+@connector_argument
+@click.option(
+    "--to", "destination", required=True, metavar="DESTINATION", help="sqlite:FILE or jsonl:FOLDER."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["append", "upsert", "replace"]),
+    help="How records land: after those that are there, over those with the same primary key, or instead of all. By "
+    "default the one that keeps every row exactly once with the least reading.",
+)
+@click.option(
+    "--entity", "entities", multiple=True, metavar="NAME", help="Only this entity; may be repeated."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Entities at once."
+)
+@click.option(
+    "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
+)
+@settings_option
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
+@click.option(
+    "--report",
+    "report_file",
+    metavar="FILE.json",
+    callback=_report_file,
+    help="Write the report to a file, too.",
+)
+@diagnosed
+@click.pass_obj
+def command(  # noqa: PLR0913 - one argument for each option
+    diagnostics: Diagnostics,
+    connector: str,
+    destination: str,
+    mode: Mode | None,
+    entities: tuple[str, ...],
+    concurrency: int,
+    name: str | None,
+    settings: dict[str, Any],
+    *,
+    as_json: bool,
+    report_file: Path | None,
+) -> Code:
+    """Bring what is new of CONNECTOR into a destination, every row exactly once.
+
+    Each page is stored together with how far it goes. So a run may be ended at any time, even killed: the next one
+    goes on from there, and nothing is lost or there twice. Ctrl-C finishes the page in hand; a second one stops now.
+
+    Exit codes: 0 complete; 3 stopped before the end; 4 to 10 the most severe error; docs/reference/exit-codes.md has all.
+    """
+    located, place = locate(connector, settings), open_destination(destination)
+    observer, display = _observer(diagnostics)
+
+    async def body(stop: anyio.Event) -> Report:
+        return await sync(
+            protect(located.make(), located.resilience),
+            place,
+            entities=entities or tuple(located.entities) or None,
+            mode=mode,
+            options=located.entities,
+            name=name or located.name,
+            concurrency=concurrency,
+            stop=stop,
+            observer=observer,
+        )
+
+    with display:
+        report = anyio.run(partial(until_signalled, body, heard=_heard))
+    if report_file is not None:
+        _store(report, report_file)
+    _tell(report, destination, diagnostics, as_json=as_json)
+    return code_of_report(report)
+
+
+def _heard() -> None:
+    note("finishing the page in hand; once more to stop now")
+
+
+def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManager[None]]:
+    """Give who hears of the run, and the block it is drawn in: a display on a terminal, else lines."""
+    if diagnostics.log is not None or diagnostics.verbose or not sys.stderr.isatty():
+        return journal(diagnostics), nullcontext()
+    from connector_kit.cli.display import displayed  # noqa: PLC0415 - rich, which only a terminal needs
+    from connector_kit.cli.progress import Progress  # noqa: PLC0415 - the same
+
+    progress = Progress()
+    return progress, displayed(progress)
+
+
+def _store(report: Report, path: Path) -> None:
+    try:
+        path.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise DestinationError(
+            f"the report cannot be written to {path}: {error.strerror or error}; expected a file that may be written to; "
+            "name another one; the rows themselves are stored"
+        ) from error
+
+
+def _tell(report: Report, destination: str, diagnostics: Diagnostics, *, as_json: bool) -> None:
+    if as_json:
+        say_json(report.to_dict())
+    else:
+        if report.entities:
+            show(report_table(report))
+        say(summary(report))
+    for entity in report.failed:
+        if entity.error is not None:
+            note(told(entity.error, with_traceback=diagnostics.traceback))
+    hint = next_step(destination)
+    if hint is not None and report.rows and not report.failed and not as_json:
+        say(hint)
