@@ -50,8 +50,8 @@ format: $(READY)  ## rewrite the code in the project's format
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-bench: $(READY)  ## run the benchmarks and print their table
-	@$(PY) benchmarks/run.py
+bench: $(READY)  ## run the benchmarks, print their table and put it into the README
+	@$(PY) benchmarks/run.py --readme
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lowest supported Python
 	@$(PY) .ci/lock.py

@@ -1,8 +1,9 @@
 """Runs all benchmarks and prints one table; every figure in it is from this one run.
 
     python benchmarks/run.py               the table, and results.json beside this file
-    python benchmarks/run.py --markdown    the table as the README has it
     python benchmarks/run.py --stored      measure nothing: the table of results.json
+    python benchmarks/run.py --markdown    the table as Markdown
+    python benchmarks/run.py --readme      and put it into the README, between its markers
     python benchmarks/run.py --quick       one round, nothing stored: does it still run?
 
 `results.json` is in pyperf's form: `python -m pyperf compare_to old.json benchmarks/results.json` compares two runs.
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RESULTS = Path(__file__).with_name("results.json")
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 LIBRARIES = ("connector-kit", "anyio", "attrs", "msgspec")
 
 
@@ -81,19 +84,29 @@ def measured(*, quick: bool) -> pyperf.BenchmarkSuite:
     return pyperf.BenchmarkSuite(benchmarks)
 
 
+def put_into_readme(table: str) -> None:
+    """Replace what stands between the markers."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    README.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+
+
 def main() -> None:
     """Measure, store, print."""
     arguments = argparse.ArgumentParser(description="The benchmarks of connector_kit.")
-    arguments.add_argument("--markdown", action="store_true", help="print the table as the README has it")
     arguments.add_argument("--stored", action="store_true", help="measure nothing; show results.json")
     arguments.add_argument("--quick", action="store_true", help="one round, nothing stored")
+    arguments.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    arguments.add_argument("--readme", action="store_true", help="put the table into the README")
     options = arguments.parse_args()
 
-    suite = pyperf.BenchmarkSuite.load(RESULTS) if options.stored else measured(quick=options.quick)
+    suite = pyperf.BenchmarkSuite.load(str(RESULTS)) if options.stored else measured(quick=options.quick)
     if not (options.quick or options.stored):
-        suite.dump(RESULTS, compact=False, replace=True)
-    show = as_markdown if options.markdown else as_text
-    print(show(rows(suite.get_benchmarks()), described(suite.get_metadata())))
+        suite.dump(str(RESULTS), compact=False, replace=True)
+    lines, where = rows(suite.get_benchmarks()), described(suite.get_metadata())
+    print(as_markdown(lines, where) if options.markdown else as_text(lines, where))
+    if options.readme:
+        put_into_readme(as_markdown(lines, where))
 
 
 if __name__ == "__main__":

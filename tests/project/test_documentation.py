@@ -25,6 +25,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 RUN = re.compile(r"(?:[A-Z_]+=\S+ )*(?:connector-kit|python)\b")
 WITH_DOCTESTS = sorted(path for path in (ROOT / "connector_kit").rglob("*.py") if ">>> " in path.read_text())
 
@@ -115,6 +116,11 @@ def test_a_page_does_what_it_shows(path: Path, tmp_path: Path, monkeypatch: pyte
             for command in commands(block.text):
                 if RUN.match(command.typed):
                     run_command(command, tmp_path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(path: Path) -> None:
+    assert [link for link in LINK.findall(path.read_text()) if not (path.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("path", WITH_DOCTESTS, ids=lambda path: str(path.relative_to(ROOT)))
