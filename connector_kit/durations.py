@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 __all__ = ["Duration", "as_duration"]
 
+_SECOND = 1_000_000_000
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[dhms])")
 _WHOLE = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|us|[dhms])\s*)+")
@@ -29,22 +31,25 @@ class Duration(float):
         """Read `30s`, `1m30s`, `1.5h`. Raises `ValueError` with what is expected."""
         if not _WHOLE.fullmatch(text):
             raise ValueError('a duration like "30s", "1m30s", "250ms", "2h" or "1d"')
-        return cls(math.fsum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+        return cls.of(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
 
     @classmethod
     def of(cls, given: str | float | timedelta) -> Duration:
         """Take text, a number of seconds or a timedelta. Raises `ValueError` for a negative or endless one."""
         if isinstance(given, str):
             return cls.parse(given)
-        seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
+        try:
+            seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
+        except OverflowError:
+            seconds = math.inf
         if not 0 <= seconds < math.inf:
-            raise ValueError(f"a duration of zero or more seconds, not {given}")
+            raise ValueError(f"a duration of zero or more seconds, not {seconds}")
         return cls(seconds)
 
     @property
     def ns(self) -> int:
         """The same in nanoseconds, rounded."""
-        return round(self * 1_000_000_000)
+        return round(self * _SECOND)
 
     @property
     def timedelta(self) -> timedelta:
@@ -52,15 +57,16 @@ class Duration(float):
         return timedelta(seconds=self)
 
     def __str__(self) -> str:
-        if self < 1:
-            return f"{float(self) * 1000:g}ms" if self else "0s"
-        rest, parts = float(self), []
+        # In whole nanoseconds, so that no part is rounded up to 60s and none is written with an exponent.
+        rest, parts = self.ns, list[str]()
+        if rest < _SECOND:
+            return f"{Decimal(rest) / 1_000_000:f}ms" if rest else "0s"
         for unit in ("d", "h", "m"):
-            count, rest = divmod(rest, _UNITS[unit])
+            count, rest = divmod(rest, int(_UNITS[unit]) * _SECOND)
             if count:
-                parts.append(f"{count:g}{unit}")
+                parts.append(f"{count}{unit}")
         if rest:
-            parts.append(f"{rest:.6g}s")
+            parts.append(f"{Decimal(rest) / _SECOND:f}s")
         return "".join(parts)
 
     def __repr__(self) -> str:

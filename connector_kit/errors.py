@@ -72,6 +72,10 @@ class ConnectorError(Exception):
         self.cursor = cursor if self.cursor is None else self.cursor
         self.attempt = self.attempt or attempt
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is rebuilt by calling its class with `args`, which fails where __init__ takes more than those.
+        return _rebuild, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         where = [
             f"{name} {value}"
@@ -79,6 +83,11 @@ class ConnectorError(Exception):
             if (value := getattr(self, name)) is not None
         ]
         return f"{self.message} [{', '.join(where)}]" if where else self.message
+
+
+def _rebuild(kind: type[ConnectorError], args: tuple[object, ...]) -> ConnectorError:
+    """Make an error without its __init__; pickle and copy fill in the attributes."""
+    return kind.__new__(kind, *args)
 
 
 @attrs.frozen

@@ -7,12 +7,11 @@ therefore decided outside (by the `Observed` wrapper or a run), per call, and no
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import attrs
 
-if TYPE_CHECKING:
-    from .records.page import Quota
+from .records.page import Quota
 
 __all__ = [
     "CallFinished",
