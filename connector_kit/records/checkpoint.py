@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -43,8 +44,9 @@ class Checkpoint:
     def to_json(self) -> bytes:
         """Encode as JSON; raises `DataError` where the cursor is no JSON value or makes it larger than 64 KiB."""
         try:
+            _check_json(self.cursor)
             encoded = msgspec.json.encode(self)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise DataError(
                 f"the cursor of entity {self.entity!r} is no JSON value: {error}; a cursor must survive as JSON text"
             ) from error
@@ -60,8 +62,26 @@ class Checkpoint:
         """Decode what `to_json` made; raises `DataError` where it is something else."""
         try:
             return msgspec.json.decode(encoded, type=_Stored).checkpoint()
-        except msgspec.MsgspecError as error:
-            raise DataError(f"a stored checkpoint cannot be read: {error}; reset the entity's state") from error
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise DataError(
+                f"a stored checkpoint cannot be read: {error}; reset the entity's state"
+            ) from error
+
+
+def _check_json(value: object) -> None:
+    """Refuse what would come back from JSON text as something else: msgspec writes NaN as null, a set as a list."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"a key in it is a {type(key).__name__}")
+            _check_json(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_json(item)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"JSON has no {value}")
+    elif value is not None and not isinstance(value, str | int | float):
+        raise TypeError(f"it has a {type(value).__name__}")
 
 
 class _Stored(msgspec.Struct):
