@@ -6,6 +6,7 @@ wrapper's own `fetch_data`, so that it passes the wrapper's limits and retries l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import anyio
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .protocols import Connector
     from .records.page import Cursor, Page, Record
 
-__all__ = ["close_broken_stream", "close_stream", "partitions", "sample", "validate"]
+__all__ = ["close_broken_stream", "close_stream", "first_records", "partitions", "sample", "validate"]
 
 CLOSING_SECONDS = 5.0
 """How long the closing of a broken stream may hold up what comes after it."""
@@ -39,10 +40,8 @@ async def close_stream(stream: AsyncIterator[Page]) -> None:
 async def close_broken_stream(stream: AsyncIterator[Page]) -> None:
     """Close a stream that has failed: even when cancelled, for a bounded time, and without a second error."""
     with anyio.move_on_after(CLOSING_SECONDS, shield=True):
-        try:
+        with suppress(Exception):  # the fault that broke the stream is on its way; another one adds nothing
             await close_stream(stream)
-        except Exception:  # noqa: BLE001, S110 - the fault that broke the stream is on its way; this one adds nothing
-            pass
 
 
 async def sample(
@@ -56,15 +55,22 @@ async def sample(
         return []
     if isinstance(connector, SupportsSample):
         return await connector.get_sample_data(entity, limit)
+    return await first_records(through or connector, entity, limit)
+
+
+async def first_records(connector: Connector, entity: str, /, limit: int) -> Sequence[Record]:
+    """Give the first `limit` records of a read, and close it."""
     found: list[Record] = []
-    stream = (through or connector).fetch_data(entity)
+    stream = connector.fetch_data(entity)
     try:
         async for page in stream:
             found.extend(page.records[: limit - len(found)])
             if len(found) >= limit:
                 break
-    finally:
-        await close_stream(stream)
+    except BaseException:
+        await close_broken_stream(stream)
+        raise
+    await close_stream(stream)
     return found
 
 
