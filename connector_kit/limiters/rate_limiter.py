@@ -94,7 +94,8 @@ class RateLimiter:
         Raises `ConfigError` for a cost below 1 or above the smallest limit, and `RateLimitError` with `retry_after`
         where `max_wait` or `max_queue` does not allow the wait. Cancelled, it takes nothing and the next one moves up.
         """
-        self._check(cost)
+        if not 1 <= cost <= self._largest:
+            raise self._impossible(cost)
         # Free permits are taken without a pause: `limit` calls in a row may get theirs before other tasks run.
         await checkpoint_if_cancelled()
         now = self._clock.monotonic_ns()
@@ -105,7 +106,8 @@ class RateLimiter:
 
     def try_acquire(self, cost: int = 1) -> bool:
         """Take `cost` permits if they are free now and nobody waits. Raises `ConfigError` as `acquire` does."""
-        self._check(cost)
+        if not 1 <= cost <= self._largest:
+            raise self._impossible(cost)
         return not self._queue and self._take(self._clock.monotonic_ns(), cost)
 
     def hear(self, quota: Quota, /) -> None:
@@ -115,9 +117,9 @@ class RateLimiter:
         """
         if quota.remaining is None or quota.remaining > 0 or quota.reset_after is None:
             return
-        if 0 < quota.reset_after < math.inf:
-            until = self._clock.monotonic_ns() + math.ceil(quota.reset_after * _SECOND)
-            self._paused_until = max(self._paused_until, until)
+        pause = quota.reset_after * _SECOND
+        if 0 < pause < math.inf:
+            self._paused_until = max(self._paused_until, self._clock.monotonic_ns() + math.ceil(pause))
 
     async def _stand_in_queue(self, arrived: int, cost: int) -> float:
         turn = anyio.Event()
@@ -144,46 +146,45 @@ class RateLimiter:
 
     def _take(self, now: int, cost: int) -> bool:
         """Take permits under all rates or none. No await in here: nobody comes between the look and the taking."""
-        if self._ready_at(now, cost) > now:
+        if now < self._paused_until:
             return False
+        for log in self._logs:
+            if log.ready_at(now, cost) > now:
+                return False
         for log in self._logs:
             log.commit(now, cost)
         return True
 
     def _ready_at(self, now: int, cost: int) -> int:
-        moment = self._paused_until
-        for log in self._logs:
-            moment = max(moment, log.ready_at(now, cost))
-        return moment
+        return max(self._paused_until, *(log.ready_at(now, cost) for log in self._logs))
 
-    def _earliest(self, now: int, cost: int) -> int:
-        """Give a moment before which a new caller behind the whole queue cannot get `cost` permits."""
-        permits = self._queued + cost
-        return max(log.earliest(now, permits, self._paused_until) for log in self._logs)
-
-    def _check(self, cost: int) -> None:
-        if not 1 <= cost <= self._largest:
-            raise ConfigError(
-                f"a cost of {cost} permits can never be granted under {self.rates}; expected 1 to {self._largest}; "
-                "lower the cost or raise the rate"
-            )
+    def _impossible(self, cost: int) -> ConfigError:
+        return ConfigError(
+            f"a cost of {cost} permits can never be granted under {self.rates}; expected 1 to {self._largest}; "
+            "lower the cost or raise the rate"
+        )
 
     def _refuse_what_cannot_wait(self, now: int, cost: int) -> None:
         """Raise where it is certain by now. A lower bound of the wait decides: nobody is refused who need not be."""
-        wait = self._earliest(now, cost) - now
         if self._max_queue is not None and len(self._queue) >= self._max_queue:
+            wait = Duration(self._shortest_wait(now, cost) / _SECOND)
             raise RateLimitError(
-                f"{len(self._queue)} calls wait for a permit under {self.rates}; expected at most {self._max_queue} "
-                f"(max_queue); come back in {Duration(wait / _SECOND)}, or allow a longer queue",
-                retry_after=wait / _SECOND,
+                f"{len(self._queue)} calls wait for a permit under {self.rates} already; expected at most "
+                f"{self._max_queue} (max_queue); come back in {wait}, or allow a longer queue",
+                retry_after=float(wait),
             )
-        if self._max_wait is not None and wait > self._max_wait:
-            raise self._too_long(wait, wait)
+        if self._max_wait is not None and (shortest := self._shortest_wait(now, cost)) > self._max_wait:
+            raise self._too_long(shortest, shortest)
+
+    def _shortest_wait(self, now: int, cost: int) -> int:
+        """Give the nanoseconds that a new caller has to wait at least, behind the queue as it stands."""
+        permits = self._queued + cost
+        return max(log.earliest(now, permits, self._paused_until) for log in self._logs) - now
 
     def _too_long(self, wait: int, left: int) -> RateLimitError:
-        assert self._max_wait is not None
+        longest = Duration((self._max_wait or 0) / _SECOND)
         return RateLimitError(
-            f"a permit under {self.rates} takes a wait of {Duration(wait / _SECOND)}; expected at most "
-            f"{Duration(self._max_wait / _SECOND)} (max_wait); come back in {Duration(left / _SECOND)}, or allow a longer wait",
+            f"a permit under {self.rates} takes a wait of {Duration(wait / _SECOND)}; expected at most {longest} "
+            f"(max_wait); come back in {Duration(left / _SECOND)}, or allow a longer wait",
             retry_after=left / _SECOND,
         )

@@ -1,7 +1,7 @@
 """How many permits are free, and from when: the pure decision under a rate. Time is an argument, in integer nanoseconds.
 
-A sliding log, because it alone keeps to "at most N in every window" and still uses every permit: a token bucket lets
-twice as many through around a border, a bucket small enough not to wastes permits.
+A sliding log keeps to "at most N in every window" and holds no permit back. A token bucket of N does not: full at first
+and refilled meanwhile, it lets nearly 2 N through in one window.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class SlidingLog:
     def __init__(self, limit: int, window_ns: int) -> None:
         self.limit = limit
         self.window_ns = window_ns
-        self._entries: deque[tuple[int, int]] = deque()
-        self._used = 0
+        self._entries: deque[tuple[int, int]] = deque()  # when permits are free again, and how many
+        self._used = 0  # the sum of these
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -34,18 +34,16 @@ class SlidingLog:
 
         `cost` is from 1 to `limit`.
         """
-        entries, over = self._entries, now - self.window_ns
-        while entries and entries[0][0] <= over:
+        entries = self._entries
+        while entries and entries[0][0] <= now:
             self._used -= entries.popleft()[1]
         missing = self._used + cost - self.limit
-        if missing <= 0:
-            return now
         moment = now
-        for taken_at, permits in entries:
-            missing -= permits
+        for free_at, permits in entries:
             if missing <= 0:
-                moment = taken_at + self.window_ns
                 break
+            moment = free_at
+            missing -= permits
         return moment
 
     def earliest(self, now: int, permits: int, not_before: int) -> int:
@@ -58,9 +56,5 @@ class SlidingLog:
 
     def commit(self, now: int, cost: int) -> None:
         """Take `cost` permits, which must be free: `ready_at(now, cost) == now`."""
-        entries = self._entries
-        if entries and entries[-1][0] == now:
-            entries[-1] = (now, entries[-1][1] + cost)
-        else:
-            entries.append((now, cost))
+        self._entries.append((now + self.window_ns, cost))
         self._used += cost
