@@ -17,7 +17,18 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
-from .annotations import Part, Tags, choices, is_config_class, members, parts, plain, tags, takes_numbers
+from .annotations import (
+    Part,
+    Tags,
+    choices,
+    is_config_class,
+    members,
+    parses,
+    parts,
+    plain,
+    tags,
+    takes_numbers,
+)
 from .containers import is_container
 from .dump import dumped
 from .secret import Secret
@@ -85,7 +96,7 @@ class _Schemas:
             return self._defined(annotation)
         if is_container(annotation):
             return self._container(get_origin(annotation) or annotation, get_args(annotation))
-        return _choice(values) if (values := choices(annotation)) else _text(annotation)
+        return _choice(values) if (values := choices(annotation)) else _value(annotation)
 
     def _defined(self, cls: Any) -> dict[str, Any]:
         if cls not in self._names:
@@ -141,8 +152,11 @@ def _choice(values: tuple[Any, ...]) -> dict[str, Any]:
     return {"const": values[0]} if len(values) == 1 else {"enum": list(values)}
 
 
-def _text(annotation: Any) -> dict[str, Any]:
+def _value(annotation: Any) -> dict[str, Any]:
     said = expectation(annotation)
+    if not parses(annotation):
+        # Of a type that an author has a hook for, nothing else is known.
+        return {"description": said}
     examples = re.findall(r'"([^"]+)"', said)
     schema = {"type": ["string", "number"] if takes_numbers(annotation) else "string", "description": said}
     return schema | ({"examples": examples} if examples else {})

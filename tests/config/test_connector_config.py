@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -21,6 +19,10 @@ from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rates
 from connector_kit.policies.resilience import Resilience
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 FLIGHTS = """
 connector = "rest"
@@ -50,7 +52,7 @@ start = 2013-01-01T00:00:00Z
 @attrs.frozen
 class RestSettings:
     base_url: Url
-    auth: Auth = NoAuth()
+    auth: Auth = attrs.field(factory=NoAuth)
     page_size: int = 100
 
 
@@ -85,7 +87,9 @@ def test_a_file_says_all_about_one_connector(tmp_path: Path) -> None:
         auth=Bearer(Secret("t0k3n")),
         resilience=config.resilience,
         entities={
-            "flights": EntityOptions("upsert", lookback=Duration(86_400), start=datetime(2013, 1, 1, tzinfo=UTC)),
+            "flights": EntityOptions(
+                "upsert", lookback=Duration(86_400), start=datetime(2013, 1, 1, tzinfo=UTC)
+            ),
             "airports": EntityOptions(),
         },
     )
@@ -99,7 +103,9 @@ def test_a_file_says_all_about_one_connector(tmp_path: Path) -> None:
 
 
 def test_only_the_connector_must_be_named() -> None:
-    assert load_config(ConnectorConfig, {"connector": "mock"}) == ConnectorConfig("mock", resilience=Resilience())
+    assert load_config(ConnectorConfig, {"connector": "mock"}) == ConnectorConfig(
+        "mock", resilience=Resilience()
+    )
 
 
 def test_settings_are_not_shown_until_their_class_says_what_is_secret() -> None:
@@ -109,12 +115,17 @@ def test_settings_are_not_shown_until_their_class_says_what_is_secret() -> None:
 
 
 def test_auth_may_stand_in_the_settings_too() -> None:
-    config = ConnectorConfig("rest", settings={"base_url": "https://a", "auth": {"type": "basic", "username": "me", "password": "p"}})
+    config = ConnectorConfig(
+        "rest",
+        settings={"base_url": "https://a", "auth": {"type": "basic", "username": "me", "password": "p"}},
+    )
     assert settings_for(config, RestSettings, make_converter()).auth == Basic("me", Secret("p"))
 
 
 def test_saying_that_there_is_no_auth_fits_every_connector() -> None:
-    config = load_config(ConnectorConfig, {"connector": "x", "auth": {"type": "none"}, "settings": {"size": 1}})
+    config = load_config(
+        ConnectorConfig, {"connector": "x", "auth": {"type": "none"}, "settings": {"size": 1}}
+    )
     assert settings_for(config, PlainSettings, make_converter()) == PlainSettings(1)
 
 
@@ -147,7 +158,11 @@ def test_saying_that_there_is_no_auth_fits_every_connector() -> None:
             BearerSettings,
             ['auth: a value of type Basic; expected a table with type = "bearer"'],
         ),
-        (ConnectorConfig("x"), BearerSettings, ['auth: missing; expected a table with type = "bearer"; add auth = …']),
+        (
+            ConnectorConfig("x"),
+            BearerSettings,
+            ['auth: missing; expected a table with type = "bearer"; add auth = …'],
+        ),
     ],
 )
 def test_problems_of_the_settings_are_told_by_their_place_in_the_file(
@@ -162,7 +177,13 @@ def test_problems_of_the_settings_are_told_by_their_place_in_the_file(
     ("source", "paths"),
     [
         (
-            {"connector": "rest", "nmae": "x", "settings": {"page_size": "1"}, "auth": {"type": "bearer"}, "entities": {"a": {"mode": "x"}}},
+            {
+                "connector": "rest",
+                "nmae": "x",
+                "settings": {"page_size": "1"},
+                "auth": {"type": "bearer"},
+                "entities": {"a": {"mode": "x"}},
+            },
             ["auth.token", "entities.a.mode", "nmae", "settings.base_url", "settings.page_size"],
         ),
         ({"connector": "rest", "settings": ["s3cr3t"]}, ["settings", "settings.base_url"]),
@@ -185,11 +206,17 @@ def test_a_file_and_its_settings_are_judged_together(source: Mapping[str, Any], 
 def test_a_connector_that_cannot_be_found_is_told_once_with_the_reason() -> None:
     with pytest.raises(ConfigError) as caught:
         load_connector({"connector": "tser"}, find)
-    assert lines(caught) == ["connector: no connector 'tser'; install it; expected a connector that can be found"]
+    assert lines(caught) == [
+        "connector: no connector 'tser'; install it; expected a connector that can be found"
+    ]
 
 
 def test_a_connector_comes_from_the_environment_as_well() -> None:
-    env = {"FLIGHTS_CONNECTOR": "rest", "FLIGHTS_SETTINGS": '{"base_url": "https://a"}', "FLIGHTS_SETTINGS__X": ""}
+    env = {
+        "FLIGHTS_CONNECTOR": "rest",
+        "FLIGHTS_SETTINGS": '{"base_url": "https://a"}',
+        "FLIGHTS_SETTINGS__X": "",
+    }
     with pytest.raises(ConfigError, match="contradicts itself"):
         load_connector(Environment("FLIGHTS_"), find, env=env)
     del env["FLIGHTS_SETTINGS__X"]

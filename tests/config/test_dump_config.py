@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 import attrs
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector_kit.config.auth import Basic
 from connector_kit.config.connector import ConnectorConfig, EntityOptions
@@ -53,7 +54,9 @@ def test_secrets_and_what_repr_hides_are_not_written() -> None:
         "secret": "****",
         "hidden": "****",
     }
-    shown = dump_config(ConnectorConfig("x", settings={"password": "s3cr3t"}, auth=Basic("me", Secret("s3cr3t"))))
+    shown = dump_config(
+        ConnectorConfig("x", settings={"password": "s3cr3t"}, auth=Basic("me", Secret("s3cr3t")))
+    )
     assert "s3cr3t" not in json.dumps(shown)
     assert shown["auth"] == {"username": "me", "password": "****", "type": "basic"}
 

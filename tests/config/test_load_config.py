@@ -25,11 +25,11 @@ from connector_kit.errors import ConfigError
 @attrs.frozen
 class Service:
     base_url: Url
-    auth: Auth = NoAuth()
+    auth: Auth = attrs.field(factory=NoAuth)
     pages: int = 10
     share: float = 0.5
     verify: bool = True
-    timeout: Duration | None = Duration(30)
+    timeout: Duration | None = attrs.field(default=Duration(30))
     since: datetime | None = None
     level: Literal[1, 2, True, "all"] = 1
     scopes: tuple[str, ...] = ()
@@ -100,7 +100,9 @@ def test_files_named_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     assert service.folder == tmp_path / "data"
 
 
-def test_variables_come_from_the_process_where_no_environment_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_come_from_the_process_where_no_environment_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SERVICE_TOKEN", "t0k3n")
     tree = TREE | {"auth": {"type": "bearer", "token": {"env": "SERVICE_TOKEN"}}}
     assert load_config(Service, tree) == EXPECTED
@@ -113,16 +115,32 @@ def test_variables_come_from_the_process_where_no_environment_is_given(monkeypat
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.toml", b"x = 1\ny = = 2", "a.toml is no valid TOML: Invalid value (at line 2, column 5); expected lines like"),
+        (
+            "a.toml",
+            b"x = 1\ny = = 2",
+            "a.toml is no valid TOML: Invalid value (at line 2, column 5); expected lines like",
+        ),
         ("a.toml", b"x = 1\nx = 2", "Cannot overwrite a value (at"),
         ("a.toml", b"x = " + b"[" * 100_000, "it is nested too deeply"),
-        ("a.toml", b"x = '\xff'", "a.toml cannot be read: it is no UTF-8 text; expected a TOML or JSON file; save it"),
+        (
+            "a.toml",
+            b"x = '\xff'",
+            "a.toml cannot be read: it is no UTF-8 text; expected a TOML or JSON file; save it",
+        ),
         ("a.json", b'{"x": 1,\n "y" 2}', "a.json is no valid JSON: Expecting ':' delimiter: line 2 column 6"),
         ("a.json", b'{"x": {"y": 1, "y": 2}}', "the key y is there twice; expected one JSON object"),
         ("a.json", b'{"x": NaN}', "NaN is no JSON number"),
         ("a.json", b"[" * 100_000, "it is nested too deeply"),
-        ("a.json", b"[1]", "a.json holds a list; expected a JSON object at the top level; put braces around it"),
-        ("a.yaml", b"x: 1", "a.yaml is no configuration file; expected a file that ends in .toml or .json; rename it"),
+        (
+            "a.json",
+            b"[1]",
+            "a.json holds a list; expected a JSON object at the top level; put braces around it",
+        ),
+        (
+            "a.yaml",
+            b"x: 1",
+            "a.yaml is no configuration file; expected a file that ends in .toml or .json; rename it",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_in_three_parts(
@@ -142,7 +160,11 @@ def test_a_file_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> Non
 
 
 def test_a_broken_file_shows_nothing_of_its_content(tmp_path: Path) -> None:
-    for name, content in [("a.toml", b"token = 's3cr3t"), ("a.json", b'{"token": "s3cr3t'), ("b.toml", b"# s3cr3t \xff")]:
+    for name, content in [
+        ("a.toml", b"token = 's3cr3t"),
+        ("a.json", b'{"token": "s3cr3t'),
+        ("b.toml", b"# s3cr3t \xff"),
+    ]:
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(ConfigError) as caught:
@@ -184,7 +206,9 @@ def test_problems_of_a_file_are_told_under_its_name(tmp_path: Path) -> None:
 def test_text_of_the_environment_is_read_as_the_type_that_is_declared(
     name: str, text: str, field: str, expected: object
 ) -> None:
-    service = load_config(Service, Environment("S_"), env={"S_BASE_URL": "https://example.com", f"S_{name}": text})
+    service = load_config(
+        Service, Environment("S_"), env={"S_BASE_URL": "https://example.com", f"S_{name}": text}
+    )
     value = getattr(service, field)
     assert value == expected
     assert type(value) is type(expected)
@@ -221,7 +245,14 @@ def test_a_missing_variable_is_told_with_the_line_that_sets_it() -> None:
 
 
 def test_variables_that_contradict_each_other_are_refused() -> None:
-    env = {"S_AUTH": "s3cr3t", "S_AUTH__TYPE": "none", "S_AUTH__X__Y": "1", "S_PAGES": "1", "S_pages": "2", "S_": "x"}
+    env = {
+        "S_AUTH": "s3cr3t",
+        "S_AUTH__TYPE": "none",
+        "S_AUTH__X__Y": "1",
+        "S_PAGES": "1",
+        "S_pages": "2",
+        "S_": "x",
+    }
     assert message(Environment("S_"), env=env).splitlines() == [
         "the environment (S_…) contradicts itself:",
         "  S_AUTH__TYPE: set beside a variable of the same place; expected one of them; unset S_AUTH__TYPE",

@@ -12,7 +12,12 @@ from connector_kit.config.url import Url
 
 @pytest.mark.parametrize(
     "text",
-    ["https://api.example.com", "http://127.0.0.1:8000/v1/", "https://[::1]:443/x", "https://me:pw@example.com/?a=1#b"],
+    [
+        "https://api.example.com",
+        "http://127.0.0.1:8000/v1/",
+        "https://[::1]:443/x",
+        "https://me:pw@example.com/?a=1#b",
+    ],
 )
 def test_takes_absolute_http_urls(text: str) -> None:
     assert Url.parse(text).reveal() == text
