@@ -19,7 +19,7 @@ _BUCKETS = 10
 
 @attrs.frozen
 class RetryBudget:
-    """At most `floor` retries plus `ratio` of the calls, in any `window`."""
+    """At most `floor` retries plus `ratio` of the calls, in the `window` before any retry."""
 
     ratio: float = attrs.field(default=0.2, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     floor: int = attrs.field(default=10, validator=attrs.validators.ge(0))
@@ -31,20 +31,19 @@ class RetryBudget:
 class BudgetLedger:
     """Counts calls and retries over the last window. Ten buckets; the oldest ones fall out, so memory is bounded.
 
-    A retry is counted for at least one window and a tenth, a call for no more than a window: rounding is always
-    towards fewer retries.
+    A retry is counted for at least a window, a call for no more than one: rounding is always towards fewer retries.
     """
 
-    __slots__ = ("_buckets", "_span", "budget")
+    __slots__ = ("_buckets", "_window_ns", "budget")
 
     def __init__(self, budget: RetryBudget) -> None:
         self.budget = budget
-        self._span = max(1, budget.window.ns // _BUCKETS)
+        self._window_ns = max(1, budget.window.ns)
         self._buckets: deque[list[int]] = deque()
         """Of each bucket: its number, the calls and the retries in it."""
 
     def _bucket(self, now_ns: int) -> list[int]:
-        number = now_ns // self._span
+        number = now_ns * _BUCKETS // self._window_ns
         while self._buckets and self._buckets[0][0] < number - _BUCKETS:
             self._buckets.popleft()
         if not self._buckets or self._buckets[-1][0] != number:

@@ -15,8 +15,9 @@ __all__ = ["CursorWatch"]
 class CursorWatch:
     """Sees the cursors of one read, one after the other, and raises when one comes again.
 
-    A cursor that equals the one before is found at once. A longer circle is found within three times its length plus
-    the steps before it, by Brent's method: compare with a remembered cursor that moves up at every power of two.
+    A cursor that equals the one before is found at once. A longer circle is found by Brent's method: compare with a
+    remembered cursor that moves up at every power of two. With n cursors before a circle of length m, that is at the
+    latest the cursor number 2 * max(n + 2, m) + m - 2.
     Source: R. P. Brent, An improved Monte Carlo factorization algorithm, BIT 20 (1980).
     """
 

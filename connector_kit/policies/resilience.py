@@ -29,5 +29,5 @@ class Resilience:
     retry: Retry | None = attrs.field(factory=Retry)
     budget: RetryBudget | None = None
     rate: Rates | None = attrs.field(default=None, converter=_rates)
-    attempt: Timeouts | None = Timeouts(call=Duration(60), page=Duration(60))
-    deadline: Timeouts | None = Timeouts(call=Duration(900), page=Duration(900))
+    attempt: Timeouts | None = attrs.field(default=Timeouts(call=Duration(60), page=Duration(60)))
+    deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900), page=Duration(900)))
