@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -12,6 +13,7 @@ import attrs
 from .secret import Secret
 
 __all__ = [
+    "NONE",
     "FromNumber",
     "FromSecretText",
     "FromText",
@@ -25,9 +27,14 @@ __all__ = [
     "parses",
     "parts",
     "plain",
+    "says_none",
     "tags",
     "takes_numbers",
 ]
+
+
+NONE = "none"
+"""The word that stands for None: TOML has no null, and the environment has none either."""
 
 
 class FromText(Protocol):
@@ -75,6 +82,12 @@ def members(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) not in (Union, types.UnionType):
         return ()
     return tuple(inner for arg in get_args(annotation) for inner in members(plain(arg)) or (plain(arg),))
+
+
+def says_none(union: tuple[Any, ...]) -> bool:
+    """Whether the word "none" means None in this union: it does where it could mean nothing else."""
+    words = [word for member in union if get_origin(member) is Literal for word in get_args(member)]
+    return types.NoneType in union and NONE not in words and not {str, Secret, Path, Any, object} & set(union)
 
 
 def parses(annotation: Any) -> TypeGuard[type[FromText]]:

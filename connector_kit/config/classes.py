@@ -11,6 +11,7 @@ from connector_kit.errors import ConfigError, Problem
 from .annotations import Part, holds_secrets, parts
 from .containers import as_table
 from .findings import Findings, Refused, told
+from .scrub import scrubbed
 from .wording import expectation, kind, nearest, shorten, show, step
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ def class_hook(cls: type[attrs.AttrsInstance], converter: cattrs.Converter) -> H
             try:
                 return cls(**values)
             except _REJECTIONS as error:
-                # Kept, not chained: what a validator says of a value may show more of it than a problem does.
+                # Kept, not chained: what a check says of a value may show more of it than a problem does.
                 rejection = error
-        findings.extend(_rejected_fields(cls, keys, values, table))
+        findings.extend(scrubbed(_rejected_fields(cls, keys, values, table), values))
         if rejection is not None and not findings.problems:
-            findings.extend(_said_of_all(rejection))
+            findings.extend(scrubbed(_said_of_all(rejection), values))
         raise Refused(*findings.problems)
 
     return structure

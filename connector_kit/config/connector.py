@@ -114,7 +114,7 @@ def _found(table: Mapping[str, Any], find: Callable[[str], type[_T]]) -> type[_T
     if not isinstance(connector, str) or not connector:
         raise ConfigError("no connector")
     try:
-        return find(connector)
+        return find(str(connector))
     except ConfigError as error:
         problem = Problem("connector", error.message, "a connector that can be found")
     raise failure("connector", [problem])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
@@ -111,6 +111,8 @@ def _set_hook(make: type[set[Any] | frozenset[Any]], annotation: Any, item: _Ite
         first: dict[Any, int] = {}
         for index, value in enumerate(given):
             with findings.at(f"[{index}]"):
+                if not isinstance(value, Hashable):
+                    raise Refused(Problem("", kind(value), "a single value"))
                 at = first.setdefault(item(value, annotation), index)
                 if at != index:
                     raise Refused(

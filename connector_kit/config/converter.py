@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import cattrs
 
-from connector_kit.errors import ConfigError
+from connector_kit.errors import ConfigError, Problem
 
 from .annotations import is_config_class, members, plain
 from .classes import class_hook
@@ -27,8 +27,6 @@ from .unions import union_hook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from connector_kit.errors import Problem
 
 __all__ = ["failure", "make_converter", "structure"]
 
@@ -77,6 +75,8 @@ def structure(cls: type[_T], given: object, converter: cattrs.Converter) -> _T:
         problems = refused.problems
     except ConfigError as error:
         problems = told(error)
+    except RecursionError:
+        problems = (Problem("", "tables nested too deeply", "fewer levels", "flatten it"),)
     # Out of the `except`, so that nothing of what was given hangs on the error as its context.
     raise failure(getattr(cls, "__name__", "the value"), problems)
 

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin
 import attrs
 
 from .annotations import (
+    NONE,
     Part,
     Tags,
     choices,
@@ -26,13 +27,13 @@ from .annotations import (
     parses,
     parts,
     plain,
+    says_none,
     tags,
     takes_numbers,
 )
 from .containers import is_container
 from .dump import dumped
 from .secret import Secret
-from .unions import NONE, says_none
 from .wording import expectation
 
 __all__ = ["json_schema"]

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 from connector_kit.errors import Problem
 
-from .annotations import Tags, holds_secrets, is_config_class, members, tags
+from .annotations import NONE, Tags, holds_secrets, is_config_class, members, says_none, tags
 from .containers import is_container, unpacked
 from .findings import Refused
 from .scalars import Hook, Text, is_scalar
@@ -24,16 +24,7 @@ from .wording import expectation, kind, nearest, one_of, show, step
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["NONE", "says_none", "union_hook"]
-
-NONE = "none"
-"""The word that stands for None."""
-
-
-def says_none(union: tuple[Any, ...]) -> bool:
-    """Whether the word "none" means None in this union: it does where it could mean nothing else."""
-    words = {word for member in union if get_origin(member) is Literal for word in get_args(member)}
-    return NoneType in union and NONE not in words and not {str, Secret, Path, Any, object} & set(union)
+__all__ = ["union_hook"]
 
 
 def union_hook(union: Any, converter: cattrs.Converter) -> Hook:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from .annotations import choices, is_config_class, members, parses, parts, plain, tags
+from .annotations import NONE, choices, is_config_class, members, parses, parts, plain, says_none, tags
 from .secret import Secret
 
 __all__ = ["expectation", "join", "kind", "nearest", "one_of", "shorten", "show", "step"]
@@ -131,11 +131,12 @@ def _expectation_of_shape(annotation: Any) -> str:
 
 def _expectation_of_union(union: tuple[Any, ...]) -> str:
     classes = tuple(member for member in union if is_config_class(member))
+    null = _quoted(NONE) if says_none(union) else "null"
+    rest = [null if member is NoneType else expectation(member) for member in union if member not in classes]
     if len(classes) < 2:  # noqa: PLR2004 (one class needs no tag)
-        return join(expectation(member) for member in union)
+        return join([*map(expectation, classes), *rest])
     told = tags(classes)
-    table = f"a table with {step(told.key)} = {join(map(_quoted, told.classes))}"
-    return join([table, *(expectation(member) for member in union if member not in classes)])
+    return join([f"a table with {step(told.key)} = {join(map(_quoted, told.classes))}", *rest])
 
 
 def _said_by_parse(annotation: Any) -> str:

@@ -210,7 +210,7 @@ def test_takes_what_the_type_says(annotation: Any, given: object, expected: obje
         (list[int], b"12", "bytes; expected a list"),
         (dict[str, int], [1], "a list; expected a table"),
         (tuple[int, str], [1], "a list of 1; expected a list of exactly 2"),
-        (int | float | None, "x", '"x"; expected an integer, a number or null'),
+        (int | float | None, "x", '"x"; expected an integer, a number or "none"'),
         (int | None, "x", '"x"; expected an integer'),
         (int | list[int], {"a": 1}, "a table; expected an integer or a list"),
         (int | Secret, ["s3cr3t"], "a list; expected an integer or a secret"),
@@ -221,7 +221,7 @@ def test_takes_what_the_type_says(annotation: Any, given: object, expected: obje
         (
             Auth | None,
             ["s3cr3t"],
-            'a list; expected a table with type = "none", "api_key", "basic" or "bearer" or null',
+            'a list; expected a table with type = "none", "api_key", "basic" or "bearer" or "none"',
         ),
     ],
 )
@@ -253,6 +253,7 @@ def test_every_item_is_looked_at() -> None:
         '[1]: "x"; expected an integer',
         "[2]: the same as [0]; expected values that differ; remove one of them",
     ]
+    assert problems_of(set[Any], [1, [2]]) == ["[1]: a list; expected a single value"]
     assert problems_of(dict[Literal["a"], int], {"b": 1, 3: 1}) == [
         'b: "b"; expected "a"',
         "3: an integer as the key; expected a string as the key",
@@ -390,6 +391,50 @@ class BadDefault:
 
 def test_a_default_that_fails_its_own_validator_is_named_as_such() -> None:
     assert problems_of(BadDefault, {}) == ["size: its default; expected a value that is >= 1: 0"]
+
+
+def _long(instance: object, attribute: attrs.Attribute[Any], value: Secret) -> None:
+    if len(value.reveal()) < 10:
+        raise ValueError(f"{value.reveal()} is too short")
+
+
+@attrs.frozen
+class Careless:
+    """Its checks put what they were given into their messages."""
+
+    token: Secret = attrs.field(default=Secret("x" * 10), validator=_long)
+    url: Url = attrs.field(default=Url("https://a"))
+    more: Mapping[str, list[Secret]] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        if self.url.host == "b":
+            raise ValueError(f"{self.url.reveal()} is not ours")
+        if self.more:
+            raise ConfigError("no", [Problem("more", "given", f"not {self.more['a'][0].reveal()}")])
+
+
+def test_a_careless_check_tells_no_secret_either() -> None:
+    assert problems_of(Careless, {"token": {"env": "T"}}, env={"T": "s3cr3t"}) == [
+        "token: a table; expected a value that passes its check: **** is too short"
+    ]
+    assert problems_of(Careless, {"url": "https://me:s3cr3t@b"}) == [
+        "(top level): **** is not ours; expected values that fit together"
+    ]
+    assert problems_of(Careless, {"more": {"a": ["s3cr3t"]}}) == ["more: given; expected not ****"]
+
+
+@attrs.frozen
+class Nested:
+    inner: Nested | None = None
+
+
+def test_nesting_without_end_is_a_problem_and_no_crash() -> None:
+    given: dict[str, Any] = {}
+    for _ in range(2_000):
+        given = {"inner": given}
+    assert problems_of(Nested, given) == [
+        "(top level): tables nested too deeply; expected fewer levels; flatten it"
+    ]
 
 
 @attrs.frozen

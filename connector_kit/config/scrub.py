@@ -1,0 +1,39 @@
+"""Keeping known secrets out of what other people's checks say of a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from connector_kit.errors import Problem
+
+from .secret import HIDDEN, Secret
+
+__all__ = ["scrubbed"]
+
+
+def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
+    """Give the problems with every secret that is anywhere in `values` replaced by `****`.
+
+    A validator is handed the secret itself, and whoever wrote it may have put what it reveals into the message.
+    """
+    secrets = sorted(set(_secrets(values)) - {""}, key=len, reverse=True)
+    for problem in problems:
+        words = attrs.astuple(problem)
+        for secret in secrets:
+            words = tuple(word.replace(secret, HIDDEN) for word in words)
+        yield Problem(*words)
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, Mapping):
+        yield from _secrets(list(value.values()))
+    elif attrs.has(type(value)):
+        yield from _secrets([getattr(value, field.name, None) for field in attrs.fields(type(value))])
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _secrets(item)
