@@ -6,6 +6,7 @@ logs a URL, and never leave the site: redirects are followed on the same origin 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import (
@@ -34,6 +35,7 @@ __all__ = ["HttpClient"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+_QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
 _HEADERS = {"Accept": "application/json", "User-Agent": "connector-kit"}
 
 
@@ -78,18 +80,23 @@ class HttpClient:
                 # httpx2 logs a request's URL and keeps it in its errors. What is sent is this extension instead.
                 sent = credentials.target(request.url.raw_path.decode("ascii"))
                 request.extensions = {**request.extensions, "target": sent.encode("ascii")}
-            response = await self._client.send(request, follow_redirects=False)
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                packed = b"".join([part async for part in response.aiter_raw()])
+            finally:
+                await response.aclose()
+            # Unpacked apart: where that fails, httpx2 would leave a generator of its stream behind, half read.
+            body = httpx2.Response(response.status_code, headers=response.headers, content=packed).content
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            failure = self._failure(error, path_of(target))
-            # What a server sent may stand in the original, and what it sent may echo a credential.
-            echoes = credentials.hidden_in(str(error)) != str(error)
-            raise failure from (None if echoes else error)
+            reason = _QUOTED_BYTES.split(str(error), maxsplit=1)[0].strip(" :")
+            failure = self._failure(error, credentials.hidden_in(reason), path_of(target))
+            # What the original quotes, the server sent: it may echo a credential.
+            raise failure from (error if reason == str(error) else None)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, response.content, target, credentials)
+        return Answer(response.status_code, headers, body, target, credentials)
 
-    def _failure(self, error: httpx2.HTTPError | httpx2.InvalidURL, path: str) -> ConnectorError:
-        where = self.site.authority
-        reason = self.site.credentials.hidden_in(str(error)) or type(error).__name__
+    def _failure(self, error: httpx2.HTTPError | httpx2.InvalidURL, reason: str, path: str) -> ConnectorError:
+        where, reason = self.site.authority, reason or type(error).__name__
         match error:
             case httpx2.ConnectTimeout():
                 return TimedOutError(

@@ -59,7 +59,7 @@ class Reply:
     def count(self, path: str, option: str) -> int:
         """Give the integer at a path; raises `SchemaMismatchError` where there is none."""
         value = self.at(path)
-        if not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, int):
             raise self.wrong(f"{kind_of(value)} at {path!r}", "an integer", option)
         return value
 
