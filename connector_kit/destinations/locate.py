@@ -31,31 +31,27 @@ def open_destination(spec: str) -> Destination:
     'flights.sqlite'
     """
     scheme, colon, place = spec.partition(":")
+    if not colon:
+        raise ConfigError(
+            f"no destination is named by {spec!r}; expected {_AVAILABLE}; did you mean 'sqlite:{spec}' or 'jsonl:{spec}'?"
+        )
+    # What follows the colon is not shown: in a URL, it may be a password.
     if scheme in _LATER:
         raise ConfigError(
-            f"the destination {scheme!r} is not available in this version; expected {_AVAILABLE}; use one"
+            f"destination {scheme}: is not available in this version; expected {_AVAILABLE}; use one"
         )
-    if not colon or scheme not in _MAKERS:
-        raise ConfigError(
-            f"no destination is named by {spec!r}; expected {_AVAILABLE}; {_hint(spec, scheme)}"
-        )
+    if scheme not in _MAKERS:
+        near = get_close_matches(scheme.lower(), _MAKERS, n=1)
+        hint = f"did you mean {near[0]}:?" if near else "choose one of them"
+        raise ConfigError(f"there is no kind of destination {scheme!r}; expected {_AVAILABLE}; {hint}")
     form, make = _MAKERS[scheme]
     if not place:
         raise ConfigError(
-            f"the destination {spec!r} names no place; expected {form}; write where the data should go"
+            f"destination {scheme}: names no place; expected {form}; write where the data should go"
         )
     if place.startswith("//"):
         raise ConfigError(
-            f"the destination {spec!r} is written as a URL; expected {form}; leave out the slashes, but for the one that an "
+            f"destination {scheme}: is written as a URL; expected {form}; leave out the slashes, but for the one that an "
             "absolute path begins with"
         )
     return make(place)
-
-
-def _hint(spec: str, scheme: str) -> str:
-    near = get_close_matches(scheme.lower(), _MAKERS, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    if scheme == spec:
-        return f"did you mean 'sqlite:{spec}'?"
-    return "choose one of them"

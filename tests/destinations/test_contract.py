@@ -195,7 +195,7 @@ def test_rows_and_checkpoints_are_what_the_model_says(
 ) -> None:
     modes: list[Mode] = ["append", "replace"] if store is JsonlPlace else ALL
 
-    @settings(deadline=None, max_examples=120)
+    @settings(deadline=None, max_examples=80)
     @given(script=steps(modes))
     def law(script: list[Step]) -> None:
         with tempfile.TemporaryDirectory() as folder:

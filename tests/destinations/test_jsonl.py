@@ -1,0 +1,456 @@
+"""The folder of JSON lines: what a failure or a kill at any operation leaves, and which places are refused."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector_kit.destinations.jsonl import JsonlDestination
+from connector_kit.destinations.jsonl.files import LocalFiles
+from connector_kit.destinations.jsonl.folder import Folder
+from connector_kit.destinations.jsonl.lines import json_lines
+from connector_kit.destinations.jsonl.lock import FolderLock
+from connector_kit.destinations.jsonl.names import file_name
+from connector_kit.destinations.jsonl.state import FORMAT_VERSION, Extent, State
+from connector_kit.destinations.jsonl.tails import last_line_end
+from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
+from connector_kit.records.catalog import Entity
+from connector_kit.records.checkpoint import Checkpoint, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from connector_kit.destinations.jsonl.files import Files
+    from connector_kit.records.page import Record
+
+ENTITY = Entity("orders")
+MODES: list[Mode] = ["append", "replace"]
+
+
+def reached(page: int, mode: Mode = "append", *, complete: bool = False) -> Checkpoint:
+    return Checkpoint("shop", "orders", mode, cursor=page, complete=complete)
+
+
+def folder(path: Path, files: Files | None = None) -> Folder:
+    (path / ".connector_kit").mkdir(parents=True, exist_ok=True)
+    return Folder(path, files or LocalFiles(), FolderLock(path / ".connector_kit" / "lock"))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Folder]:
+    made = folder(tmp_path)
+    yield made
+    made.release()
+
+
+# -- a failure or a kill at any operation ---------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is gone; nothing of ours runs after it."""
+
+
+@attrs.define
+class FailingFiles:
+    """The real files, of whose operations number `at` fails: not done, half done or done (`part` 0, 1, 2).
+
+    Killed, no further operation is carried out.
+    """
+
+    at: int
+    error: BaseException
+    part: int
+    _files: LocalFiles = attrs.field(factory=LocalFiles)
+    _numbers: Iterator[int] = attrs.field(factory=count)
+
+    def _passes(self) -> bool:
+        number = next(self._numbers)
+        if isinstance(self.error, Killed) and number > self.at:
+            raise self.error
+        return number != self.at
+
+    def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
+        content = b"".join(pieces)
+        if self._passes():
+            return self._files.append(path, [content])
+        self._files.append(path, [content[: len(content) * self.part // 2]])
+        raise self.error
+
+    def write(self, path: Path, content: bytes, /, *, durable: bool) -> None:
+        if self._passes():
+            return self._files.write(path, content, durable=durable)
+        self._files.write(path, content[: len(content) * self.part // 2], durable=durable)
+        raise self.error
+
+    def truncate(self, path: Path, length: int, /) -> None:
+        if self._passes() or self._finishes():
+            self._files.truncate(path, length)
+        self._raise_if_done()
+
+    def replace(self, source: Path, target: Path, /) -> None:
+        if self._passes() or self._finishes():
+            self._files.replace(source, target)
+        self._raise_if_done()
+
+    def remove(self, path: Path, /) -> None:
+        if self._passes() or self._finishes():
+            self._files.remove(path)
+        self._raise_if_done()
+
+    def sync(self, path: Path, /) -> None:
+        if self._passes() or self._finishes():
+            self._files.sync(path)
+        self._raise_if_done()
+
+    _raising: bool = False
+
+    def _finishes(self) -> bool:
+        """Killed just after an operation, it is done; one that reports a failure is not."""
+        self._raising = True
+        return self.part == 2 and isinstance(self.error, Killed)
+
+    def _raise_if_done(self) -> None:
+        if self._raising:
+            self._raising = False
+            raise self.error
+
+
+PAGES: list[list[Record]] = [
+    [{"id": 1}, {"id": 2}],
+    [{"id": 3, "new": 1}],
+    [{"id": 4}, {"id": 1}],
+    [{"id": 5}],
+]
+
+
+def sync(there: Folder, mode: Mode) -> None:
+    """Read PAGES into the folder, going on where its checkpoint says; the second page is provisional."""
+    checkpoint = there.start("orders", mode, resume=True)
+    if checkpoint is not None and checkpoint.complete:
+        return
+    first = checkpoint.cursor if checkpoint is not None else 0
+    assert isinstance(first, int)
+    for page in range(first + 1, len(PAGES) + 1):
+        there.write("orders", PAGES[page - 1], None if page == 2 else reached(page, mode))
+    there.finish("orders", reached(len(PAGES), mode, complete=True))
+
+
+def interrupted(path: Path, mode: Mode, files: Files) -> bool:
+    """Run until the failure; say whether there was none."""
+    there = folder(path, files)
+    try:
+        sync(there, mode)
+    except (OSError, Killed):
+        return False
+    else:
+        return True
+    finally:
+        there._lock.release()
+
+
+def whole(path: Path) -> bytes:
+    return (path / "orders.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("earlier", [None, "append", "replace"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), Killed()], ids=["fails", "killed"])
+def test_a_failure_at_any_operation_loses_and_repeats_nothing(
+    tmp_path: Path, mode: Mode, error: BaseException, part: int, earlier: Mode | None
+) -> None:
+    """Also where an earlier, complete read of either mode has left rows (an append has then nothing to do)."""
+    sync(folder(tmp_path / "undisturbed"), mode)
+    for at in count():
+        path = tmp_path / str(at)
+        if earlier:
+            before = folder(path)
+            sync(before, earlier)
+            before.release()
+        survived = interrupted(path, mode, FailingFiles(at, error, part))
+        again = folder(path)
+        sync(again, mode)
+        again.release()
+        assert whole(path) == whole(tmp_path / "undisturbed")
+        assert {file.name for file in (path / ".connector_kit").iterdir()} == {"lock", "orders.json"}
+        if survived:
+            return
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    kills=st.lists(st.tuples(st.integers(0, 25), st.integers(0, 2)), max_size=6), mode=st.sampled_from(MODES)
+)
+def test_any_number_of_kills_in_one_read(
+    tmp_path_factory: pytest.TempPathFactory, kills: list[tuple[int, int]], mode: Mode
+) -> None:
+    path = tmp_path_factory.mktemp("kills")
+    for at, part in kills:
+        interrupted(path, mode, FailingFiles(at, Killed(), part))
+    there = folder(path)
+    sync(there, mode)
+    there.release()
+    assert [json.loads(line)["id"] for line in whole(path).splitlines()] == [1, 2, 3, 4, 1, 5]
+
+
+def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_again(tmp_path: Path) -> None:
+    files = FailingFiles(10**9, OSError(5, "Input/output error"), 1)
+    there = folder(tmp_path, files)
+    there.start("orders", "append", resume=True)
+    there.write("orders", PAGES[0], reached(1))
+    before = whole(tmp_path)
+    files.at = next(files._numbers) + 1
+    with pytest.raises(OSError, match="Input/output"):
+        there.write("orders", PAGES[1], reached(2))
+    assert whole(tmp_path) == before
+    with pytest.raises(DestinationError, match=r"start\(\)"):
+        there.write("orders", PAGES[1], reached(2))
+    assert there.start("orders", "append", resume=True) == reached(1)
+    there.release()
+
+
+FULL_DISK = """
+import resource, sys
+import anyio
+from connector_kit.destinations.jsonl import JsonlDestination
+from connector_kit.errors import DestinationError
+from connector_kit.records.catalog import Entity
+from connector_kit.records.checkpoint import Checkpoint
+
+async def main():
+    destination = JsonlDestination(sys.argv[1])
+    await destination.open()
+    await destination.start(Entity("orders"), "append")
+    await destination.write("orders", [{"id": 1}], Checkpoint("shop", "orders", "append", cursor=1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    try:
+        await destination.write("orders", [{"id": n} for n in range(5_000)], Checkpoint("shop", "orders", "append"))
+    except DestinationError as error:
+        print(error)
+    await destination.close()
+
+anyio.run(main)
+"""
+
+
+def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the system takes part of the page, then no more."""
+    assert hasattr(resource, "RLIMIT_FSIZE")
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "out")], capture_output=True, text=True, check=True
+    )
+    assert "disk is full" in ran.stdout
+    assert whole(tmp_path / "out") == b'{"id":1}\n'
+    assert folder(tmp_path / "out").checkpoints() == {"orders": reached(1)}
+
+
+# -- what the disk may have lost, and what people may have done -----------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
+    tmp_path: Path, mode: Mode
+) -> None:
+    there = folder(tmp_path)
+    there.start("orders", mode, resume=True)
+    there.write("orders", PAGES[0], reached(1, mode))
+    file = tmp_path / ("orders.jsonl" if mode == "append" else ".connector_kit/orders.jsonl")
+    LocalFiles().truncate(file, file.stat().st_size - 3)
+    with pytest.raises(DestinationError, match="power failure"):
+        there.start("orders", mode, resume=True)
+    there.reset("orders")
+    assert there.start("orders", mode, resume=True) is None
+    assert not there.checkpoints()
+    if mode == "append":
+        assert whole(tmp_path) == b'{"id":1}\n'
+    there.release()
+
+
+def test_lines_added_after_a_complete_read_stay(opened: Folder, tmp_path: Path) -> None:
+    sync(opened, "append")
+    with (tmp_path / "orders.jsonl").open("ab") as file:
+        file.write(b'{"id":100}\n')
+    opened.start("orders", "append", resume=True)
+    opened.write("orders", [{"id": 7}], None)
+    opened.start("orders", "append", resume=True)
+    assert [json.loads(line)["id"] for line in whole(tmp_path).splitlines()] == [1, 2, 3, 4, 1, 5, 100]
+
+
+def test_half_a_line_added_after_a_complete_read_is_refused(opened: Folder, tmp_path: Path) -> None:
+    sync(opened, "append")
+    with (tmp_path / "orders.jsonl").open("ab") as file:
+        file.write(b'{"id":')
+    with pytest.raises(DestinationError, match="line feed"):
+        opened.start("orders", "append", resume=True)
+
+
+def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_path: Path) -> None:
+    (tmp_path / "orders.jsonl").write_bytes(b"theirs\n")
+    for mode in MODES:
+        with pytest.raises(DestinationError, match="not made by this destination"):
+            opened.start("orders", mode, resume=True)
+    assert whole(tmp_path) == b"theirs\n"
+    assert not opened.checkpoints()
+
+
+def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_path: Path) -> None:
+    """On a file system that ignores case, the state of `Orders` is found under `orders`."""
+    (tmp_path / ".connector_kit" / "orders.json").write_bytes(State("Orders").to_json())
+    with pytest.raises(ConfigError, match=r"'orders' and 'Orders'"):
+        opened.start("orders", "append", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as the state"),
+        (b'{"format": 1}', "cannot be read as the state"),
+        (f'{{"format": {FORMAT_VERSION + 1}}}'.encode(), "newer connector_kit"),
+    ],
+)
+def test_a_state_file_that_cannot_be_read_is_reported(
+    opened: Folder, tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / ".connector_kit" / "orders.json").write_bytes(content)
+    with pytest.raises(DestinationError, match=message):
+        opened.start("orders", "append", resume=True)
+    with pytest.raises(DestinationError, match=message):
+        opened.checkpoints()
+
+
+def test_one_process_at_a_time(opened: Folder, tmp_path: Path) -> None:
+    opened.start("orders", "append", resume=True)
+    other = folder(tmp_path)
+    with pytest.raises(DestinationError, match="another process"):
+        other.start("orders", "append", resume=True)
+    assert not other.checkpoints()
+    opened.release()
+    assert other.start("orders", "append", resume=True) is None
+    other.release()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("/nowhere/to/be/found", "is no folder"), ("/dev/null", "is a file"), ("/proc/new", "cannot be used")],
+)
+async def test_places_that_cannot_be_folders_are_refused(place: str, message: str) -> None:
+    with pytest.raises(DestinationError, match=message):
+        await JsonlDestination(place).open()
+
+
+@pytest.mark.anyio
+async def test_upsert_is_refused_with_what_to_use_instead(tmp_path: Path) -> None:
+    destination = JsonlDestination(tmp_path)
+    await destination.open()
+    with pytest.raises(ConfigError, match=r"JSONL has no mode 'upsert'.*append, replace.*database"):
+        await destination.start(Entity("orders", primary_key="id"), "upsert")
+    await destination.close()
+
+
+# -- names and lines ------------------------------------------------------------------------------------------------
+
+NAMES = st.text(min_size=1, max_size=10) | st.sampled_from(
+    [".", "..", "a/b", "a\\b", "CON", "nul.x", "con", ".hidden", "a b", "%2E", "LPT1", "Account"]
+)
+
+
+@given(name=NAMES)
+def test_file_names_are_safe_and_tell_the_entity(name: str) -> None:
+    found = file_name(name)
+    assert unquote(found) == name
+    assert found.isascii()
+    assert not set(found) & set('/\\:*?"<>|\0 ')
+    assert not found.startswith(".")
+    assert found.partition(".")[0].lower() not in {"con", "prn", "aux", "nul", "lpt1"}
+
+
+@pytest.mark.parametrize("name", ["", "\ud800", "x" * 201])
+def test_names_that_cannot_be_files_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be a file"):
+        file_name(name)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(
+    records=st.lists(
+        st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON, max_size=3), max_size=4
+    )
+)
+def test_any_json_value_comes_back(records: list[dict[str, Any]]) -> None:
+    lines = b"".join(json_lines("orders", records)).splitlines(keepends=True)
+    assert [json.loads(line) for line in lines] == records
+    assert all(line.endswith(b"\n") for line in lines)
+
+
+def test_values_that_json_does_not_have() -> None:
+    record = {
+        "at": datetime(2013, 1, 2, tzinfo=UTC),
+        "price": Decimal("1.10"),
+        "raw": b"\x00",
+        "none": float("nan"),
+        "nested": MappingProxyType({"set": {1}, "range": range(2)}),
+    }
+    [line] = json_lines("orders", [MappingProxyType(record)])
+    assert line == (
+        b'{"at":"2013-01-02T00:00:00Z","price":"1.10","raw":"AA==","none":null,"nested":{"set":[1],"range":[0,1]}}\n'
+    )
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800", {("a", 1): 2}])
+def test_a_value_without_a_json_form_leaves_nothing_of_its_page(
+    opened: Folder, tmp_path: Path, value: object
+) -> None:
+    opened.start("orders", "append", resume=True)
+    records = [{"id": n} for n in range(2_000)]
+    with pytest.raises(SchemaMismatchError, match="no JSON form"):
+        opened.write("orders", [*records, {"id": value}], reached(1))
+    assert whole(tmp_path) == b""
+
+
+class Raw(list[dict[str, Any]]):
+    """Records that have their JSON already."""
+
+    def json_lines(self) -> bytes:
+        return b'{"id": 1}\n{"id": 2}\n'
+
+
+def test_records_that_have_their_json_are_written_as_they_are() -> None:
+    assert list(json_lines("orders", Raw())) == [b'{"id": 1}\n{"id": 2}\n']
+
+
+@given(lines=st.lists(st.integers(0, 70_000), max_size=3), rest=st.integers(0, 70_000))
+def test_the_last_whole_line_is_found(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[int], rest: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "lines"
+    content = b"".join(b"x" * length + b"\n" for length in lines)
+    file.write_bytes(content + b"x" * rest)
+    assert last_line_end(file) == len(content)
+
+
+def test_the_state_survives_as_json() -> None:
+    state = State("orders", Extent(5, reached(1)), Extent(7, reached(2)), reading=True, swapping=True)
+    assert State.from_json(state.to_json(), "there") == state
