@@ -33,7 +33,7 @@ class RateLimiter:
     in the queue sleeps until its permits are free and takes them at that moment; all others wait for their turn.
 
     `max_wait` (seconds) and `max_queue` (calls) bound the waiting: who would have to wait longer, or behind more, is
-    refused with `RateLimitError` as soon as that is certain. An instance belongs to one event loop at a time.
+    refused with `RateLimitError` as soon as that is certain, as the queue stands. An instance belongs to one event loop at a time.
     Raises `ConfigError` for rates and bounds that make no sense.
 
     >>> RateLimiter("10/s, 10000/day", max_wait=30)
@@ -165,7 +165,7 @@ class RateLimiter:
         )
 
     def _refuse_what_cannot_wait(self, now: int, cost: int) -> None:
-        """Raise where it is certain by now. A lower bound of the wait decides: nobody is refused who need not be."""
+        """Raise where it is certain by now, as the queue stands: a lower bound of the wait decides, not a guess."""
         if self._max_queue is not None and len(self._queue) >= self._max_queue:
             wait = Duration(self._shortest_wait(now, cost) / _SECOND)
             raise RateLimitError(
