@@ -20,10 +20,11 @@ from .annotations import is_config_class, members, plain
 from .classes import class_hook
 from .containers import container_hook, is_container
 from .findings import Refused, told
-from .references import secret_hook
+from .references import secret_hook, url_hook
 from .scalars import Hook, is_scalar, refused, scalar_hook
 from .secret import Secret
 from .unions import union_hook
+from .url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,8 @@ def make_converter(env: Mapping[str, str] | None = None, base: Path | None = Non
     """
     base = Path() if base is None else base
     converter = cattrs.Converter()
-    path, secret = _path_hook(base), secret_hook(os.environ if env is None else env, base)
+    env = os.environ if env is None else env
+    path, secret, url = _path_hook(base), secret_hook(env, base), url_hook(env, base)
 
     def simple(annotation: Any) -> Hook:
         if annotation is Path:
@@ -57,6 +59,7 @@ def make_converter(env: Mapping[str, str] | None = None, base: Path | None = Non
         lambda union: bool(members(union)), lambda union: union_hook(union, converter)
     )
     converter.register_structure_hook_factory(lambda cls: cls is Secret, lambda _: secret)
+    converter.register_structure_hook_factory(lambda cls: cls is Url, lambda _: url)
     converter.register_structure_hook_factory(
         lambda annotation: plain(annotation) is not annotation,
         lambda annotation: lambda given, _: converter.structure(given, plain(annotation)),

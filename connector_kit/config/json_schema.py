@@ -34,6 +34,7 @@ from .annotations import (
 from .containers import is_container
 from .dump import dumped
 from .secret import Secret
+from .url import Url
 from .wording import expectation
 
 __all__ = ["json_schema"]
@@ -51,20 +52,19 @@ _SCALARS: Mapping[Any, dict[str, Any]] = {
     object: {},
 }
 
+_PLACES: list[dict[str, Any]] = [
+    {
+        "type": "object",
+        "properties": {place: {"type": "string", "minLength": 1}},
+        "required": [place],
+        "additionalProperties": False,
+    }
+    for place in ("env", "file")
+]
+
 _SECRET = {
     "description": "A secret: as it is, or where it is. A file's path is relative to the configuration's folder.",
-    "oneOf": [
-        {"type": "string", "writeOnly": True},
-        *(
-            {
-                "type": "object",
-                "properties": {place: {"type": "string", "minLength": 1}},
-                "required": [place],
-                "additionalProperties": False,
-            }
-            for place in ("env", "file")
-        ),
-    ],
+    "oneOf": [{"type": "string", "writeOnly": True}, *_PLACES],
     "writeOnly": True,
 }
 
@@ -95,6 +95,9 @@ class _Schemas:
             return dict(_SCALARS[annotation])
         if annotation is Secret or is_config_class(annotation):
             return self._defined(annotation)
+        if annotation is Url:
+            text = _value(Url)
+            return text | {"type": ["string", "object"], "oneOf": [{"type": text["type"]}, *_PLACES]}
         if is_container(annotation):
             return self._container(get_origin(annotation) or annotation, get_args(annotation))
         return _choice(values) if (values := choices(annotation)) else _value(annotation)

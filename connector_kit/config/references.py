@@ -1,4 +1,7 @@
-"""Structuring secrets: given as they are, or as where they are: `{ env = "TOKEN" }`, `{ file = "token.txt" }`."""
+"""Structuring what is given as it is, or as where it is: `{ env = "TOKEN" }`, `{ file = "token.txt" }`.
+
+That is secrets, and addresses: these differ from place to place, and may hold a password.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from connector_kit.errors import Problem
 
 from .findings import Findings, Refused
+from .scalars import scalar_hook
 from .secret import Secret
+from .url import Url
 from .wording import expectation, kind, nearest, step
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
     from .scalars import Hook
 
-__all__ = ["secret_hook"]
+__all__ = ["secret_hook", "url_hook"]
 
 _PLACES = ("env", "file")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -34,6 +39,18 @@ def secret_hook(env: Mapping[str, str], base: Path) -> Hook:
             raise Refused(Problem("", kind(given), expectation(Secret)))
         place, name = _place(given)
         return Secret(_from_variable(name, env) if place == "env" else _from_file(name, base))
+
+    return structure
+
+
+def url_hook(env: Mapping[str, str], base: Path) -> Hook:
+    """Give the hook for `Url`, found in the same places."""
+    secret, parse = secret_hook(env, base), scalar_hook(Url)
+
+    def structure(given: Any, target: Any) -> Url:
+        text = secret(given, Secret).reveal() if isinstance(given, Mapping) else given
+        url: Url = parse(text, target)
+        return url
 
     return structure
 

@@ -123,7 +123,7 @@ def test_a_tagged_union_is_one_of_its_classes_by_a_constant() -> None:
 @pytest.mark.parametrize(
     ("key", "schema"),
     [
-        ("url", {"type": "string", "examples": ["https://api.example.com/v1"]}),
+        ("url", {"type": ["string", "object"], "examples": ["https://api.example.com/v1"]}),
         ("wait", {"type": ["string", "number"], "default": "30s"}),
         ("colour", {"enum": ["red", "blue"], "default": "red"}),
         ("words", {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}),

@@ -98,13 +98,11 @@ class HttpClient:
     def _failure(self, error: httpx2.HTTPError | httpx2.InvalidURL, reason: str, path: str) -> ConnectorError:
         where, reason = self.site.authority, reason or type(error).__name__
         match error:
-            case httpx2.ConnectTimeout():
+            case httpx2.TimeoutException():
                 return TimedOutError(
                     f"no connection to {where} within {self._connect_timeout:g} s; "
                     "look at base_url, the network and whether a proxy is needed"
                 )
-            case httpx2.TimeoutException():
-                return TimedOutError(f"GET {path} on {where} took too long ({reason}); try again")
             case httpx2.ConnectError() | httpx2.ProxyError():
                 return ConnectionFailedError(
                     f"cannot connect to {where}: {reason}; look at host and port of base_url, and whether the server runs"

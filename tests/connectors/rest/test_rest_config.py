@@ -38,7 +38,7 @@ connector = "rest"
 auth = { type = "bearer", token = { env = "TOKEN" } }
 
 [settings]
-base_url = "https://api.example.com/v1"
+base_url = { env = "API_URL" }
 headers = { Accept-Language = "en" }
 page_size = 200
 connect_timeout = "3s"
@@ -60,7 +60,8 @@ fields = { id = "integer", updated_at = "datetime" }
 def test_a_toml_file_declares_an_api(tmp_path: Path) -> None:
     file = tmp_path / "api.toml"
     file.write_text(TOML)
-    _, config = load_connector(file, lambda _: RestConfig, env={"TOKEN": "s3cr3t"})
+    environment = {"TOKEN": "s3cr3t", "API_URL": "https://api.example.com/v1"}
+    _, config = load_connector(file, lambda _: RestConfig, env=environment)
     assert isinstance(config, RestConfig)
     assert config.page_size == 200
     assert config.connect_timeout == Duration(3)

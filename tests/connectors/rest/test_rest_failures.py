@@ -206,6 +206,24 @@ async def test_an_unreachable_host_is_named_with_its_port() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_host_that_does_not_answer_is_given_up_after_the_connect_timeout() -> None:
+    """A listener whose queue is full lets the next one wait, as a host behind a firewall does."""
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for caller in (first, second):
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        port = deaf.getsockname()[1]
+        config = RestConfig(f"http://127.0.0.1:{port}", {"things": Resource("/things")}, connect_timeout=0.05)
+        connector = RestConnector(config)
+        await connector.connect()
+        with pytest.raises(TimedOutError, match=f"no connection to 127.0.0.1:{port} within 0.05 s"):
+            await read(connector)
+        await connector.disconnect()
+
+
+@pytest.mark.anyio
 async def test_an_ipv6_address_is_shown_as_urls_have_it() -> None:
     async with connected("http://[::1]:1") as connector:
         with pytest.raises(ConnectionFailedError, match=r"cannot connect to \[::1\]:1"):

@@ -116,7 +116,7 @@ backends = st.sampled_from(["asyncio", "trio"])
 bounds = st.none() | st.integers(-1, 10).map(lambda minutes: START + timedelta(minutes=minutes))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(case=cases(), since=bounds, backend=backends)
 def test_a_read_delivers_every_record_from_since_on_in_order(
     server: HttpServer, case: Case, since: datetime | None, backend: str
@@ -138,7 +138,7 @@ def test_a_read_delivers_every_record_from_since_on_in_order(
     anyio.run(read, backend=backend)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(case=cases(), since=bounds, backend=backends)
 def test_a_read_goes_on_exactly_after_every_page(
     server: HttpServer, case: Case, since: datetime | None, backend: str
@@ -157,7 +157,7 @@ def test_a_read_goes_on_exactly_after_every_page(
     anyio.run(read, backend=backend)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(case=cases(), limit=st.integers(0, 20), backend=backends)
 def test_a_sample_is_the_beginning_of_a_full_read(
     server: HttpServer, case: Case, limit: int, backend: str
