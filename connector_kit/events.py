@@ -14,6 +14,8 @@ import attrs
 from .records.page import Quota
 
 __all__ = [
+    "AnswerReused",
+    "BreakerMoved",
     "CallFinished",
     "EntityFinished",
     "EntityStarted",
@@ -24,6 +26,7 @@ __all__ = [
     "PermitGranted",
     "QuotaHeard",
     "RetryScheduled",
+    "SlotGranted",
     "StreamFinished",
     "TimeLimitPassed",
     "emit",
@@ -97,6 +100,33 @@ class TimeLimitPassed:
 
 
 @attrs.frozen
+class BreakerMoved:
+    """A circuit breaker went from one state to another (closed, open, half-open); `reason` says why, in words."""
+
+    before: str
+    after: str
+    reason: str
+
+
+@attrs.frozen
+class SlotGranted:
+    """A bulkhead has let an operation begin after `waited` seconds. Only sent where there was a wait."""
+
+    operation: str
+    entity: str | None
+    waited: float
+
+
+@attrs.frozen
+class AnswerReused:
+    """A call was answered from memory, by what came `age` seconds ago."""
+
+    operation: str
+    entity: str | None
+    age: float
+
+
+@attrs.frozen
 class EntityStarted:
     """A run begins to read an entity; `resumed` says that it goes on where an earlier run stopped."""
 
@@ -133,6 +163,9 @@ Event: TypeAlias = (
     | PermitGranted
     | QuotaHeard
     | TimeLimitPassed
+    | BreakerMoved
+    | SlotGranted
+    | AnswerReused
     | EntityStarted
     | PageWritten
     | EntityFinished
