@@ -74,30 +74,37 @@ def settings_for(config: ConnectorConfig, cls: type[_T], converter: cattrs.Conve
 
 
 def load_connector(
-    source: Source, find: Callable[[str], type[_T]], *, env: Mapping[str, str] | None = None
+    source: Source,
+    find: Callable[[str], type[_T]],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> tuple[ConnectorConfig, _T]:
     """Load a connector's config and its settings, with the problems of both in one `ConfigError`.
 
     `find` gives the config class for the connector's name; what it refuses (with `ConfigError`) is a problem of
-    `connector`.
+    `connector`. `settings` take the place of the source's own, name by name and table by table.
     """
     env = os.environ if env is None else env
     given = read(source, env)
+    if settings:
+        own = _raw_settings(given.table)
+        given = attrs.evolve(given, table={**given.table, "settings": _overlaid(own, settings)})
     converter = make_converter(env, given.base)
-    config, settings, problems = None, None, list[Problem]()
+    config, structured, problems = None, None, list[Problem]()
     try:
         config = structure(ConnectorConfig, given.table, converter)
     except ConfigError as error:
         problems.extend(error.problems)
     try:
         # With the values as they stand in the file, so that the settings are judged whatever is wrong beside them.
-        settings = _merged(
+        structured = _merged(
             _raw_settings(given.table), given.table.get("auth"), _found(given.table, find), converter
         )
     except ConfigError as error:
         problems.extend(error.problems)
-    if config is not None and settings is not None and not problems:
-        return config, settings
+    if config is not None and structured is not None and not problems:
+        return config, structured
     raise failure(given.name, [given.located(problem) for problem in dict.fromkeys(problems)])
 
 
@@ -107,6 +114,16 @@ def _raw_settings(table: Mapping[str, Any]) -> Mapping[str, Any]:
         return as_table(table.get("settings", {}), "a table")
     except Refused:
         return {}
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one table over another: tables that are in both become one, everything else is taken from above."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        merged[name] = _overlaid(under, value) if both else value  # type: ignore[arg-type]  # `both` has looked
+    return merged
 
 
 def _found(table: Mapping[str, Any], find: Callable[[str], type[_T]]) -> type[_T]:

@@ -42,8 +42,9 @@ class Located:
 def locate(text: str, settings: Mapping[str, Any] | None = None) -> Located:
     """Find a connector: an installed one's name (`mock`), `module:factory`, or a file that names one of these.
 
-    `settings` are for a connector without a file. The name its checkpoints are kept under is the file's `name`, else
-    the file's own name without its suffix, else the text. Raises `ConfigError`, with all problems of a file at once.
+    `settings` are for a connector without a file, or take the place of those in the file. The name its checkpoints are
+    kept under is the file's `name`, else the file's own name without its suffix, else the text. Raises `ConfigError`,
+    with all problems of a file at once.
     """
     factories: list[Factory] = []
 
@@ -54,14 +55,7 @@ def locate(text: str, settings: Mapping[str, Any] | None = None) -> Located:
     path = _file(text)
     if path is None:
         find_factory(text)  # what is wrong with the name itself is said without the words for a file
-        config, values = load_connector({"connector": text, "settings": settings or {}}, find)
-    elif settings:
-        raise ConfigError(
-            f"settings are given beside {text}, which has its own; expected one of the two; write them into the file's "
-            "table [settings]"
-        )
-    else:
-        config, values = load_connector(path, find)
+    config, values = load_connector({"connector": text} if path is None else path, find, settings=settings)
     return _located(config, factories[0], values, config.name or (text if path is None else path.stem))
 
 

@@ -9,7 +9,12 @@ import httpx2
 
 from connector_kit import Catalog, Cursor, Entity, Page, Report, Resilience, Rule, protect, sync
 from connector_kit.destinations.sqlite import SqliteDestination
-from connector_kit.errors import ConnectionFailedError, ConnectorError, RateLimitError, ServiceUnavailableError
+from connector_kit.errors import (
+    ConnectionFailedError,
+    ConnectorError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 
 
 class Planes:

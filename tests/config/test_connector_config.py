@@ -224,3 +224,28 @@ def test_a_connector_comes_from_the_environment_as_well() -> None:
     assert settings == RestSettings(Url("https://a"))
     with pytest.raises(ConfigError, match="FLIGHTS_SETTINGS__BASE_URL: missing"):
         load_connector(Environment("FLIGHTS_"), find, env=env | {"FLIGHTS_SETTINGS": "{}"})
+
+
+@attrs.frozen
+class _Pages:
+    size: int = 100
+    sort: str = "id"
+
+
+@attrs.frozen
+class _Paged:
+    base_url: Url
+    pages: _Pages = attrs.field(factory=_Pages)
+
+
+def test_settings_given_beside_a_file_take_the_place_of_its_own() -> None:
+    """Name by name and table by table; what is not given stays as it is in the file."""
+    source = {
+        "connector": "x",
+        "settings": {"base_url": "https://example.com", "pages": {"size": 5, "sort": "name"}},
+    }
+    given = {"base_url": "https://staging.example.com", "pages": {"size": 7}}
+    _, settings = load_connector(source, lambda _: _Paged, settings=given)
+    assert settings == _Paged(Url("https://staging.example.com"), _Pages(7, "name"))
+    with pytest.raises(ConfigError, match=r"settings\.pages: an integer; expected a table"):
+        load_connector(source, lambda _: _Paged, settings={"pages": 3})
