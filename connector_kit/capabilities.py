@@ -51,16 +51,16 @@ async def sample(
 
     `through` is the connector whose `fetch_data` stands in; by default the same one.
     """
-    if limit < 1:
-        return []
     if isinstance(connector, SupportsSample):
-        return await connector.get_sample_data(entity, limit)
+        return await connector.get_sample_data(entity, limit) if limit > 0 else []
     return await first_records(through or connector, entity, limit)
 
 
 async def first_records(connector: Connector, entity: str, /, limit: int) -> Sequence[Record]:
     """Give the first `limit` records of a read, and close it."""
     found: list[Record] = []
+    if limit < 1:
+        return found
     stream = connector.fetch_data(entity)
     try:
         async for page in stream:

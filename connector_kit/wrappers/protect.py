@@ -6,10 +6,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from connector_kit.clock import AnyioClock, Clock
+from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.resilience import Resilience
 
+from .layers import layers
 from .observed import Observed
 from .rate_limited import RateLimited
 from .retrying import Retrying
@@ -39,7 +41,7 @@ def protect(
 
     What `resilience` sets to None is left out. `rules` translate the client's exceptions. `limiter` is used instead
     of one made from `resilience.rate`, to share a quota between connectors. Raises `ConfigError` for a connector that
-    has a retry or a rate limit of its own around it already.
+    has a retry around it already, or a rate limit where it would get a second one.
     """
     resilience = resilience or Resilience()
     clock = clock or AnyioClock()
@@ -49,6 +51,11 @@ def protect(
     if limiter is None and resilience.rate is not None:
         limiter = RateLimiter(resilience.rate, clock=clock)
     if limiter is not None:
+        if any(isinstance(layer, RateLimited) for layer in layers(connector)):
+            raise ConfigError(
+                "there is a RateLimited around this connector already, so that every page would take two permits; "
+                "protect the connector without it, and give its limiter as limiter="
+            )
         stack = RateLimited(stack, limiter)
     if resilience.retry is not None:
         ledger = None if resilience.budget is None else BudgetLedger(resilience.budget)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import close_stream, partitions, sample, validate
+from connector_kit.capabilities import close_stream, first_records, partitions, sample, validate
 from connector_kit.errors import ConfigError, RateLimitError
 from connector_kit.events import PermitGranted, QuotaHeard, emit
 from connector_kit.protocols import Connector, HearsQuota, Limiter, SupportsPartitions, SupportsSample
@@ -29,6 +29,17 @@ C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
+_OPERATIONS = ("connect", "discover_schema", "fetch_data", "get_sample_data", "partition_data")
+
+
+def _check_costs(_: object, __: object, costs: Mapping[str, int]) -> None:
+    for operation, cost in costs.items():
+        if operation not in _OPERATIONS or cost < 0:
+            raise ConfigError(
+                f"the cost {cost} for {operation!r} means nothing; give zero or more for one of {', '.join(_OPERATIONS)}"
+            )
+
+
 @attrs.frozen
 class RateLimited(Generic[C]):
     """Takes a permit from `limiter` before each call and each page; one that makes no request costs one too.
@@ -41,7 +52,7 @@ class RateLimited(Generic[C]):
 
     inner: C
     limiter: Limiter
-    costs: Mapping[str, int] = attrs.field(factory=dict, kw_only=True)
+    costs: Mapping[str, int] = attrs.field(factory=dict, kw_only=True, validator=_check_costs)
     allow_outside_retry: bool = attrs.field(default=False, kw_only=True, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -71,10 +82,9 @@ class RateLimited(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, after a permit; after one for each page where the sample comes from a read."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsSample):
-            return await sample(inner, entity, limit, through=self)
-        return await self._call("get_sample_data", entity, lambda: inner.get_sample_data(entity, limit))
+        if not self._asks_for(SupportsSample):
+            return await first_records(self, entity, limit)
+        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
         """Let the inner connector look at its configuration."""
@@ -84,12 +94,15 @@ class RateLimited(Generic[C]):
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Give the partitions, after a permit where the inner connector is asked for them."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsPartitions):
-            return await partitions(inner, entity, since=since, target=target)
+        if not self._asks_for(SupportsPartitions):
+            return await partitions(self.inner, entity, since=since, target=target)
         return await self._call(
-            "partition_data", entity, lambda: inner.partition_data(entity, since=since, target=target)
+            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
         )
+
+    def _asks_for(self, capability: type[object]) -> bool:
+        """Whether the connector itself has the method: wrappers have them all, and make up for what it lacks."""
+        return all(isinstance(layer, capability) for layer in layers(self.inner))
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         await self.permit(operation, entity, self.costs.get(operation, 1))

@@ -1,0 +1,163 @@
+"""protect: one order of layers, whatever is left out, and refusals where it could not work."""
+
+from __future__ import annotations
+
+from itertools import product
+from random import Random
+
+import pytest
+import sources
+from doubles import Ear, Turnstile
+
+from connector_kit.errors import ConfigError, RetriesExhaustedError, ServiceUnavailableError
+from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.policies.budget import RetryBudget
+from connector_kit.policies.resilience import Resilience
+from connector_kit.policies.retry import Retry
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.protocols import Connector, FullConnector
+from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.faulty import Fail, Faulty
+from connector_kit.wrappers.layers import innermost, layers, unwrap
+from connector_kit.wrappers.observed import Observed
+from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.rate_limited import RateLimited
+from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.time_limited import TimeLimited
+from connector_kit.wrappers.translating import Rule, Translating
+
+NONE = Resilience(retry=None, rate=None, attempt=None, deadline=None)
+LIMITS = Timeouts(call=5, page=5)
+
+
+def kinds(connector: Connector) -> list[type[Connector]]:
+    """Give the classes of all layers, outermost first."""
+    return [type(layer) for layer in layers(connector)]
+
+
+@pytest.mark.parametrize("observer", [None, Ear()])
+@pytest.mark.parametrize(
+    ("deadline", "retry", "rate", "attempt"),
+    list(product([None, LIMITS], [None, Retry()], [None, "10/s"], [None, LIMITS])),
+)
+def test_the_order_is_the_same_whatever_is_left_out(
+    deadline: Timeouts | None,
+    retry: Retry | None,
+    rate: str | None,
+    attempt: Timeouts | None,
+    observer: Ear | None,
+) -> None:
+    shop = sources.Shop()
+    stack = protect(
+        shop, Resilience(retry=retry, rate=rate, attempt=attempt, deadline=deadline), observer=observer
+    )
+    expected: list[tuple[object, type[Connector]]] = [
+        (observer, Observed),
+        (deadline, TimeLimited),
+        (retry, Retrying),
+        (rate, RateLimited),
+        (attempt, TimeLimited),
+        (shop, Translating),
+        (shop, sources.Shop),
+    ]
+    assert kinds(stack) == [kind for part, kind in expected if part is not None]
+    assert innermost(stack) is shop
+    assert isinstance(stack, FullConnector)
+
+
+def test_by_default_it_retries_and_limits_times_but_no_rate() -> None:
+    assert kinds(protect(sources.Shop())) == [TimeLimited, Retrying, TimeLimited, Translating, sources.Shop]
+
+
+def test_limits_that_limit_nothing_are_no_layer() -> None:
+    resilience = Resilience(retry=None, attempt=Timeouts(), deadline=Timeouts())
+    assert kinds(protect(sources.Shop(), resilience)) == [Translating, sources.Shop]
+
+
+def test_every_part_gets_what_it_is_given() -> None:
+    clock, random, ear, rules = VirtualClock(), Random(1), Ear(), [Rule(KeyError, ServiceUnavailableError)]
+    resilience = Resilience(
+        retry=Retry(attempts=3),
+        budget=RetryBudget(floor=1),
+        rate="10/s",
+        attempt=LIMITS,
+        deadline=Timeouts(page=9),
+    )
+    stack = protect(sources.Shop(), resilience, rules=rules, observer=ear, clock=clock, random=random)
+    outer, inner = (layer for layer in layers(stack) if isinstance(layer, TimeLimited))
+    retrying, limited = unwrap(stack, Retrying), unwrap(stack, RateLimited)
+    assert (outer.timeouts, inner.timeouts) == (Timeouts(page=9), LIMITS)
+    assert (retrying.retry, retrying.random) == (Retry(attempts=3), random)
+    assert retrying.budget is not None
+    assert retrying.budget.budget == RetryBudget(floor=1)
+    assert unwrap(stack, Translating).rules == tuple(rules)
+    assert unwrap(stack, Observed).observer is ear
+    assert isinstance(limited.limiter, RateLimiter)
+    assert all(layer.clock is clock for layer in (outer, inner, retrying, unwrap(stack, Observed)))
+
+
+def test_a_limiter_may_be_shared() -> None:
+    """It is used instead of one made from the rate."""
+    gate = Turnstile()
+    one = protect(sources.Shop(), Resilience(rate="10/s"), limiter=gate)
+    other = protect(sources.Shop(), limiter=gate)
+    assert unwrap(one, RateLimited).limiter is gate is unwrap(other, RateLimited).limiter
+
+
+def test_each_stack_has_its_own_limiter_and_budget_otherwise() -> None:
+    resilience = Resilience(rate="10/s", budget=RetryBudget())
+    one, other = protect(sources.Shop(), resilience), protect(sources.Shop(), resilience)
+    assert unwrap(one, RateLimited).limiter is not unwrap(other, RateLimited).limiter
+    assert unwrap(one, Retrying).budget is not unwrap(other, Retrying).budget
+
+
+@pytest.mark.parametrize("resilience", [None, NONE])
+def test_a_connector_with_a_retry_around_it_is_refused(resilience: Resilience | None) -> None:
+    """Errors are translated inside the retry, which is inside already."""
+    with pytest.raises(ConfigError, match="outside Retrying"):
+        protect(TimeLimited(Retrying(sources.Shop()), LIMITS), resilience)
+    with pytest.raises(ConfigError, match="outside Retrying"):
+        protect(protect(sources.Shop()), resilience)
+
+
+def test_a_second_rate_limit_is_refused() -> None:
+    """Every page would take two permits; where no other limit comes around it, one that is there may stay."""
+    limited = RateLimited(sources.Shop(), Turnstile())
+    for resilience, limiter in ((Resilience(rate="1/s"), None), (None, Turnstile())):
+        with pytest.raises(ConfigError, match="would take two permits; protect the connector without it"):
+            protect(limited, resilience, limiter=limiter)
+    assert kinds(protect(limited, NONE)) == [Translating, RateLimited, sources.Shop]
+
+
+def test_the_whole_stack_reads_as_the_bare_connector_does(anyio_backend: str) -> None:
+    """Through faults that the policy can bear, at the rate that is allowed."""
+    clock, ear, gate = VirtualClock(), Ear(), Turnstile()
+    shop = sources.Shop()
+    source = Faulty(
+        shop, [None, Fail(ConnectionResetError), Fail(TimeoutError), None, Fail(KeyError)], clock=clock
+    )
+    rules = [Rule(KeyError, ServiceUnavailableError)]
+
+    async def test() -> None:
+        gate.clock = clock
+        stack = protect(source, rules=rules, limiter=gate, observer=ear, clock=clock, random=Random(1))
+        pages = [page async for page in stack.fetch_data("orders")]
+        assert pages == [page async for page in sources.Shop().fetch_data("orders")]
+
+    clock.run(test, backend=anyio_backend)
+    assert len(gate.granted) == 8 == source.requests
+    assert shop.opened == shop.closed
+
+
+def test_the_retries_deadline_counts_from_the_first_failure(anyio_backend: str) -> None:
+    """Also where the clock says 0 then."""
+    clock = VirtualClock()
+    retry = Retry(attempts=100, backoff="constant", first_wait=10, jitter="none", deadline=25)
+
+    async def test() -> None:
+        source = Faulty(sources.Shop(), [Fail()] * 100, clock=clock)
+        with pytest.raises(RetriesExhaustedError, match="gave up after 3 attempts"):
+            await protect(source, Resilience(retry=retry), clock=clock).connect()
+
+    clock.run(test, backend=anyio_backend)
+    assert clock.monotonic_ns() == 20_000_000_000
