@@ -20,6 +20,7 @@ from connector_kit.errors import (
     TransientError,
 )
 from connector_kit.events import RetryScheduled, emit
+from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.progress import CursorWatch
 from connector_kit.policies.retry import Again, GiveUp, Retry
 from connector_kit.protocols import Connector, SupportsSample
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
-    from connector_kit.policies.budget import BudgetLedger
     from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Page, Record
 
@@ -132,13 +132,14 @@ class _Attempts:
         self._waits = wrapper.retry.waits()
         self._made = 0
         self._faults: deque[Exception] = deque(maxlen=KEPT_FAULTS)
-        self._first_failure_ns = 0
+        self._first_failure_ns: int | None = None
 
     async def failed(self, fault: Exception) -> None:
         """Wait until the next attempt is due, or raise."""
         wrapper = self._wrapper
         now_ns = wrapper.clock.monotonic_ns()
-        self._first_failure_ns = self._first_failure_ns or now_ns
+        if self._first_failure_ns is None:  # not `or`: a clock may begin at 0
+            self._first_failure_ns = now_ns
         self._made += 1
         self._faults.append(fault)
         if isinstance(fault, ConnectorError):

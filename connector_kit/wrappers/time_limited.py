@@ -127,12 +127,13 @@ class _TimedPages:
         """Give the seconds until the earlier end, and the words for it."""
         page, total = self._timeouts.page, self._timeouts.total
         if total is None:
-            return page or 0.0, f"no page came for {page}, which"
+            return page or 0.0, f"the wait for a page took longer than {page}"
         now_ns = self._clock.monotonic_ns()
-        self._ends_ns = self._ends_ns or now_ns + total.ns
+        if self._ends_ns is None:
+            self._ends_ns = now_ns + total.ns
         left = max(0.0, (self._ends_ns - now_ns) / 1e9)
         if page is not None and page < left:
-            return page, f"no page came for {page}"
+            return page, f"the wait for a page took longer than {page}"
         return left, f"the read took longer than {Duration(total)}"
 
     async def aclose(self) -> None:

@@ -1,0 +1,275 @@
+"""TimeLimited: nothing takes longer than allowed, and what is given up is closed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+import sources
+from doubles import Ear, Slow
+
+from connector_kit.capabilities import CLOSING_SECONDS
+from connector_kit.errors import RetriesExhaustedError, TimedOutError
+from connector_kit.events import TimeLimitPassed, observing
+from connector_kit.policies.retry import Retry
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.faulty import Fail, Faulty, Stall
+from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.time_limited import TimeLimited
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import Connector
+
+SECOND = 1_000_000_000
+
+
+async def read(connector: Connector, clock: VirtualClock, using: float = 0.0) -> int:
+    """Read to the end, using every page for some seconds, and count the pages."""
+    pages = 0
+    async for _ in connector.fetch_data("orders"):
+        pages += 1
+        await clock.sleep(using)
+    return pages
+
+
+class TestCalls:
+    def test_each_ends_with_its_limit(self, anyio_backend: str) -> None:
+        clock, ear = VirtualClock(), Ear()
+
+        async def test() -> None:
+            timed = TimeLimited(Slow(call=100, clock=clock), Timeouts(call=10), clock=clock)
+            for call, operation, entity in (
+                (timed.connect, "connect", None),
+                (timed.disconnect, "disconnect", None),
+                (timed.discover_schema, "discover_schema", None),
+                (partial(timed.get_sample_data, "orders"), "get_sample_data", "orders"),
+                (partial(timed.partition_data, "orders", target=2), "partition_data", "orders"),
+            ):
+                with observing(ear), pytest.raises(TimedOutError) as caught:
+                    await call()
+                assert f"{operation} took longer than 10s and was given up; allow more" in str(caught.value)
+                assert (caught.value.operation, caught.value.entity) == (operation, entity)
+                assert ear.heard.pop() == TimeLimitPassed(operation, entity, 10)
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 50 * SECOND
+        assert ear.heard == []
+
+    def test_one_in_time_is_let_through(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            timed = TimeLimited(Slow(call=9, clock=clock), Timeouts(call=10), clock=clock)
+            await timed.connect()
+            assert (await timed.discover_schema()).names == ("orders",)
+            assert await timed.partition_data("orders", target=2) == [None]
+            assert await timed.get_sample_data("orders") == []
+            await timed.disconnect()
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 45 * SECOND
+
+    def test_a_sample_made_of_pages_goes_by_their_limit(self, anyio_backend: str) -> None:
+        """Where the connector has no way of its own to a sample."""
+        clock = VirtualClock()
+
+        async def test() -> None:
+            slow = Faulty(sources.Shop(), [None, Stall(20)], clock=clock)
+            timed = TimeLimited(Plain(slow), Timeouts(call=1, page=10), clock=clock)
+            with pytest.raises(TimedOutError, match="a page took longer than 10s"):
+                await timed.get_sample_data("orders")
+
+        clock.run(test, backend=anyio_backend)
+
+    def test_a_timeout_of_the_connectors_own_is_not_ours(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            faulty = Faulty(sources.Shop(), [Fail(TimeoutError), Fail(TimeoutError)], clock=clock)
+            timed = TimeLimited(faulty, Timeouts(call=10, page=10), clock=clock)
+            with pytest.raises(TimeoutError, match="on purpose"):
+                await timed.connect()
+            with pytest.raises(TimeoutError, match="on purpose"):
+                await anext(timed.fetch_data("orders"))
+
+        clock.run(test, backend=anyio_backend)
+
+
+class Plain:
+    """Has the four methods of a connector and no more."""
+
+    def __init__(self, connector: Connector) -> None:
+        self.connect = connector.connect
+        self.disconnect = connector.disconnect
+        self.discover_schema = connector.discover_schema
+        self.fetch_data = connector.fetch_data
+
+
+class TestPages:
+    def test_a_stall_is_an_error_and_the_stream_is_closed(self, anyio_backend: str) -> None:
+        """It is told, the inner stream is closed before, and nothing comes after it."""
+        clock, ear = VirtualClock(), Ear()
+        slow = Slow(pages=(1, 60, 1), closing=2, clock=clock)
+
+        async def test() -> None:
+            stream = TimeLimited(slow, Timeouts(page=10), clock=clock).fetch_data("orders")
+            assert (await anext(stream)).cursor == 1
+            with observing(ear), pytest.raises(TimedOutError) as caught:
+                await anext(stream)
+            assert str(caught.value).startswith(
+                "the wait for a page took longer than 10s and was given up; allow"
+            )
+            assert (caught.value.operation, caught.value.entity) == ("fetch_data", "orders")
+            assert slow.closed == 1
+            with pytest.raises(StopAsyncIteration):
+                await anext(stream)
+
+        clock.run(test, backend=anyio_backend)
+        assert ear.heard == [TimeLimitPassed("fetch_data", "orders", 10)]
+        assert clock.monotonic_ns() == 13 * SECOND
+        assert slow.asked == 2
+
+    def test_a_stream_that_does_not_close_holds_nothing_up_for_long(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            slow = Slow(pages=(60,), closing=1e9, clock=clock)
+            with pytest.raises(TimedOutError):
+                await anext(TimeLimited(slow, Timeouts(page=10), clock=clock).fetch_data("orders"))
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == (10 + CLOSING_SECONDS) * SECOND
+
+    def test_the_consumers_time_does_not_count(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            timed = TimeLimited(Slow(pages=(9, 9, 9), clock=clock), Timeouts(page=10), clock=clock)
+            assert await read(timed, clock, using=1000) == 2
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 2027 * SECOND
+
+    def test_but_for_the_total(self, anyio_backend: str) -> None:
+        """From the first page that is asked for; a late first question is no loss."""
+        clock = VirtualClock()
+
+        async def test() -> None:
+            timed = TimeLimited(Slow(pages=(9, 9, 9), clock=clock), Timeouts(total=100), clock=clock)
+            stream = timed.fetch_data("orders")
+            await clock.sleep(1000)
+            await anext(stream)
+            await clock.sleep(85)
+            with pytest.raises(TimedOutError, match="the read took longer than 1m40s and was given up"):
+                await anext(stream)
+            assert clock.monotonic_ns() == 1100 * SECOND
+            assert await read(timed, clock, using=10) == 2
+
+        clock.run(test, backend=anyio_backend)
+
+    def test_after_the_total_the_next_page_is_not_waited_for(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+        slow = Slow(clock=clock)
+
+        async def test() -> None:
+            stream = TimeLimited(slow, Timeouts(total=10), clock=clock).fetch_data("orders")
+            await anext(stream)
+            await clock.sleep(50)
+            with pytest.raises(TimedOutError, match="the read took longer than 10s"):
+                await anext(stream)
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 51 * SECOND
+        assert slow.closed == 1
+
+    @pytest.mark.parametrize(
+        ("page", "total", "ends", "message"),
+        [(10, 100, 10, "a page took longer than 10s"), (100, 10, 10, "the read took longer than 10s")],
+    )
+    def test_the_earlier_limit_counts(
+        self, page: float, total: float, ends: float, message: str, anyio_backend: str
+    ) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            limits = Timeouts(page=page, total=total)
+            with pytest.raises(TimedOutError, match=message):
+                await read(TimeLimited(Slow(pages=(500,), clock=clock), limits, clock=clock), clock)
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == ends * SECOND
+
+    @pytest.mark.parametrize("limits", [Timeouts(), Timeouts(call=10)])
+    def test_where_nothing_is_limited_the_stream_is_the_inner_one(self, limits: Timeouts) -> None:
+        """No object and no cancel scope in between."""
+        slow = Slow()
+        bare = type(slow.fetch_data("orders"))
+        assert type(TimeLimited(slow, limits).fetch_data("orders")) is bare
+        assert type(TimeLimited(slow, Timeouts(page=1)).fetch_data("orders")) is not bare
+
+    def test_a_cancellation_from_outside_is_no_time_out(self, anyio_backend: str) -> None:
+        """It is not turned into an error that somebody would retry."""
+        clock, ear = VirtualClock(), Ear()
+
+        async def test() -> None:
+            slow = Slow(pages=(60,), call=60, clock=clock)
+            timed = TimeLimited(slow, Timeouts(call=10, page=10, total=10), clock=clock)
+            for call in (timed.connect, partial(anext, timed.fetch_data("orders"))):
+                with anyio.move_on_after(5) as scope, observing(ear):
+                    await call()
+                assert scope.cancelled_caught
+
+        clock.run(test, backend=anyio_backend)
+        assert ear.heard == []
+
+
+class TestWithRetrying:
+    def test_inside_it_bounds_an_attempt(self, anyio_backend: str) -> None:
+        """Which is then retried: the read is whole, and every broken stream is closed."""
+        clock = VirtualClock()
+        shop = sources.Shop()
+
+        async def test() -> None:
+            stalling = Faulty(shop, [None, Stall("1h"), Stall("1h"), None, Stall("1h")], clock=clock)
+            timed = TimeLimited(stalling, Timeouts(page=10), clock=clock)
+            retrying = Retrying(timed, Retry(first_wait=1, jitter="none", backoff="constant"), clock=clock)
+            assert await read(retrying, clock) == 4
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 3 * 11 * SECOND
+        assert shop.opened == shop.closed
+
+    def test_outside_it_bounds_all_attempts_and_waits(self, anyio_backend: str) -> None:
+        """A wait that does not fit any more is not begun; one that does is cut where the attempt runs over."""
+        clock = VirtualClock()
+
+        async def test() -> None:
+            policy = Retry(attempts=100, first_wait=20, jitter="none", backoff="constant")
+            failing = Retrying(Faulty(sources.Shop(), [Fail()] * 100, clock=clock), policy, clock=clock)
+            with pytest.raises(
+                RetriesExhaustedError, match=r"after 3 attempts: the next attempt is due in 20\.0 s"
+            ):
+                await read(TimeLimited(failing, Timeouts(page=50), clock=clock), clock)
+            assert clock.monotonic_ns() == 40 * SECOND
+            stalling = Retrying(
+                Faulty(sources.Shop(), [Fail(), Stall("1h")], clock=clock), policy, clock=clock
+            )
+            with pytest.raises(TimedOutError, match="a page took longer than 50s"):
+                await read(TimeLimited(stalling, Timeouts(page=50), clock=clock), clock)
+            assert clock.monotonic_ns() == 90 * SECOND
+
+        clock.run(test, backend=anyio_backend)
+
+    def test_outside_it_every_page_has_its_own_time(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def test() -> None:
+            policy = Retry(first_wait=8, jitter="none", backoff="constant")
+            retrying = Retrying(Faulty(sources.Shop(), [Fail(), None] * 10, clock=clock), policy, clock=clock)
+            assert await read(TimeLimited(retrying, Timeouts(page=10), clock=clock), clock) == 4
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 5 * 8 * SECOND
