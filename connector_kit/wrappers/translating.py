@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -16,7 +18,7 @@ from .layers import innermost, layers
 from .retrying import Retrying
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from datetime import datetime
 
     from connector_kit.records.catalog import Catalog
@@ -46,9 +48,17 @@ class Rule:
         return made
 
 
+def _unreachable(error: Exception) -> ConnectorError | None:
+    """Tell the errors of a network that is down from the others of OSError, which has no class for them."""
+    if isinstance(error, OSError) and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN):
+        return ConnectionFailedError(f"{type(error).__name__}: {error}")
+    return None
+
+
 STANDARD_RULES = (
     Rule(TimeoutError, TimedOutError),
     Rule((ConnectionError, socket.gaierror), ConnectionFailedError),
+    Rule(OSError, _unreachable),
 )
 """What the standard library's network calls raise; looked at after the rules that were given."""
 
@@ -91,7 +101,8 @@ class Translating(Generic[C]):
     ) -> AsyncIterator[Page]:
         """Read from the inner connector; what it raises is translated."""
         with self._translated("fetch_data", entity, cursor):
-            return _TranslatedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
+            pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+        return _TranslatedPages(self, pages, entity, cursor)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample of the inner connector's records."""
@@ -135,11 +146,13 @@ class _TranslatedPages:
 
     __slots__ = ("_cursor", "_entity", "_pages", "_wrapper")
 
-    def __init__(self, wrapper: Translating[C], pages: AsyncIterator[Page], entity: str) -> None:
+    def __init__(
+        self, wrapper: Translating[C], pages: AsyncIterator[Page], entity: str, cursor: Cursor
+    ) -> None:
         self._wrapper = wrapper
         self._pages = pages
         self._entity = entity
-        self._cursor: Cursor = None
+        self._cursor = cursor
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self
