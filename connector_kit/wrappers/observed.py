@@ -71,17 +71,21 @@ class Observed(Generic[C]):
         )
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
-        error: Exception | None = None
         started = self.clock.monotonic_ns()
         try:
             with observing(self.observer):
-                return await call()
-        except Exception as raised:
-            error = raised
+                result = await call()
+        except Exception as error:
+            self._finished(operation, entity, started, error)
             raise
-        finally:
-            seconds = (self.clock.monotonic_ns() - started) / 1e9
-            self.observer.observe(CallFinished(operation, entity, seconds, error))
+        self._finished(operation, entity, started)
+        return result
+
+    def _finished(
+        self, operation: str, entity: str | None, started: int, error: Exception | None = None
+    ) -> None:
+        seconds = (self.clock.monotonic_ns() - started) / 1e9
+        self.observer.observe(CallFinished(operation, entity, seconds, error))
 
 
 class _ObservedPages:
