@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from connector_kit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from connector_kit.protocols import Connector
+from connector_kit.protocols import Connector
 
 __all__ = ["innermost", "layers", "unwrap"]
 
@@ -23,7 +21,8 @@ class _Wrapper(Protocol):
 def layers(connector: Connector, /) -> tuple[Connector, ...]:
     """Give the layers of a stack, outermost first; the last one is the connector that everything is around."""
     found = [connector]
-    while isinstance(found[-1], _Wrapper):
+    # A connector may have an `inner` of its own that is none: its client, say.
+    while isinstance(found[-1], _Wrapper) and isinstance(found[-1].inner, Connector):
         found.append(found[-1].inner)
     return tuple(found)
 

@@ -1,0 +1,46 @@
+"""Looking into a stack: the layers, the innermost one, the one of a class."""
+
+from __future__ import annotations
+
+import pytest
+import sources
+
+from connector_kit.errors import ConfigError
+from connector_kit.policies.timeouts import Timeouts
+from connector_kit.wrappers.layers import innermost, layers, unwrap
+from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.time_limited import TimeLimited
+from connector_kit.wrappers.translating import Translating
+
+SHOP = sources.Shop()
+STACK = TimeLimited(Retrying(TimeLimited(Translating(SHOP), Timeouts(page=1))), Timeouts(page=9))
+
+
+def test_layers_are_given_from_the_outermost_in() -> None:
+    assert layers(STACK) == (STACK, STACK.inner, STACK.inner.inner, STACK.inner.inner.inner, SHOP)
+    assert layers(SHOP) == (SHOP,)
+    assert innermost(STACK) is SHOP is innermost(SHOP)
+
+
+def test_the_outermost_of_a_class_is_given() -> None:
+    assert unwrap(STACK, TimeLimited) is STACK
+    assert unwrap(STACK, Translating) is STACK.inner.inner.inner
+    assert unwrap(STACK, sources.Shop) is SHOP
+
+
+def test_where_there_is_none_the_layers_are_named() -> None:
+    with pytest.raises(
+        ConfigError, match="no Retrying in this stack; it has TimeLimited > Translating > Shop"
+    ):
+        unwrap(TimeLimited(Translating(SHOP), Timeouts()), Retrying)
+
+
+def test_a_connectors_own_inner_thing_is_no_layer() -> None:
+    """Only a connector in `inner` is: an author may call a client, or anything else, by that name."""
+
+    class Own(sources.Shop):
+        inner = "a client"
+
+    own = Own()
+    assert layers(Translating(own))[1:] == (own,)
+    assert innermost(own) is own
