@@ -25,24 +25,20 @@ import signal
 import stat
 import sys
 import threading
-import time
 import zipfile
 from argparse import ArgumentParser, Namespace
 from bisect import bisect_left
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from email.utils import formatdate
 from functools import cache
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from random import Random
-from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
+from flights_gate import Gate
 
 LARGEST_PAGE = 1000
 TEXT_COLUMNS = "carrier dest dst engine faa manufacturer model name origin tailnum time_hour type tzone"
@@ -107,11 +103,7 @@ class Answer:
 
     body: str
     status: int = 200
-    headers: Mapping[str, str | int] = attrs.field(factory=dict[str, str | int])
-
-
-class BadRequest(Exception):  # noqa: N818 - the name of the status
-    """A parameter cannot be understood."""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
 @attrs.frozen
@@ -135,7 +127,7 @@ class Api:
             return Answer('{"error":"not found"}', 404)
         try:
             return style(self.tables[style.__name__], params, base_url + path)
-        except BadRequest as error:
+        except ValueError as error:
             return Answer(json.dumps({"error": str(error)}), 400)
 
     def flights(self, table: Table, params: Mapping[str, str], url: str) -> Answer:
@@ -154,8 +146,6 @@ class Api:
         """Give the rows behind a key, from a time on, and the parameters of the next page."""
         limit = page_size(params)
         since, (moment, _, last) = params.get("since", ""), params.get("after", "").partition("~")
-        if last and not last.isdecimal():
-            raise BadRequest(f"after: {params['after']!r} is no cursor of this API")
         start = bisect_left(table.keys, max((since, 0), (moment, int(last or 0) + 1)))
         stop = start + limit
         records = table.json(start, stop)
@@ -186,52 +176,14 @@ class Api:
 
 def number(params: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
     """Read a parameter that is a count."""
-    given = params.get(name, str(default))
-    if not given.isdecimal() or int(given) < least:
-        raise BadRequest(f"{name}: {given!r} is no count of at least {least}")
-    return int(given)
+    if (given := int(params.get(name, default))) < least:
+        raise ValueError(f"{name} must be at least {least}")
+    return given
 
 
 def page_size(params: Mapping[str, str], name: str = "limit") -> int:
     """Read how many records a page should have; servers cut what is too large."""
     return min(number(params, name, LARGEST_PAGE, least=1), LARGEST_PAGE)
-
-
-class Window:
-    """Allows `rate` requests in every second."""
-
-    def __init__(self, rate: int) -> None:
-        self.rate = rate
-        self._times: deque[float] = deque()
-        self._lock = threading.Lock()
-
-    def admit(self) -> tuple[float, int]:
-        """Give the seconds to wait (0: come in) and how many more may come now."""
-        now = time.monotonic()
-        with self._lock:
-            while self._times and self._times[0] <= now - 1:
-                self._times.popleft()
-            if len(self._times) >= self.rate:
-                return self._times[0] + 1 - now, 0
-            self._times.append(now)
-            return 0.0, self.rate - len(self._times)
-
-
-@attrs.define
-class Faults:
-    """Draws what goes wrong, from the seed, the request, and how often that was asked before."""
-
-    seed: int
-    share: float
-    asked: Counter[str] = attrs.field(factory=Counter[str])
-
-    def draw(self, target: str) -> Literal["unavailable", "cut"] | None:
-        """Give a fault for a share of the requests; the third time the same is asked, there is none."""
-        time_asked, self.asked[target] = self.asked[target], self.asked[target] + 1
-        random = Random(f"{self.seed} {target} {time_asked}")
-        if time_asked % 3 == 2 or random.random() >= self.share:
-            return None
-        return random.choice(("unavailable", "cut"))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -243,40 +195,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, or misbehave."""
-        server = self.server
-        assert isinstance(server, Server)
-        target, counts = urlsplit(self.path), server.counts
+        assert isinstance(self.server, Server)
+        api, gate, target = self.server.api, self.server.gate, urlsplit(self.path)
         if target.path == "/_stats":
-            self.send(Answer(json.dumps(counts)))
+            self.send(Answer(json.dumps(gate.counts)))
             return
-        counts["requests"] += 1
-        if not compare_digest(self.headers.get("Authorization", "").encode(), server.authorization):
+        if not compare_digest(self.headers.get("Authorization", "").encode(), self.server.authorization):
             self.send(Answer('{"error":"a valid bearer token is needed"}', 401))
             return
-        wait, remaining = server.window.admit()
-        quota: dict[str, str | int] = {
-            "RateLimit-Limit": server.window.rate,
-            "RateLimit-Remaining": remaining,
-            "RateLimit-Reset": 1,
-        }
-        if wait:
-            counts["rate_limited"] += 1
-            # In turn as seconds and as a date: clients must understand both.
-            as_date = counts["rate_limited"] % 2 == 0
-            quota["Retry-After"] = (
-                formatdate(time.time() + wait + 1, usegmt=True) if as_date else math.ceil(wait)
-            )
-            self.send(Answer('{"error":"slow down"}', 429, quota))
-            return
-        fault = server.faults.draw(self.path)
-        if fault:
-            counts[fault] += 1
-        if fault == "unavailable":
-            self.send(Answer('{"error":"try again"}', 503, quota))
-            return
-        base_url = f"http://{self.headers.get('Host', 'localhost')}"
-        answer = server.api.answer(target.path, dict(parse_qsl(target.query)), base_url)
-        self.send(attrs.evolve(answer, headers={**answer.headers, **quota}), cut=fault == "cut")
+        fate, wait = gate.decide(self.path)
+        if fate == "rate_limited":
+            answer = Answer('{"error":"slow down"}', 429, {"Retry-After": gate.retry_after(wait)})
+        elif fate == "unavailable":
+            answer = Answer('{"error":"try again"}', 503)
+        else:
+            base_url = f"http://{self.headers.get('Host', 'localhost')}"
+            answer = api.answer(target.path, dict(parse_qsl(target.query)), base_url)
+        self.send(attrs.evolve(answer, headers={**answer.headers, **gate.quota}), cut=fate == "cut")
 
     def send(self, answer: Answer, *, cut: bool = False) -> None:
         """Send an answer; or half of it, and hang up."""
@@ -285,7 +220,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         for name, value in answer.headers.items():
-            self.send_header(name, str(value))
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
         self.close_connection = self.close_connection or cut
@@ -303,9 +238,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, options: Namespace, token: str) -> None:
         self.authorization = f"Bearer {token}".encode()
         self.api = Api.load(options.until)
-        self.window = Window(options.rate)
-        self.faults = Faults(options.seed, options.faults)
-        self.counts = dict.fromkeys(("requests", "rate_limited", "unavailable", "cut"), 0)
+        self.gate = Gate(options.rate, options.seed, options.faults)
         super().__init__(("127.0.0.1", options.port), Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -314,26 +247,22 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed names the socket type
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main() -> None:
     """Serve until told to stop."""
     parser = ArgumentParser(description="Serve the flights that left New York in 2013, now and then badly.")
     parser.add_argument("--port", type=int, default=8013, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="what the faults are drawn from")
     parser.add_argument("--rate", type=int, default=50, help="requests allowed in a second")
     parser.add_argument("--faults", type=float, default=0.03, help="share of requests that go wrong")
-    parser.add_argument(
-        "--until", default="", help="hide flights and weather from this time on: 2013-12-01T00:00:00Z"
-    )
-    options = parser.parse_args(None if arguments is None else list(arguments))
-    token = os.environ.get("FLIGHTS_TOKEN") or sys.exit(
-        "set FLIGHTS_TOKEN to the token that clients must send"
-    )
+    parser.add_argument("--until", default="", help="hide what is later: 2013-12-01T00:00:00Z")
+    options = parser.parse_args()
+    token = os.environ.get("FLIGHTS_TOKEN") or sys.exit("set FLIGHTS_TOKEN to what clients must send")
     server = Server(options, token)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         threading.Thread(target=stop_with_stdin, args=(server,), daemon=True).start()
-    print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
     with suppress(KeyboardInterrupt), server:
+        print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
         server.serve_forever()
 
 
