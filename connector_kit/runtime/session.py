@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 
-from connector_kit.capabilities import close_broken_stream, close_stream, validate
+from connector_kit.capabilities import CLOSING_SECONDS, close_broken_stream, close_stream, validate
 from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector
 
@@ -37,8 +37,11 @@ async def connected(connector: C, /) -> AsyncIterator[C]:
     try:
         await connector.connect()
         yield connector
-    finally:
-        await disconnect_surely(connector)
+    except BaseException:
+        with suppress(Exception):  # an error or a cancellation is on its way; it must not be replaced
+            await disconnect_surely(connector)
+        raise
+    await disconnect_surely(connector)
 
 
 async def disconnect_surely(connector: Connector, /) -> None:
@@ -66,7 +69,8 @@ class Stream:
     ) -> None:
         self._ended = True
         if error is None:
-            await close_stream(self._pages)
+            with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+                await close_stream(self._pages)
         else:
             await close_broken_stream(self._pages)
 
