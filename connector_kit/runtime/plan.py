@@ -46,20 +46,19 @@ def default_mode(entity: Entity, modes: AbstractSet[Mode]) -> Mode:
 
 
 def choose_mode(entity: Entity, wanted: Mode | None, modes: AbstractSet[Mode]) -> Mode:
-    """Give the mode to use, or raise `ConfigError` where the wanted one cannot work."""
-    if wanted is None:
-        return default_mode(entity, modes)
-    if wanted not in modes:
+    """Give the mode to use, or raise `ConfigError` where the wanted one, or any at all, cannot work."""
+    chosen = wanted or default_mode(entity, modes)
+    if chosen not in modes:
         raise ConfigError(
-            f"mode {wanted!r} for entity {entity.name!r}: this destination can do {', '.join(sorted(modes))}; "
+            f"mode {chosen!r} for entity {entity.name!r}: this destination can do {', '.join(sorted(modes))}; "
             "choose one of these, or another destination"
         )
-    if wanted == "upsert" and not entity.primary_key:
+    if chosen == "upsert" and not entity.primary_key:
         raise ConfigError(
             f"mode 'upsert' for entity {entity.name!r}: it has no primary key to tell its records apart by; use 'append' or "
             "'replace', or let the connector name a primary key"
         )
-    return wanted
+    return chosen
 
 
 def begin(name: str, entity: Entity, mode: Mode, options: EntityOptions, last: Checkpoint | None) -> Position:
@@ -82,12 +81,18 @@ def begin(name: str, entity: Entity, mode: Mode, options: EntityOptions, last: C
         return anew
     if entity.incremental == "cursor":
         return Position(cursor=last.cursor, watermark=last.watermark)
-    if last.watermark is None:
-        return anew
-    since = last.watermark - options.lookback.timedelta
-    if options.start is not None:
-        since = max(since, options.start)
-    return Position(since=since, watermark=last.watermark)
+    return Position(since=_since(last.watermark, options), watermark=last.watermark)
+
+
+def _since(watermark: datetime | None, options: EntityOptions) -> datetime | None:
+    """Give the lower bound of the next read: the lookback before the watermark, but never before the start."""
+    if watermark is None:
+        return options.start
+    try:
+        since = watermark - options.lookback.timedelta
+    except OverflowError:  # further back than the calendar goes
+        return options.start
+    return since if options.start is None else max(since, options.start)
 
 
 def _go_on(entity: Entity, mode: Mode, last: Checkpoint) -> Position:

@@ -42,7 +42,7 @@ def watermark_of(entity: Entity, records: Sequence[Record], so_far: datetime | N
             continue
         try:
             instant = as_instant(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:  # the last: in UTC it is before the year 1
             raise SchemaMismatchError(
                 f"entity {entity.name!r}: the replication key {key!r} is {value!r}, expected a datetime or its ISO 8601 text; "
                 "choose a key that is a time, or read the entity by cursor"
