@@ -139,10 +139,9 @@ class RateLimiter:
             self._leave_queue(turn)
 
     def _leave_queue(self, turn: anyio.Event) -> None:
-        first = next(iter(self._queue)) is turn
         self._queued -= self._queue.pop(turn)
-        if first and self._queue:
-            next(iter(self._queue)).set()
+        if self._queue:
+            next(iter(self._queue)).set()  # changes nothing for a first one that was first before
 
     def _take(self, now: int, cost: int) -> bool:
         """Take permits under all rates or none. No await in here: nobody comes between the look and the taking."""
