@@ -1,0 +1,201 @@
+"""LoggingObserver: one clear line for every event, at the right level, without a secret, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, get_args
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector_kit.errors import AuthenticationError, ConfigError, ConnectionFailedError, Problem
+from connector_kit.events import (
+    AnswerReused,
+    BreakerMoved,
+    CallFinished,
+    EntityFinished,
+    EntityStarted,
+    Event,
+    PageDelivered,
+    PageWritten,
+    PermitGranted,
+    QuotaHeard,
+    RetryScheduled,
+    SlotGranted,
+    StreamFinished,
+    TimeLimitPassed,
+)
+from connector_kit.observers import MAX_TEXT, LoggingObserver
+from connector_kit.records.page import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+BROKEN = ConnectionFailedError("the line broke")
+BUG = ValueError("Bearer s3cr3t is no token")
+EVENTS: list[tuple[Event, int, str]] = [
+    (CallFinished("connect", None, 0.5), logging.DEBUG, "connect: took 0.500 s"),
+    (CallFinished("connect", None, 0.5, BROKEN), logging.WARNING, "connect: took 0.500 s: ConnectionFailedError: the line broke"),
+    (PageDelivered("orders", 100, 0.25), logging.DEBUG, "orders: a page of 100 records came after 0.250 s"),
+    (StreamFinished("orders", 0.25), logging.DEBUG, "orders: the stream ended after 0.250 s"),
+    (StreamFinished("orders", 0.25, BUG), logging.WARNING, "orders: the stream ended after 0.250 s: ValueError"),
+    (
+        RetryScheduled("fetch_data", "orders", 2, 1.5, BROKEN),
+        logging.WARNING,
+        "fetch_data orders: attempt 2 failed, the next one comes in 1.5 s: ConnectionFailedError: the line broke",
+    ),
+    (PermitGranted("fetch_data", "orders", 0.1), logging.INFO, "fetch_data orders: waited 0.100 s for a permit"),
+    (QuotaHeard("orders", Quota(100, 0, 30.0)), logging.DEBUG, "orders: the other side tells of its quota: limit 100, remaining 0, reset_after 30.0"),
+    (QuotaHeard(None, Quota(remaining=0)), logging.DEBUG, "the other side tells of its quota: remaining 0"),
+    (TimeLimitPassed("connect", None, 60.0), logging.WARNING, "connect: given up after 60 s"),
+    (BreakerMoved("closed", "open", "5 of 8 calls failed"), logging.WARNING, "the circuit breaker went from closed to open: 5 of 8 calls failed"),
+    (SlotGranted("connect", None, 0.1), logging.INFO, "connect: waited 0.100 s for a slot"),
+    (AnswerReused("discover_schema", None, 60.0), logging.DEBUG, "discover_schema: answered by what came 60.0 s ago"),
+    (EntityStarted("orders", "upsert", resumed=False), logging.INFO, "orders: the read in mode upsert begins"),
+    (EntityStarted("orders", "upsert", resumed=True), logging.INFO, "orders: the read in mode upsert goes on where it stopped"),
+    (PageWritten("orders", 100, 700, 0.01), logging.DEBUG, "orders: 100 records were written in 0.010 s, 700 so far"),
+    (EntityFinished("orders", "complete", 700), logging.INFO, "orders: complete after 700 rows"),
+    (EntityFinished("orders", "failed", 70, BROKEN), logging.ERROR, "orders: failed after 70 rows: ConnectionFailedError: the line broke"),
+]  # fmt: skip
+
+
+class Shelf(logging.Handler):
+    """Keeps records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def shelf_and_logger(level: int = logging.DEBUG) -> tuple[Shelf, logging.Logger]:
+    """Make a logger of its own that nobody else hears of."""
+    logger = logging.Logger("shop", level)  # noqa: LOG001 - one that no other test shares
+    shelf = Shelf()
+    logger.addHandler(shelf)
+    return shelf, logger
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "line"), EVENTS, ids=[f"{type(event).__name__}-{level}" for event, level, _ in EVENTS]
+)
+def test_says_what_happened_at_its_level(event: Event, level: int, line: str) -> None:
+    """With the event's fields beside it: simple values under the fields' own names."""
+    shelf, logger = shelf_and_logger()
+    LoggingObserver(logger).observe(event)
+    (record,) = shelf.records
+    assert (record.levelno, record.getMessage()) == (level, line)
+    given = vars(record)
+    assert given["event"] == type(event).__name__
+    for name, value in attrs.asdict(event, recurse=False).items():
+        if name not in {"error", "quota"}:
+            assert given[name] == value
+
+
+def test_every_event_has_its_line() -> None:
+    """And none has a field that a log record has already."""
+    assert {type(event) for event, _, _ in EVENTS} == set(get_args(Event))
+
+
+def test_a_quota_and_an_error_are_taken_apart() -> None:
+    shelf, logger = shelf_and_logger()
+    observer = LoggingObserver(logger)
+    observer.observe(QuotaHeard("orders", Quota(100, 7, 30.0)))
+    observer.observe(CallFinished("connect", None, 0.5, BROKEN))
+    quota, call = map(vars, shelf.records)
+    assert (quota["limit"], quota["remaining"], quota["reset_after"]) == (100, 7, 30.0)
+    assert (call["error"], call["detail"]) == ("ConnectionFailedError", "the line broke")
+
+
+@pytest.mark.parametrize("error", [BUG, KeyError("s3cr3t"), ExceptionGroup("s3cr3t", [BUG])])
+def test_the_message_of_a_foreign_exception_is_left_out(error: Exception) -> None:
+    """Nobody vouches for it. Cursors are not logged either, and no traceback is, which would show causes."""
+    wrapped = AuthenticationError("the token is not accepted")
+    wrapped.__cause__ = error
+    wrapped.locate(entity="orders", cursor="s3cr3t")
+    shelf, logger = shelf_and_logger()
+    for each in (error, wrapped):
+        LoggingObserver(logger).observe(RetryScheduled("fetch_data", "orders", 1, 1.0, each))
+    assert len(shelf.records) == 2
+    assert all("s3cr3t" not in logging.Formatter().format(record) for record in shelf.records)
+    assert all("s3cr3t" not in repr(vars(record)) for record in shelf.records)
+
+
+@given(st.text(), st.text())
+def test_is_always_one_line_of_bounded_length(entity: str, message: str) -> None:
+    """Whatever a server has put in a name or a message: no line breaks, no control characters, no format signs."""
+    shelf, logger = shelf_and_logger()
+    error = ConfigError(message * 100, [Problem("auth", message, "text")])
+    LoggingObserver(logger).observe(EntityFinished(entity * 50, "failed", 0, error))
+    (record,) = shelf.records
+    assert record.getMessage().isprintable()
+    assert len(record.getMessage()) <= MAX_TEXT
+    assert vars(record)["detail"].isprintable()
+
+
+def test_what_is_not_wanted_is_not_written() -> None:
+    shelf, logger = shelf_and_logger(logging.WARNING)
+    for event, _, _ in EVENTS:
+        LoggingObserver(logger).observe(event)
+    assert [record.levelno for record in shelf.records] == [
+        level for _, level, _ in EVENTS if level >= logging.WARNING
+    ]
+
+
+class Prefixing(logging.LoggerAdapter[logging.Logger]):
+    """Changes the line and gives an extra of its own."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return f"[shop] {msg}", {**kwargs, "extra": self.extra}
+
+
+@pytest.mark.parametrize("adapter", [Prefixing, logging.LoggerAdapter])
+def test_an_adapter_adds_its_own_fields(adapter: type[logging.LoggerAdapter[logging.Logger]]) -> None:
+    """It would take the place of the event's; both are wanted, of adapters around adapters too."""
+    shelf, logger = shelf_and_logger()
+    both = logging.LoggerAdapter(adapter(logger, {"connector": "shop"}), {"run": 7})
+    LoggingObserver(both).observe(PermitGranted("connect", None, 0.1))
+    (record,) = shelf.records
+    given = vars(record)
+    assert (given["connector"], given["run"], given["waited"]) == ("shop", 7, 0.1)
+    assert record.getMessage().startswith("[shop] connect" if adapter is Prefixing else "connect")
+
+
+def test_an_adapter_without_fields_changes_nothing() -> None:
+    shelf, logger = shelf_and_logger()
+    LoggingObserver(logging.LoggerAdapter(logger)).observe(PermitGranted("connect", None, 0.1))
+    assert vars(shelf.records[0])["waited"] == 0.1
+
+
+class TestNeverRaises:
+    class UnspeakableError(ConnectionFailedError):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def test_where_an_error_has_no_words(self) -> None:
+        shelf, logger = shelf_and_logger()
+        LoggingObserver(logger).observe(CallFinished("connect", None, 0.5, self.UnspeakableError("a")))
+        assert shelf.records == []
+
+    def test_where_the_logging_is_broken(self) -> None:
+        _, logger = shelf_and_logger()
+
+        def refuse(record: logging.LogRecord) -> bool:
+            raise RuntimeError("a filter that fails")
+
+        logger.addFilter(refuse)
+        LoggingObserver(logger).observe(PermitGranted("connect", None, 0.1))
+
+
+def test_the_kits_own_logger_is_the_default() -> None:
+    shelf, logger = Shelf(), logging.getLogger("connector_kit")
+    logger.addHandler(shelf)
+    try:
+        LoggingObserver().observe(EntityFinished("orders", "failed", 70, BROKEN))
+    finally:
+        logger.removeHandler(shelf)
+    assert [record.name for record in shelf.records] == ["connector_kit"]
