@@ -54,6 +54,6 @@ settings_option = click.option(
     metavar="NAME=VALUE",
     multiple=True,
     callback=_parsed,
-    help="A setting of the connector, for use without a file; may be repeated. VALUE as in TOML; quotes may be left out.",
+    help="A setting of the connector, in place of the file's; may be repeated. Dots in NAME go one level down. VALUE as in TOML; the quotes of a text may be left out.",
 )
 """The option, as a decorator."""

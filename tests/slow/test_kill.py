@@ -153,9 +153,9 @@ class Killer:
                     break
             time.sleep(self.random.uniform(0, 0.004))
         process.send_signal(signal.SIGKILL)
-        process.stderr.close()
+        last_words = process.stderr.read()
         process.wait()
-        assert process.returncode in {0, -signal.SIGKILL}
+        assert process.returncode in {0, -signal.SIGKILL}, last_words
         return process.returncode == -signal.SIGKILL
 
 

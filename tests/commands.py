@@ -1,0 +1,54 @@
+"""Ways to run the command line in tests: in this process, where that is all the same, or as a person does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from connector_kit.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+@attrs.frozen
+class Ended:
+    """How a command ended: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run: TypeAlias = Callable[..., Ended]
+
+
+def in_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Give what runs a command in this process, in this folder, from which it can import."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+
+    def run(*words: str) -> Ended:
+        code = main(words)
+        shown = capsys.readouterr()
+        return Ended(code, shown.out, shown.err)
+
+    return run
+
+
+def in_a_process(folder: Path) -> Run:
+    """Give what runs a command in a process of its own, in this folder; keywords go to `subprocess.run`."""
+
+    def run(*words: str, **how: Any) -> Ended:
+        command = [sys.executable, "-m", "connector_kit", *words]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        done = subprocess.run(command, cwd=folder, text=True, check=False, timeout=60, **(pipes | how))
+        return Ended(done.returncode, done.stdout or "", done.stderr or "")
+
+    return run
