@@ -9,10 +9,14 @@ import anyio
 import attrs
 
 from connector_kit.durations import Duration
+from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.timeouts import Timeouts
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page
+from connector_kit.wrappers.bulkheaded import Bulkheaded
+from connector_kit.wrappers.cached import Cached
+from connector_kit.wrappers.circuit_breaking import CircuitBreaking
 from connector_kit.wrappers.observed import Observed
 from connector_kit.wrappers.protect import protect
 from connector_kit.wrappers.rate_limited import RateLimited
@@ -93,7 +97,10 @@ def contestants() -> dict[str, Measure]:
         "page: Translating": reading(Translating(bare)),
         "page: TimeLimited, no limit set": reading(TimeLimited(bare, Timeouts())),
         "page: RateLimited, a permit at once": reading(RateLimited(bare, Unlimited())),
+        "page: Bulkheaded, a slot at once": reading(Bulkheaded(bare, Bulkhead(4))),
+        "page: CircuitBreaking, closed": reading(CircuitBreaking(bare)),
         "page: Retrying": reading(Retrying(bare)),
+        "page: Cached": reading(Cached(bare, Duration(60))),
         "page: Observed, a silent observer": reading(Observed(bare, Silent())),
         "page: TimeLimited, one limit set": reading(TimeLimited(bare, minute)),
         "page: protect, no time limits": reading(
