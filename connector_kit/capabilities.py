@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .protocols import Connector
-    from .records.page import Cursor, Page, Record
+    from .records.page import Cursor, Record
 
 __all__ = ["close_broken_stream", "close_stream", "first_records", "partitions", "sample", "validate"]
 
@@ -31,13 +31,13 @@ class _Closable(Protocol):
     async def aclose(self) -> None: ...
 
 
-async def close_stream(stream: AsyncIterator[Page]) -> None:
+async def close_stream(stream: AsyncIterator[object]) -> None:
     """Release what a stream holds. An iterator without `aclose` holds nothing that could be released."""
     if isinstance(stream, _Closable):
         await stream.aclose()
 
 
-async def close_broken_stream(stream: AsyncIterator[Page]) -> None:
+async def close_broken_stream(stream: AsyncIterator[object]) -> None:
     """Close a stream that has failed: even when cancelled, for a bounded time, and without a second error."""
     with anyio.move_on_after(CLOSING_SECONDS, shield=True):
         with suppress(Exception):  # the fault that broke the stream is on its way; another one adds nothing

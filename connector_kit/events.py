@@ -25,6 +25,7 @@ __all__ = [
     "PageWritten",
     "PermitGranted",
     "QuotaHeard",
+    "RecordsRejected",
     "RetryScheduled",
     "SlotGranted",
     "StreamFinished",
@@ -127,6 +128,19 @@ class AnswerReused:
 
 
 @attrs.frozen
+class RecordsRejected:
+    """Records of a page or a sample do not fit their entity: `count` of them; `reasons` has the first few, a line each.
+
+    `action` says what becomes of them: fail, drop or quarantine. Values in the reasons are shortened.
+    """
+
+    entity: str
+    count: int
+    action: str
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen
 class EntityStarted:
     """A run begins to read an entity; `resumed` says that it goes on where an earlier run stopped."""
 
@@ -166,6 +180,7 @@ Event: TypeAlias = (
     | BreakerMoved
     | SlotGranted
     | AnswerReused
+    | RecordsRejected
     | EntityStarted
     | PageWritten
     | EntityFinished

@@ -11,7 +11,7 @@ from connector_kit.errors import Problem
 
 from .secret import HIDDEN, Secret
 
-__all__ = ["scrubbed"]
+__all__ = ["scrubbed", "secrets_in"]
 
 
 def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
@@ -19,7 +19,7 @@ def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
 
     A validator is handed the secret itself, and whoever wrote it may have put what it reveals into the message.
     """
-    secrets = sorted(set(_secrets(values)) - {""}, key=len, reverse=True)
+    secrets = sorted(set(secrets_in(values)) - {""}, key=len, reverse=True)
     for problem in problems:
         words = attrs.astuple(problem)
         for secret in secrets:
@@ -27,13 +27,14 @@ def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
         yield Problem(*words)
 
 
-def _secrets(value: Any) -> Iterator[str]:
+def secrets_in(value: Any) -> Iterator[str]:
+    """Give every secret that is anywhere in a value, in the clear."""
     if isinstance(value, Secret):
         yield value.reveal()
     elif isinstance(value, Mapping):
-        yield from _secrets(list(value.values()))
+        yield from secrets_in(list(value.values()))
     elif attrs.has(type(value)):
-        yield from _secrets([getattr(value, field.name, None) for field in attrs.fields(type(value))])
+        yield from secrets_in([getattr(value, field.name, None) for field in attrs.fields(type(value))])
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
-            yield from _secrets(item)
+            yield from secrets_in(item)
