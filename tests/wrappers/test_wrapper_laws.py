@@ -154,6 +154,29 @@ class TestTransparent:
         clock.run(test, backend=anyio_backend)
 
 
+def test_a_read_that_cannot_even_begin_is_tried_again(anyio_backend: str) -> None:
+    """A fetch_data that is no generator may raise at once."""
+    clock = VirtualClock()
+    shop = sources.Shop()
+    refusals = [ConnectionResetError("reset"), TimeoutError("slow")]
+
+    class Plain:
+        connect, disconnect, discover_schema = shop.connect, shop.disconnect, shop.discover_schema
+
+        def fetch_data(
+            self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+        ) -> AsyncIterator[Page]:
+            if refusals:
+                raise refusals.pop()
+            return shop.fetch_data(entity, since=since, cursor=cursor)
+
+    async def test() -> None:
+        assert await pages_of(protect(Plain(), clock=clock)) == await pages_of(sources.Shop())
+
+    clock.run(test, backend=anyio_backend)
+    assert (shop.opened, shop.closed) == (1, 1)
+
+
 class TestCancellable:
     @given(wraps, st.floats(0, 12), st.sampled_from([sources.Shop, Slow]), backends)
     def test_cancelled_at_any_time_it_leaves_no_stream_open(
