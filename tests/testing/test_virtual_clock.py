@@ -49,7 +49,10 @@ def test_sleep_of_less_than_a_nanosecond_still_takes_one(backend: str) -> None:
     assert clock.monotonic_ns() == 1
 
 
-@example(first=242_061_413_842_535_958, then=10_000_000_000_000, backend="asyncio")  # once slept forever
+@example(first=242_061_413_842_535_958, then=10**13, backend="asyncio")  # due, and a float cannot tell
+@example(first=51_947_671_375_043_595, then=620, backend="asyncio")  # a jump that rounds to no progress
+@example(first=586_175_838_033_807_366, then=51, backend="asyncio")  # too short for a float to hold
+@example(first=751_762_699_534_613_317, then=38, backend="trio")
 @given(first=st.integers(0, 10**18), then=st.integers(1, 10**15), backend=some_backend)
 def test_sleep_until_a_moment_never_wakes_before_it(first: int, then: int, backend: str) -> None:
     """Up to 31 years into a run, where the event loop's floats no longer hold a nanosecond."""
