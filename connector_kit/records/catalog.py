@@ -82,7 +82,9 @@ class Entity:
     def __attrs_post_init__(self) -> None:
         known = [field.name for field in self.fields]
         if twice := sorted({name for name in known if known.count(name) > 1}):
-            raise ConfigError(f"entity {self.name!r} has the field {twice[0]!r} twice; give every field one name")
+            raise ConfigError(
+                f"entity {self.name!r} has the field {twice[0]!r} twice; give every field one name"
+            )
         keys = [*self.primary_key, *([self.replication_key] if self.replication_key else [])]
         for key in keys:
             if known and key not in known:
@@ -92,7 +94,9 @@ class Entity:
                 )
         if self.replication_key is None and (self.ordered or self.incremental == "since"):
             what = "is ordered" if self.ordered else "is read by since"
-            raise ConfigError(f"entity {self.name!r} {what} but has no replication_key; name the field it goes by")
+            raise ConfigError(
+                f"entity {self.name!r} {what} but has no replication_key; name the field it goes by"
+            )
 
 
 @attrs.frozen
