@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, RequestRejectedError
+from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.bulkheaded import Bulkheaded
+from connector_kit.wrappers.cached import Cached
+from connector_kit.wrappers.circuit_breaking import CircuitBreaking
 from connector_kit.wrappers.faulty import Faulty
 from connector_kit.wrappers.observed import Observed
 from connector_kit.wrappers.protect import protect
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
 LONG = Timeouts(call="1h", page="1h", total="1d")
 WRAPS: dict[str, Wrap] = {
+    "Bulkheaded": lambda inner, _: Bulkheaded(inner, Bulkhead(limit=1)),
+    "Cached": lambda inner, clock: Cached(inner, "1h", clock=clock),
+    "CircuitBreaking": lambda inner, clock: CircuitBreaking(inner, clock=clock),
     "Faulty": lambda inner, clock: Faulty(inner, clock=clock),
     "Observed": lambda inner, clock: Observed(inner, Ear(), clock=clock),
     "RateLimited": lambda inner, clock: RateLimited(inner, Turnstile(clock=clock)),
