@@ -1,0 +1,116 @@
+"""Whether records fit what the catalog announced, and what to do with those that do not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from reprlib import Repr
+from typing import Any, Literal
+
+import attrs
+
+from connector_kit.records.catalog import Entity, Struct
+from connector_kit.records.fitting import fits, mismatches
+from connector_kit.records.page import Record
+
+__all__ = ["Action", "Announced", "Rejected", "Sorted", "Validation"]
+
+Action = Literal["fail", "drop", "quarantine"]
+"""What becomes of a record that does not fit: an error, nothing, or a place of its own."""
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 40
+_MOST_REASONS = 20
+
+
+@attrs.frozen
+class Validation:
+    """What to do with records that do not fit the fields of their entity.
+
+    `action` "fail" raises `SchemaMismatchError`, "drop" leaves them out, "quarantine" puts them aside: in `file`, a
+    file of JSON lines, or wherever the wrapper was told to. `examples` is how many reasons an event carries.
+    """
+
+    action: Action = attrs.field(
+        default="fail", validator=attrs.validators.in_(("fail", "drop", "quarantine"))
+    )
+    file: str | None = None
+    examples: int = attrs.field(default=3, validator=attrs.validators.ge(0))
+
+
+@attrs.frozen
+class Rejected:
+    """A record that does not fit: its place in its page, counted from 0, and every reason, one line each."""
+
+    entity: str
+    index: int
+    reasons: tuple[str, ...]
+    record: Record
+    key: str = ""
+    """The record's primary key as text (`id=17`), shortened."""
+
+    def __str__(self) -> str:
+        which = f" ({self.key})" if self.key else ""
+        return f"record {self.index}{which}: {'; '.join(self.reasons)}"
+
+
+@attrs.frozen
+class Sorted:
+    """The records of one page, apart by whether they fit."""
+
+    fitting: Sequence[Record]
+    rejected: tuple[Rejected, ...]
+
+
+@attrs.frozen
+class Announced:
+    """What the catalog announced of an entity's records, to compare them with.
+
+    A field of the primary key has to be there and not None, whatever its `nullable` says. Keys that occur twice are
+    not looked for: a source that is read by time repeats some by right, and two pages apart nobody would notice.
+    """
+
+    entity: Entity
+    _whole: Struct = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_whole", Struct(self.entity.fields))
+
+    def sort_out(self, records: Sequence[Record]) -> Sorted | None:
+        """Take a page's records apart; None where all of them fit. The sequence is gone through once."""
+        looked_at: list[Record] = []
+        found: dict[int, tuple[str, ...]] = {}
+        for index, record in enumerate(records):
+            looked_at.append(record)
+            if reasons := self.reasons(record):
+                found[index] = reasons
+        if not found:
+            return None
+        return Sorted(
+            [record for index, record in enumerate(looked_at) if index not in found],
+            tuple(
+                Rejected(self.entity.name, index, reasons, looked_at[index], self._key(looked_at[index]))
+                for index, reasons in found.items()
+            ),
+        )
+
+    def reasons(self, record: Any) -> tuple[str, ...]:
+        """Tell why a record does not fit; empty where it does."""
+        keys = self.entity.primary_key
+        if fits(record, self._whole) and all(record.get(key) is not None for key in keys):
+            return ()
+        if not isinstance(record, Mapping):
+            return (f"{_SHORT.repr(record)} is no record; expected a mapping of field name to value",)
+        reasons = mismatches(record, self.entity)
+        told = {reason.partition(":")[0] for reason in reasons}
+        for key in keys:
+            if record.get(key) is None and key not in told:
+                found = "is None" if key in record else "is missing"
+                reasons.append(f"{key}: {found}; expected a value, since it is in the primary key")
+        if len(reasons) > _MOST_REASONS:
+            reasons[_MOST_REASONS:] = [f"and {len(reasons) - _MOST_REASONS} more"]
+        return tuple(reasons)
+
+    def _key(self, record: Any) -> str:
+        if not isinstance(record, Mapping):
+            return ""
+        return ", ".join(f"{name}={_SHORT.repr(record.get(name))}" for name in self.entity.primary_key)
