@@ -90,13 +90,13 @@ class Slots:
         most = self.bulkhead.max_queue
         if most is not None and len(self._queue) >= most:
             raise RateLimitError(
-                f"{self.taken} operations are under way and {len(self._queue)} wait already; expected at most "
-                f"{self.bulkhead.limit} (limit) and {most} (max_queue); try again when some are done, or allow more"
+                f"the bulkhead is full: operations under way {self.taken} (limit {self.bulkhead.limit}), waiting "
+                f"{len(self._queue)} (max_queue {most}); try again when some are done, or allow more"
             )
 
     def _too_long(self, longest: float) -> RateLimitError:
         return RateLimitError(
-            f"no slot became free within {Duration(longest)} (max_wait), with {self.taken} operations under way and "
-            f"{len(self._queue)} more waiting; expected one of {self.bulkhead.limit} (limit); try again later, or allow "
-            "more operations or a longer wait"
+            f"no slot came free within {Duration(longest)} (max_wait): operations under way {self.taken} (limit "
+            f"{self.bulkhead.limit}), still waiting {len(self._queue)}; try again later, or allow more operations or a "
+            "longer wait"
         )
