@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias
 
 __all__ = ["SinceFormat", "since_text"]
 
@@ -14,15 +14,9 @@ SinceFormat: TypeAlias = Literal["iso", "epoch", "epoch_ms"]
 def since_text(since: datetime, form: SinceFormat) -> str | int:
     """Write a time; one without a zone is taken as UTC. Rounded down where need be: the bound is inclusive."""
     moment = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
-    match form:
-        case "iso":
-            return moment.isoformat().replace("+00:00", "Z")
-        case "epoch":
-            return _microseconds(moment) // 1_000_000
-        case "epoch_ms":
-            return _microseconds(moment) // 1_000
-        case _:
-            assert_never(form)
+    if form == "iso":
+        return moment.isoformat().replace("+00:00", "Z")
+    return _microseconds(moment) // (1_000_000 if form == "epoch" else 1_000)
 
 
 def _microseconds(moment: datetime) -> int:

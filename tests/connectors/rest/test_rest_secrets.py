@@ -7,7 +7,7 @@ import json
 import logging
 import traceback
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from rest_server import Asked, Said, serving
@@ -180,3 +180,11 @@ def test_a_config_does_not_show_the_values_of_its_headers() -> None:
     assert "pl4nted" not in repr(config)
     assert "X-Token" in repr(config)
     assert "pl4nted" not in repr(config.site)
+
+
+def test_the_key_is_added_to_targets_with_and_without_a_query() -> None:
+    credentials = RestConfig("https://x.example", {}, auth=AUTHS["query"]).site.credentials
+    added = f"key={quote_plus(SECRET)}"
+    assert credentials.target("/a") == f"/a?{added}"
+    assert credentials.target("/a?b=c") == f"/a?b=c&{added}"
+    assert RestConfig("https://x.example", {}).site.credentials.target("/a") == "/a"
