@@ -1,0 +1,230 @@
+"""One request to a connector and what it answered, as values and as lines of a cassette."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from connector_kit.records.catalog import Catalog
+from connector_kit.records.page import Cursor, Page, Quota
+
+from .catalogs import plain_catalog, restored_catalog
+from .faults import described, raised
+from .redaction import Redaction
+from .values import plain, restored
+
+__all__ = ["Closed", "Ended", "Failed", "Outcome", "Request", "Returned", "Take", "Taking"]
+
+_OPERATIONS = (
+    "validate_config",
+    "connect",
+    "discover_schema",
+    "get_sample_data",
+    "partition_data",
+    "fetch_data",
+    "disconnect",
+)
+NOTHING_HIDDEN = Redaction()
+
+
+@attrs.frozen
+class Request:
+    """What a connector was asked: an operation and its arguments, without those that it has not."""
+
+    operation: str
+    entity: str | None = None
+    since: datetime | None = None
+    cursor: Cursor = None
+    limit: int | None = None
+    target: int | None = None
+
+    def told(self, redaction: Redaction = NOTHING_HIDDEN) -> dict[str, Any]:
+        """Give the request as JSON. What cannot be a secret stays: operation and entity are what answers are found by."""
+        told: dict[str, Any] = {"operation": self.operation, "entity": self.entity}
+        told |= {"since": plain(self.since, redaction), "cursor": plain(self.cursor, redaction)}
+        told |= {"limit": self.limit, "target": self.target}
+        return {name: value for name, value in told.items() if value is not None}
+
+    @property
+    def key(self) -> str:
+        """Text that is the same for equal requests: for the same moment in any time zone, for a cursor read from JSON."""
+        since = self.since
+        if since is not None and since.tzinfo is not None:
+            since = since.astimezone(UTC)
+        return json.dumps(_without_tuples(attrs.evolve(self, since=since).told()), sort_keys=True)
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where the request stands in a cassette, whenever it was made. Numbers in a cursor count as numbers."""
+        key = re.sub(r"\d+", lambda number: number[0].zfill(20), self.key)
+        return _OPERATIONS.index(self.operation), self.entity or "", key
+
+
+@attrs.frozen
+class Returned:
+    """A call gave this."""
+
+    value: Any
+
+
+@attrs.frozen
+class Failed:
+    """A call or a read raised; `told` describes what."""
+
+    told: dict[str, Any]
+
+    def error(self) -> Exception:
+        """Make the exception, anew each time: it takes up a traceback."""
+        return raised(self.told)
+
+
+@attrs.frozen
+class Ended:
+    """A read came to its end."""
+
+
+@attrs.frozen
+class Closed:
+    """A read was not followed to its end."""
+
+
+Outcome: TypeAlias = Returned | Failed | Ended | Closed
+
+
+@attrs.frozen
+class Take:
+    """One request as it was answered: with pages, where it was a read, and an outcome."""
+
+    request: Request
+    pages: tuple[Page, ...] = ()
+    outcome: Outcome = attrs.field(factory=Closed)
+
+    @classmethod
+    def read(cls, lines: list[dict[str, Any]]) -> Take:
+        """Make a take of its lines. Raises `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
+        first, *rest = lines
+        request = Request(**{name: restored(value) for name, value in first["request"].items()})
+        request.place  # noqa: B018 - raises where there is no such operation
+        pages: list[Page] = []
+        records: list[Any] = []
+        for line in rest[:-1]:
+            if "record" in line:
+                records.append(restored(line["record"]))
+            else:
+                pages.append(_restored_page(line["page"], records))
+                records = []
+        return cls(request, tuple(pages), _restored_outcome(request, rest[-1]))
+
+    def after(self, cursor: Cursor) -> Take | None:
+        """Give what followed the page with this cursor, as the answer to a read that begins there."""
+        sought = attrs.evolve(self.request, cursor=cursor)
+        for number in range(len(self.pages), 0, -1):
+            if attrs.evolve(sought, cursor=self.pages[number - 1].cursor).key == sought.key:
+                return Take(sought, self.pages[number:], self.outcome)
+        return None
+
+
+@attrs.define(eq=False)
+class Taking:
+    """A take in the making, as text: what is handed on may be changed by whoever gets it."""
+
+    request: Request
+    redaction: Redaction
+    _lines: list[str] = attrs.field(factory=list, init=False)
+    _over: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lines.append(_line({"request": self.request.told(self.redaction)}))
+
+    @property
+    def lines(self) -> list[str]:
+        """Give the lines; a read that is under way was closed, as far as they can tell."""
+        return self._lines if self._over else [*self._lines, _line({"closed": True})]
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where the take stands in a cassette: by what is written of its request, not by what was hidden."""
+        return Request(
+            **{name: restored(value) for name, value in self.request.told(self.redaction).items()}
+        ).place
+
+    def page(self, page: Page) -> None:
+        """Add a page: a line for each record, and one for the page behind them. All of it or nothing."""
+        lines = [_line({"record": plain(record, self.redaction)}) for record in page.records]
+        told: dict[str, Any] = {"records": len(lines)}
+        if page.cursor is not None:
+            told["cursor"] = plain(page.cursor, self.redaction)
+        if page.quota is not None:
+            quota = attrs.asdict(page.quota)
+            told["quota"] = {name: value for name, value in quota.items() if value is not None}
+        self._lines += [*lines, _line({"page": told})]
+
+    def returned(self, value: Any) -> None:
+        """Add what a call gave."""
+        told = (
+            {"catalog": plain_catalog(value)} if isinstance(value, Catalog) else plain(value, self.redaction)
+        )
+        self._end({"returned": told})
+
+    def failed(self, error: BaseException) -> None:
+        """Add what was raised."""
+        self._end({"failed": described(error, self.redaction)})
+
+    def ended(self) -> None:
+        """Add the end of a read."""
+        self._end({"ended": True})
+
+    def _end(self, line: dict[str, Any]) -> None:
+        if not self._over:
+            self._lines.append(_line(line))
+            self._over = True
+
+
+def _line(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair has no UTF-8
+        return json.dumps(value)
+    return text
+
+
+def _restored_page(told: dict[str, Any], records: list[Any]) -> Page:
+    if told["records"] != len(records):
+        raise ValueError(f"a page of {told['records']} records stands behind {len(records)} of them")
+    quota = Quota(**told["quota"]) if "quota" in told else None
+    return Page(records, restored(told.get("cursor")), quota)
+
+
+def _restored_outcome(request: Request, line: dict[str, Any]) -> Outcome:
+    match line:
+        case {"failed": dict(told)}:
+            raised(told)  # what describes no error is found when the cassette is read
+            return Failed(told)
+        case {"ended": True}:
+            return Ended()
+        case {"closed": True}:
+            return Closed()
+        case {"returned": {"catalog": list(entities)}} if request.operation == "discover_schema":
+            return Returned(restored_catalog(entities))
+        case {"returned": value}:
+            return Returned(restored(value))
+        case _:
+            raise ValueError(
+                "a request stands there without an end; expected failed, ended, closed or returned"
+            )
+
+
+def _without_tuples(value: Any) -> Any:
+    """Give JSON with lists for tuples: a cursor that was stored comes back with those."""
+    if isinstance(value, list):
+        return [_without_tuples(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"$tuple"}:
+        return _without_tuples(value["$tuple"])
+    return {name: _without_tuples(item) for name, item in value.items()}
