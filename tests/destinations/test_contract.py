@@ -207,6 +207,12 @@ def test_rows_and_checkpoints_are_what_the_model_says(
 # -- named cases ----------------------------------------------------------------------------------------------------
 
 
+def test_the_modes_are_those_it_takes(place: Place) -> None:
+    assert set(place.destination().modes) == set(ALL) - (
+        {"upsert"} if isinstance(place, JsonlPlace) else set()
+    )
+
+
 @pytest.mark.anyio
 async def test_a_replace_that_is_resumed_goes_on_with_its_generation(place: Place) -> None:
     """A full table is never replaced by the tail of a read."""

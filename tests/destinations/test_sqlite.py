@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -329,27 +331,83 @@ async def test_a_failure_is_an_error_of_the_destination(file: Path) -> None:
     assert caught.value.__cause__ is error
 
 
-@pytest.mark.anyio
-async def test_a_cancelled_write_is_whole_or_not_there(file: Path) -> None:
-    destination = SqliteDestination(file)
+@attrs.define
+class Gate:
+    """Connections whose next commit waits in its thread, from when it says so until it is let go."""
+
+    reached: Event = attrs.field(factory=Event)
+    opened: Event = attrs.field(factory=Event)
+
+    def connection(self) -> type[sqlite3.Connection]:
+        gate = self
+
+        class Gated(sqlite3.Connection):
+            def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+                if sql == "COMMIT" and not gate.opened.is_set():
+                    gate.reached.set()
+                    gate.opened.wait()
+                return super().execute(sql, *parameters)
+
+        return Gated
+
+
+async def started(file: Path, gate: Gate) -> SqliteDestination:
+    """Give a destination whose next commit is gated."""
+    gate.opened.set()
+    destination = SqliteDestination(file, connection=gate.connection())
     await destination.open()
     await destination.start(ENTITY, "append")
+    gate.opened.clear()
+    return destination
+
+
+@pytest.mark.anyio
+async def test_a_write_that_is_cancelled_before_it_begins_stores_nothing(file: Path) -> None:
+    gate = Gate()
+    destination = await started(file, gate)
     with anyio.CancelScope() as scope:
         scope.cancel()
         await destination.write("orders", [{"id": 1}], reached(1))
-    async with anyio.create_task_group() as group:
-        group.start_soon(destination.write, "orders", [{"id": 2}], reached(2))
-        await anyio.lowlevel.checkpoint()
-        group.cancel_scope.cancel()
-    stored = dict(await destination.checkpoints())
-    ids = [row for (row,) in ask(file, "SELECT id FROM orders")]
-    assert ids == ([2] if stored else [])
-    ask(file, "BEGIN IMMEDIATE")
-    await destination.write("orders", [{"id": 3}], reached(3))
+    assert not gate.reached.is_set()
+    assert not await destination.checkpoints()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await destination.close()
-    assert ask(file, "SELECT max(id) FROM orders") == [(3,)]
+    assert ask(file, "SELECT * FROM orders") == []
+
+
+@pytest.mark.anyio
+async def test_a_write_that_is_cancelled_while_it_works_is_carried_out(file: Path) -> None:
+    gate = Gate()
+    destination = await started(file, gate)
+    async with anyio.create_task_group() as group:
+        group.start_soon(destination.write, "orders", [{"id": 1}], reached(1))
+        await anyio.to_thread.run_sync(gate.reached.wait)
+        group.cancel_scope.cancel()
+        gate.opened.set()
+    assert await destination.checkpoints() == {"orders": reached(1)}
+    assert ask(file, "SELECT id FROM orders") == [(1,)]
+    await destination.write("orders", [{"id": 2}], reached(2))
+    await destination.close()
+
+
+def test_a_write_of_a_killed_task_ends_before_the_next_call_begins(file: Path) -> None:
+    """Asyncio's own cancellation does not wait for the thread; the connection is still used by one at a time."""
+
+    async def main() -> None:
+        gate = Gate()
+        destination = await started(file, gate)
+        task = asyncio.create_task(destination.write("orders", [{"id": 1}], reached(1)))
+        await anyio.to_thread.run_sync(gate.reached.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        asyncio.get_running_loop().call_soon(gate.opened.set)
+        await destination.write("orders", [{"id": 2}], reached(2))
+        await destination.close()
+
+    asyncio.run(main())
+    assert ask(file, "SELECT id FROM orders") == [(1,), (2,)]
 
 
 # -- others beside us -----------------------------------------------------------------------------------------------
@@ -436,6 +494,15 @@ def test_new_fields_add_columns_and_a_failed_page_adds_none(store: Store, file: 
     assert ask(file, "SELECT * FROM orders") == [(1,)]
     store.write("orders", [{"new": 1, "id": 2}, {"more": "x", "id": 3}], reached(1))
     assert content(file) == [(1, None, None), (2, 1, None), (3, None, "x")]
+
+
+def test_pages_without_records_before_there_is_a_table(store: Store, file: Path) -> None:
+    entity = Entity("orders")
+    store.start(entity, "append", resume=True)
+    store.write("orders", [], None)
+    store.write("orders", [{"id": 1}], None)
+    assert store.start(entity, "append", resume=True) is None
+    assert ask(file, "SELECT * FROM orders") == []
 
 
 def test_generated_columns_are_left_alone(store: Store, file: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from connector_kit.destinations.sqlite.state import CREATE_STATES
+from connector_kit.destinations.sqlite.transaction import transaction
 from connector_kit.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -108,17 +109,11 @@ def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
     """Mark a new database. Before it is in WAL mode, so that the mark is in the file itself, where it is looked for."""
     if _mark(connection, path):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         if not _mark(connection, path):  # another process may have been quicker
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             connection.execute(CREATE_STATES)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _mark(connection: sqlite3.Connection, path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,12 +10,13 @@ import attrs
 from connector_kit.destinations.sqlite import tables
 from connector_kit.destinations.sqlite.state import Extent, State, all_checkpoints, claim, find, held, save
 from connector_kit.destinations.sqlite.statements import Table, insert, next_table, table_name
+from connector_kit.destinations.sqlite.transaction import transaction
 from connector_kit.destinations.sqlite.values import Row, arranged
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.checkpoint import Checkpoint, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
@@ -52,7 +52,7 @@ class Store:
         fields = (*(field.name for field in entity.fields), *entity.primary_key)
         key = entity.primary_key if mode == "upsert" else ()
         self._readings.pop(name, None)
-        with self._transaction():
+        with transaction(self._connection):
             state = claim(self._connection, name)
             current = tables.found(self._connection, name)
             self._refuse_wrong_table(state, current, mode)
@@ -93,7 +93,7 @@ class Store:
         """Store the last checkpoint; with mode "replace", put the new generation in the place of the old one."""
         reading = self._reading(entity)
         extent = Extent(checkpoint.to_json().decode())
-        with self._transaction():
+        with transaction(self._connection):
             state = held(self._connection, entity, reading.run)
             made = bool(reading.table.columns)
             if reading.mode == "replace" and made:
@@ -108,7 +108,7 @@ class Store:
     def reset(self, entity: str) -> None:
         """Forget the checkpoint, the rows that none covers, and an unfinished generation."""
         self._readings.pop(entity, None)
-        with self._transaction():
+        with transaction(self._connection):
             state = find(self._connection, entity)
             if state is None:
                 return
@@ -125,18 +125,6 @@ class Store:
                 f"no read of entity {entity!r} has been started; expected start() before write() and finish(); "
                 "call it first"
             ) from None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Commit at the end, or roll back. The lock is taken at once, so that nothing read in here is out of date."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # after some errors SQLite has rolled back already
-                self._connection.execute("ROLLBACK")
-            raise
 
     def _refuse_wrong_table(self, state: State, current: Table, mode: Mode) -> None:
         """Refuse a table that somebody else made, and a missing one whose checkpoint would skip its rows."""
@@ -169,7 +157,7 @@ class Store:
     def _insert(
         self, reading: _Reading, names: tuple[str, ...], rows: list[Row], checkpoint: str | None
     ) -> None:
-        with self._transaction():
+        with transaction(self._connection):
             state = held(self._connection, reading.entity, reading.run)
             wanted = reading.table.with_columns(reading.entity, names)
             table = tables.extended(self._connection, reading.table, wanted)
