@@ -47,8 +47,10 @@ def in_a_process(folder: Path) -> Run:
 
     def run(*words: str, **how: Any) -> Ended:
         command = [sys.executable, "-m", "connector_kit", *words]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        done = subprocess.run(command, cwd=folder, text=True, check=False, timeout=60, **(pipes | how))
+        pipes: dict[str, Any] = {name: subprocess.PIPE for name in ("stdout", "stderr") if name not in how}
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **pipes, **how
+        )
         return Ended(done.returncode, done.stdout or "", done.stderr or "")
 
     return run

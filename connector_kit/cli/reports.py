@@ -11,23 +11,46 @@ from .tables import Table
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report
 
-__all__ = ["next_step", "report_table", "summary"]
+__all__ = ["fault_lines", "next_step", "report_table", "summary"]
 
-_TIMES = ("fetching", "limited", "backing off", "writing")
-_COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries", *_TIMES, "faults")
+_COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries", "where the time went")
+_NUMBERS = frozenset({"rows", "pages", "retries"})
+_NEGLIGIBLE_SECONDS = 0.005
 
 
 def report_table(report: Report) -> Table:
     """Give one line for each entity: what was done, and where the time went."""
-    return Table(_COLUMNS, [_cells(entity) for entity in report.entities], frozenset(_COLUMNS[3:-1]))
+    return Table(_COLUMNS, [_cells(entity) for entity in report.entities], _NUMBERS)
 
 
 def _cells(entity: EntityReport) -> tuple[str, ...]:
-    faults = ", ".join(f"{name} {count}" for name, count in sorted(entity.faults.items()))
-    times = (entity.fetching, entity.limited, entity.backing_off, entity.writing)
+    times = {
+        "fetching": entity.fetching,
+        "rate limit": entity.limited,
+        "backing off": entity.backing_off,
+        "writing": entity.writing,
+    }
+    spent = ", ".join(f"{what} {length(time)}" for what, time in times.items() if time >= _NEGLIGIBLE_SECONDS)
     status = f"{entity.status}, resumed" if entity.resumed else entity.status
-    counts = (f"{entity.rows:,}", f"{entity.pages:,}", f"{entity.retries:,}")
-    return (entity.entity, entity.mode, status, *counts, *map(length, times), faults)
+    return (
+        entity.entity,
+        entity.mode,
+        status,
+        f"{entity.rows:,}",
+        f"{entity.pages:,}",
+        f"{entity.retries:,}",
+        spent or "less than 0.01s",
+    )
+
+
+def fault_lines(report: Report) -> list[str]:
+    """Give a line for each entity that met faults: how many of which kind."""
+    return [
+        f"faults met by {entity.entity}: "
+        + ", ".join(f"{name} {count:,}" for name, count in sorted(entity.faults.items()))
+        for entity in report.entities
+        if entity.faults
+    ]
 
 
 def summary(report: Report) -> str:

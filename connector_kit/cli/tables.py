@@ -60,7 +60,8 @@ def _drawn(table: Table) -> str:
 
     drawing = Drawing(box=SIMPLE_HEAD, pad_edge=False)
     for name in table.columns:
-        drawing.add_column(name, justify="right" if name in table.numbers else "left", overflow="fold")
+        number = name in table.numbers
+        drawing.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in table.rows:
         drawing.add_row(*map(Text, row))
     console = Console()

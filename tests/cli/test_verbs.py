@@ -82,6 +82,15 @@ def test_list_shows_what_is_installed_with_a_line_each(run: Run) -> None:
     assert all(name in table and row["summary"] in table for name, row in found.items())
 
 
+def test_list_says_what_a_connector_lacks(run: Run, tmp_path: Path) -> None:
+    information = tmp_path / "shops-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: shops\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[connector_kit.connectors]\nshops = not_there:make\n")
+    [line] = [line for line in run("list").out.splitlines() if line.startswith("shops ")]
+    assert "not usable: no module 'not_there'" in line
+
+
 def test_spec_is_the_schema_of_the_settings(run: Run) -> None:
     schema = as_json(run("spec", "mock"))
     assert schema["$defs"]["MockConfig"]["properties"]["size"]["default"] == MockConfig().size
