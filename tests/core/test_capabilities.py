@@ -114,7 +114,10 @@ class TestDefaults:
 
     async def test_the_connectors_own_methods_come_first(self) -> None:
         able = Able()
-        assert await sample(able, "orders", 3, through=sources.Shop()) == [{"entity": "orders", "limit": 3}]
+        for limit in (1, 3):
+            expected = [{"entity": "orders", "limit": limit}]
+            assert await sample(able, "orders", limit, through=sources.Shop()) == expected
+        assert await sample(able, "orders") == [{"entity": "orders", "limit": 10}]
         assert await partitions(able, "orders", target=5) == ["orders", 5]
         with pytest.raises(ConfigError, match="no token"):
             validate(able)

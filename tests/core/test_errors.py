@@ -95,7 +95,7 @@ class TestCopies:
         """Whatever its __init__ asks for."""
         other = duplicate(QuaintError(7, hint="look up"))
         assert isinstance(other, QuaintError)
-        assert (str(other), other.hint) == ("code 7", "look up")
+        assert (str(other), other.hint, other.args) == ("code 7", "look up", ("code 7",))
 
 
 class TestLocate:
@@ -132,6 +132,9 @@ class TestGroups:
     ) -> None:
         assert kind("busy").retry_after is None
         assert kind("busy", retry_after=3.0).retry_after == 3.0
+
+    def test_an_open_circuit_says_when(self) -> None:
+        assert CircuitOpenError("open", 3.0).retry_after == 3.0
 
 
 class TestConfigProblems:

@@ -148,6 +148,16 @@ def test_what_is_not_wanted_is_not_written() -> None:
     ]
 
 
+def test_a_message_that_is_too_long_is_cut() -> None:
+    """One that just fits is not."""
+    shelf, logger = shelf_and_logger()
+    for length in (MAX_TEXT, MAX_TEXT + 1):
+        error = ConnectionFailedError("x" * length)
+        LoggingObserver(logger).observe(CallFinished("connect", None, 0.5, error))
+    whole, cut = (vars(record)["detail"] for record in shelf.records)
+    assert (whole, cut) == ("x" * MAX_TEXT, "x" * (MAX_TEXT - 3) + "...")
+
+
 class Prefixing(logging.LoggerAdapter[logging.Logger]):
     """Changes the line and gives an extra of its own."""
 

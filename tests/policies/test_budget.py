@@ -46,6 +46,20 @@ def test_the_floor_is_there_without_calls_and_comes_back(floor: int, start: int)
         assert [ledger.allows(moment) for _ in range(floor + 2)] == [True] * floor + [False, False]
 
 
+def test_memory_is_that_of_one_window() -> None:
+    """However many calls and retries there are, at one moment or over time."""
+    ledger = BudgetLedger(RetryBudget(window=10))
+    for step in range(5000):
+        ledger.called(step * 7_000_000)
+        ledger.called(step * 7_000_000)
+        ledger.allows(step * 7_000_000)
+        assert len(ledger._buckets) <= 11
+
+
+def test_by_default_a_fifth_of_the_calls_may_be_retried_and_ten_besides() -> None:
+    assert RetryBudget() == RetryBudget(ratio=0.2, floor=10, window=10)
+
+
 def test_every_call_adds_its_share() -> None:
     ledger = BudgetLedger(RetryBudget(ratio=0.5, floor=1))
     for _ in range(4):

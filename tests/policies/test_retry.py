@@ -187,6 +187,13 @@ class TestDecisions:
         retry = Retry(first_wait=4, max_wait=4, jitter="none", deadline=10)
         assert decide(retry, ConnectionFailedError("a"), spent=spent, left=left) == expected
 
+    @pytest.mark.parametrize(
+        "fault", [ConnectionFailedError("a"), RateLimitError("b"), ServiceUnavailableError("c")]
+    )
+    def test_without_a_wait_that_was_asked_for_the_policys_own_is_kept(self, fault: Exception) -> None:
+        """However short it is."""
+        assert decide(Retry(first_wait=0.01, jitter="none"), fault) == Again(0.01)
+
     def test_a_retry_after_beyond_the_deadline_is_told(self) -> None:
         assert decide(Retry(deadline=60), RateLimitError("a", 3600.0)) == GiveUp("deadline", 3600.0)
 
@@ -215,6 +222,17 @@ class TestPolicy:
     def test_a_value_that_cannot_work_is_refused(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"attempts|backoff|first_wait|duration|jitter"):
             Retry(**arguments)
+
+    def test_by_default_it_is_patient_but_not_endless(self) -> None:
+        """Five attempts within ten minutes, from half a second to half a minute apart."""
+        assert Retry() == Retry(
+            attempts=5,
+            backoff="exponential",
+            first_wait=0.5,
+            max_wait=30,
+            jitter="full",
+            deadline=600,
+        )
 
     def test_lengths_of_time_may_be_text(self) -> None:
         retry = Retry(first_wait="250ms", max_wait="1m", deadline="1h")

@@ -10,7 +10,7 @@ import pytest
 import sources
 from doubles import Ear, Slow
 
-from connector_kit.capabilities import CLOSING_SECONDS
+from connector_kit.capabilities import CLOSING_SECONDS, close_stream
 from connector_kit.errors import RetriesExhaustedError, TimedOutError
 from connector_kit.events import TimeLimitPassed, observing
 from connector_kit.policies.retry import Retry
@@ -142,6 +142,20 @@ class TestPages:
 
         clock.run(test, backend=anyio_backend)
         assert clock.monotonic_ns() == (10 + CLOSING_SECONDS) * SECOND
+
+    def test_a_stream_that_was_closed_gives_no_more_pages(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+        slow = Slow(clock=clock)
+
+        async def test() -> None:
+            stream = TimeLimited(slow, Timeouts(page=10), clock=clock).fetch_data("orders")
+            await anext(stream)
+            await close_stream(stream)
+            with pytest.raises(StopAsyncIteration):
+                await anext(stream)
+
+        clock.run(test, backend=anyio_backend)
+        assert slow.asked == 1
 
     def test_the_consumers_time_does_not_count(self, anyio_backend: str) -> None:
         clock = VirtualClock()
