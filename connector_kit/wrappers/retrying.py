@@ -144,12 +144,11 @@ class _Attempts:
         self._faults.append(fault)
         if isinstance(fault, ConnectorError):
             fault.locate(operation=self._operation, entity=self._entity, attempt=self._made)
-        left = anyio.current_effective_deadline()
         decision = wrapper.retry.decide(
             fault,
             attempt=self._made,
             spent=(now_ns - self._first_failure_ns) / 1e9,
-            left=left if left == math.inf else left - anyio.current_time(),
+            left=_left(),
             waits=self._waits,
             random=wrapper.random,
         )
@@ -178,6 +177,13 @@ class _Attempts:
             exhausted.locate(connector=fault.connector, cursor=fault.cursor)
         exhausted.locate(operation=self._operation, entity=self._entity, attempt=self._made)
         raise exhausted from fault
+
+
+def _left() -> float:
+    """Give the seconds until the earliest deadline of the scopes around this call; infinite where there is none."""
+    deadline = anyio.current_effective_deadline()
+    # A scope that is cancelled already has its deadline at minus infinity: no deadline to keep, the wait will not begin.
+    return math.inf if math.isinf(deadline) else deadline - anyio.current_time()
 
 
 class _RetriedPages:

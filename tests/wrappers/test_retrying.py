@@ -357,6 +357,18 @@ class TestWaiting:
 
         virtually(test, backend)
 
+    def test_a_fault_in_a_cancelled_scope_ends_in_the_cancellation(self, backend: str) -> None:
+        """A cancelled scope has no time left, which is no deadline: it is cancelled, not given up."""
+
+        async def test(clock: VirtualClock) -> None:
+            faulty = Faulty(sources.Shop(), (Fail(),), clock=clock)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await pages_of(Retrying(faulty, BRAVE, clock=clock))
+            assert scope.cancelled_caught
+
+        virtually(test, backend)
+
     def test_a_shared_budget_bounds_the_retries(self, backend: str) -> None:
         """When the budget is used up, the fault is not retried, and the error says why."""
 
