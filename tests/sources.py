@@ -77,7 +77,9 @@ class Shop:
 
     def start_at(self, cursor: Cursor) -> int:
         """Give the index where a read begins."""
-        return int(cursor["after"]) if isinstance(cursor, dict) else 0
+        after = cursor["after"] if isinstance(cursor, dict) else 0
+        assert isinstance(after, int)
+        return after
 
     def change(self, entity: str, page: Page, number: int) -> Page:
         """Change page number `number` of a stream; for sources that do something wrong."""
@@ -103,7 +105,8 @@ class Shop:
                 chosen = indices[first : first + table.page_size]
                 resumable = table.cursors[number % len(table.cursors)]
                 page = Page(
-                    [table.record(index) for index in chosen], {"after": chosen[-1] + 1} if resumable else None
+                    [table.record(index) for index in chosen],
+                    {"after": chosen[-1] + 1} if resumable else None,
                 )
                 yield self.change(entity, page, number)
                 await checkpoint()

@@ -9,7 +9,7 @@ import attrs
 
 __all__ = ["Cursor", "JsonValue", "Page", "Quota", "Record"]
 
-JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 Cursor: TypeAlias = JsonValue
 """From where a fetch goes on: any JSON value. It means something to its connector alone; `None` is no cursor."""
@@ -20,8 +20,9 @@ Record: TypeAlias = Mapping[str, Any]
 
 @attrs.frozen
 class Quota:
-    """What the other side says of the calls it still allows: `limit` in all, `remaining` of them, new ones in
-    `reset_after` seconds. Each is None where it was not said.
+    """What the other side says of the calls it still allows.
+
+    `limit` in all, `remaining` of them, new ones in `reset_after` seconds. Each is None where it was not said.
     """
 
     limit: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import attrs
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Page, Record
     from connector_kit.runtime.report import EntityReport, Report
 
-Virtually = "Callable[[Callable[[VirtualClock], Awaitable[None]]], VirtualClock]"
+Virtually: TypeAlias = "Callable[[Callable[[VirtualClock], Awaitable[None]]], VirtualClock]"
 
 
 @pytest.fixture
@@ -180,10 +180,15 @@ class TestReport:
 
         async def test(clock: VirtualClock) -> None:
             schedule = (None, None, Stall(3), Refuse(20.0), Fail())
-            limited = RateLimited(Faulty(sources.Shop(), schedule, clock=clock), RateLimiter("1/s", clock=clock))
+            limited = RateLimited(
+                Faulty(sources.Shop(), schedule, clock=clock), RateLimiter("1/s", clock=clock)
+            )
             ear = Ear()
             report = await sync(
-                Retrying(limited, Retry(jitter="none"), clock=clock), MemoryDestination(), observer=ear, clock=clock
+                Retrying(limited, Retry(jitter="none"), clock=clock),
+                MemoryDestination(),
+                observer=ear,
+                clock=clock,
             )
             part = of(report, "orders")
             assert part.retries == 2
@@ -275,7 +280,9 @@ class TestNextRun:
 
         async def test(clock: VirtualClock) -> None:
             table = sources.Table(incremental="cursor", cursors=(True, True, True, False))
-            report = await sync(sources.Shop({"orders": table}), MemoryDestination(), mode="append", clock=clock)
+            report = await sync(
+                sources.Shop({"orders": table}), MemoryDestination(), mode="append", clock=clock
+            )
             assert isinstance(of(report, "orders").error, DataError)
             assert "last page carries none" in str(of(report, "orders").error)
 
@@ -430,7 +437,10 @@ class TestStopping:
             stop = anyio.Event()
             stop.set()
             report = await sync(
-                Faulty(sources.Shop(), (Stall(100),), clock=clock), MemoryDestination(), stop=stop, clock=clock
+                Faulty(sources.Shop(), (Stall(100),), clock=clock),
+                MemoryDestination(),
+                stop=stop,
+                clock=clock,
             )
             assert report.stopped
             assert report.rows == 0
@@ -453,7 +463,10 @@ class TestStopping:
                 tasks.start_soon(run)
                 await clock.sleep(1)
                 stop.set()
-            assert [(part.entity, part.status) for part in reports[0].entities] == [("a", "stopped"), ("b", "stopped")]
+            assert [(part.entity, part.status) for part in reports[0].entities] == [
+                ("a", "stopped"),
+                ("b", "stopped"),
+            ]
 
         virtually(test)
 

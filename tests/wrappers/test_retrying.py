@@ -162,12 +162,15 @@ class TestStreams:
 
         async def test(clock: VirtualClock) -> None:
             stream = Retrying(shop, BRAVE, clock=clock).fetch_data("orders")
-            with pytest.raises(ConnectionFailedError, match="the consumer's"):
-                async with aclosing(
-                    cast("AsyncGenerator[Page]", stream)
-                ):  # it has aclose, which is all that is used
+
+            async def consume() -> None:
+                closable = cast("AsyncGenerator[Page]", stream)  # it has aclose, which is all that is used
+                async with aclosing(closable):
                     async for _ in stream:
                         raise ConnectionFailedError("the consumer's own")
+
+            with pytest.raises(ConnectionFailedError, match="the consumer's"):
+                await consume()
             assert (shop.opened, shop.closed) == (1, 1)
 
         virtually(test, backend)
