@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .events import Observer
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
-    from .observers import LoggingObserver
+    from .observers.logging import LoggingObserver
     from .policies.budget import BudgetLedger, RetryBudget
     from .policies.resilience import Resilience
     from .policies.retry import Retry
@@ -118,7 +118,7 @@ _MODULES = {
     "events": ["Observer"],
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
-    "observers": ["LoggingObserver"],
+    "observers.logging": ["LoggingObserver"],
     "policies.budget": ["BudgetLedger", "RetryBudget"],
     "policies.resilience": ["Resilience"],
     "policies.retry": ["Retry"],

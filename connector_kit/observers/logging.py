@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .errors import ConnectorError
-from .events import (
+from connector_kit.errors import ConnectorError
+from connector_kit.events import (
     AnswerReused,
     BreakerMoved,
     CallFinished,
