@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -76,11 +76,11 @@ class Silent:
 
 
 async def read(connector: Connector) -> float:
-    """Read all pages and give the seconds per page."""
-    started = perf_counter()
+    """Read all pages and give the seconds of processor time per page: nothing here waits."""
+    started = process_time()
     async for _ in connector.fetch_data("pages"):
         pass
-    return (perf_counter() - started) / len(PAGES)
+    return (process_time() - started) / len(PAGES)
 
 
 def reading(connector: Connector) -> Measure:

@@ -16,7 +16,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
-from os import cpu_count
+from os import cpu_count, getloadavg
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ def surroundings() -> dict[str, str | int | float]:
     return {
         "cpu_model_name": processor(),
         "cpu_count": cpu_count() or 1,
+        "load_avg_1min": getloadavg()[0],
         "python_version": f"{platform.python_version()}",
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": libraries,
@@ -77,6 +78,8 @@ def measured(*, quick: bool) -> pyperf.BenchmarkSuite:
         (throughput.contestants(), 7),
     ]
     metadata = surroundings()
+    if getloadavg()[0] > 0.5:
+        print("the machine is busy with something else: these figures are not for keeping", file=sys.stderr)
     benchmarks: list[pyperf.Benchmark] = []
     for number, (contestants, rounds) in enumerate(groups, 1):
         print(f"group {number} of {len(groups)}: {len(contestants)} contestants", file=sys.stderr)
