@@ -28,6 +28,7 @@ _OPERATIONS = (
     "fetch_data",
     "disconnect",
 )
+_NO_END = "it has no end; expected a line with failed, ended, closed or returned"
 NOTHING_HIDDEN = Redaction()
 
 
@@ -107,6 +108,8 @@ class Take:
     def read(cls, lines: list[dict[str, Any]]) -> Take:
         """Make a take of its lines. Raises `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
         first, *rest = lines
+        if not rest:
+            raise ValueError(_NO_END)
         request = Request(**{name: restored(value) for name, value in first["request"].items()})
         request.place  # noqa: B018 - raises where there is no such operation
         pages: list[Page] = []
@@ -117,6 +120,8 @@ class Take:
             else:
                 pages.append(_restored_page(line["page"], records))
                 records = []
+        if records:
+            raise ValueError(f"{len(records)} records stand there without a page behind them")
         return cls(request, tuple(pages), _restored_outcome(request, rest[-1]))
 
     def after(self, cursor: Cursor) -> Take | None:
@@ -179,9 +184,8 @@ class Taking:
         self._end({"ended": True})
 
     def _end(self, line: dict[str, Any]) -> None:
-        if not self._over:
-            self._lines.append(_line(line))
-            self._over = True
+        self._lines.append(_line(line))
+        self._over = True
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -214,9 +218,7 @@ def _restored_outcome(request: Request, line: dict[str, Any]) -> Outcome:
         case {"returned": value}:
             return Returned(restored(value))
         case _:
-            raise ValueError(
-                "a request stands there without an end; expected failed, ended, closed or returned"
-            )
+            raise ValueError(_NO_END)
 
 
 def _without_tuples(value: Any) -> Any:

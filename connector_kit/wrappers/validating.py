@@ -45,11 +45,17 @@ class _KnownCatalog:
     """The catalog as it was when it was last asked for since connecting."""
 
     catalog: Catalog | None = None
-    asking: anyio.Lock = attrs.field(factory=anyio.Lock)
+    _asking: anyio.Lock = attrs.field(factory=anyio.Lock)
+
+    async def ask(self, connector: Connector) -> Catalog:
+        async with self._asking:
+            if self.catalog is None:  # nobody has got it while this one waited
+                self.catalog = await connector.discover_schema()
+            return self.catalog
 
     def forget(self) -> None:
         self.catalog = None
-        self.asking = anyio.Lock()  # one that was used in another event loop may not work in this one
+        self._asking = anyio.Lock()  # one that was used in another event loop may not work in this one
 
 
 def _quarantine(given: Quarantine | Path | str | None) -> Quarantine | None:
@@ -134,14 +140,12 @@ class Validating(Generic[C]):
 
     async def announced(self, entity: str) -> Announced | None:
         """Give what records of an entity have to be like; None where nothing is announced. Asks for the catalog once."""
-        known = self._known
-        if known.catalog is None:
-            async with known.asking:
-                if known.catalog is None:
-                    known.catalog = await self.inner.discover_schema()
-        if entity not in known.catalog.names:
+        catalog = self._known.catalog
+        if catalog is None:
+            catalog = await self._known.ask(self.inner)
+        if entity not in catalog.names:
             return None
-        found = known.catalog[entity]
+        found = catalog[entity]
         return Announced(found) if found.fields else None
 
     async def fitting(self, records: Sequence[Record], announced: Announced) -> Sequence[Record]:
@@ -150,8 +154,8 @@ class Validating(Generic[C]):
         if found is None:
             return records
         rejected, action, name = found.rejected, self.validation.action, announced.entity.name
-        if action == "quarantine":
-            await self._put_aside(rejected)
+        if self.quarantine is not None:
+            await _put_aside(self.quarantine, rejected)
         examples = tuple(str(each) for each in rejected[: self.validation.examples])
         emit(RecordsRejected(name, len(rejected), action, examples))
         if action == "fail":
@@ -163,12 +167,13 @@ class Validating(Generic[C]):
             raise error
         return found.fitting
 
-    async def _put_aside(self, rejected: Sequence[Rejected]) -> None:
-        if isinstance(self.quarantine, QuarantineFile):
-            await self.quarantine.add(rejected)
-        elif self.quarantine is not None:
-            for each in rejected:
-                self.quarantine(each)
+
+async def _put_aside(quarantine: Quarantine, rejected: Sequence[Rejected]) -> None:
+    if isinstance(quarantine, QuarantineFile):
+        await quarantine.add(rejected)
+    else:
+        for each in rejected:
+            quarantine(each)
 
 
 class _ValidatedPages:
