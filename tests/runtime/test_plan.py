@@ -205,6 +205,26 @@ class TestCheckpoints:
         since = position.since if position.cursor is not None else position.watermark
         assert again == attrs.evolve(position, since=since, resumed=True)
 
+    @pytest.mark.parametrize(
+        ("what", "mode", "watermark", "covered"),
+        [
+            (entity(ordered=True), "upsert", NOON, True),
+            (entity(ordered=True), "append", NOON, False),
+            (entity(ordered=True), "replace", NOON, False),
+            (entity(ordered=False), "upsert", NOON, False),
+            (entity("cursor", ordered=True), "upsert", NOON, False),
+            (entity(None, ordered=True), "upsert", NOON, False),
+            (entity(ordered=True), "upsert", None, False),
+        ],
+    )
+    def test_without_a_cursor_only_what_is_written_over_in_order_is_covered(
+        self, what: Entity, mode: Mode, watermark: datetime | None, *, covered: bool
+    ) -> None:
+        """Anything else would lose or repeat rows."""
+        covering = cover("shop", what, mode, Position(since=NOON - HOUR, watermark=watermark), NOON)
+        assert (covering is not None) == covered
+        assert covering is None or (covering.since, covering.watermark) == (NOON, NOON)
+
     @given(entities, modes, positions)
     def test_the_last_one_says_that_the_read_has_ended(
         self, what: Entity, mode: Mode, position: Position
