@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
     from .observers.logging import LoggingObserver
+    from .policies.breaker import Breaker, Circuit
     from .policies.budget import BudgetLedger, RetryBudget
+    from .policies.bulkhead import Bulkhead
     from .policies.resilience import Resilience
     from .policies.retry import Retry
     from .policies.timeouts import Timeouts
+    from .policies.validation import Validation
     from .protocols import (
         Connector,
         Destination,
@@ -40,20 +43,32 @@ if TYPE_CHECKING:
     from .runtime.report import EntityReport, Report
     from .runtime.session import connected, stream
     from .runtime.sync import sync
+    from .wrappers.bulkheaded import Bulkheaded
+    from .wrappers.cached import Cached
+    from .wrappers.circuit_breaking import CircuitBreaking
     from .wrappers.faulty import Faulty
     from .wrappers.layers import layers, unwrap
     from .wrappers.observed import Observed
+    from .wrappers.paged import Paged
     from .wrappers.protect import protect
     from .wrappers.rate_limited import RateLimited
     from .wrappers.retrying import Retrying
+    from .wrappers.slots import Slots
     from .wrappers.time_limited import TimeLimited
     from .wrappers.translating import Rule, Translating
+    from .wrappers.validating import Validating
 
 __all__ = [
     "AnyioClock",
+    "Breaker",
     "BudgetLedger",
+    "Bulkhead",
+    "Bulkheaded",
+    "Cached",
     "Catalog",
     "Checkpoint",
+    "Circuit",
+    "CircuitBreaking",
     "Clock",
     "Connector",
     "ConnectorConfig",
@@ -72,6 +87,7 @@ __all__ = [
     "Observed",
     "Observer",
     "Page",
+    "Paged",
     "Quota",
     "Rate",
     "RateLimited",
@@ -86,6 +102,7 @@ __all__ = [
     "Rule",
     "Scalar",
     "Secret",
+    "Slots",
     "Struct",
     "SupportsPartitions",
     "SupportsSample",
@@ -95,6 +112,8 @@ __all__ = [
     "Timeouts",
     "Translating",
     "Url",
+    "Validating",
+    "Validation",
     "connected",
     "layers",
     "load_config",
@@ -119,10 +138,13 @@ _MODULES = {
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
     "observers.logging": ["LoggingObserver"],
+    "policies.breaker": ["Breaker", "Circuit"],
     "policies.budget": ["BudgetLedger", "RetryBudget"],
+    "policies.bulkhead": ["Bulkhead"],
     "policies.resilience": ["Resilience"],
     "policies.retry": ["Retry"],
     "policies.timeouts": ["Timeouts"],
+    "policies.validation": ["Validation"],
     "protocols": [
         "Connector",
         "Destination",
@@ -139,14 +161,20 @@ _MODULES = {
     "runtime.report": ["EntityReport", "Report"],
     "runtime.session": ["connected", "stream"],
     "runtime.sync": ["sync"],
+    "wrappers.bulkheaded": ["Bulkheaded"],
+    "wrappers.cached": ["Cached"],
+    "wrappers.circuit_breaking": ["CircuitBreaking"],
     "wrappers.faulty": ["Faulty"],
     "wrappers.layers": ["layers", "unwrap"],
     "wrappers.observed": ["Observed"],
+    "wrappers.paged": ["Paged"],
     "wrappers.protect": ["protect"],
     "wrappers.rate_limited": ["RateLimited"],
     "wrappers.retrying": ["Retrying"],
+    "wrappers.slots": ["Slots"],
     "wrappers.time_limited": ["TimeLimited"],
     "wrappers.translating": ["Rule", "Translating"],
+    "wrappers.validating": ["Validating"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -7,9 +7,12 @@ import attrs
 from connector_kit.durations import Duration
 from connector_kit.limiters.rate import Rates
 
+from .breaker import Breaker
 from .budget import RetryBudget
+from .bulkhead import Bulkhead
 from .retry import Retry
 from .timeouts import Timeouts
+from .validation import Validation
 
 __all__ = ["Resilience"]
 
@@ -18,16 +21,27 @@ def _rates(given: Rates | str | None) -> Rates | None:
     return Rates.parse(given) if isinstance(given, str) else given
 
 
+def _optional(given: str | float | None) -> Duration | None:
+    return None if given is None else Duration.of(given)
+
+
 @attrs.frozen
 class Resilience:
-    """What `protect` builds. None leaves a layer out.
+    """What `protect` builds, from the outside inwards. None leaves a layer out.
 
-    `rate` is how many requests may be made (`"10/s, 10000/day"`), for all entities together. `attempt` limits one
-    try, `deadline` a call or a page with all its tries and waits.
+    `cache` is for how long a catalog or a sample may be used again. `deadline` limits a call or a page with all its
+    tries and waits. `retry` says how a failed call is made again, `budget` how many retries all calls together may
+    need. `breaker` leaves a source alone that keeps failing. `bulkhead` bounds the requests under way at once. `rate`
+    is how many may be made (`"10/s, 10000/day"`), for all entities together. `attempt` limits one try. `validation`
+    compares records with the catalog.
     """
 
+    cache: Duration | None = attrs.field(default=None, converter=_optional)
+    deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900), page=Duration(900)))
     retry: Retry | None = attrs.field(factory=Retry)
     budget: RetryBudget | None = None
+    breaker: Breaker | None = None
+    bulkhead: Bulkhead | None = None
     rate: Rates | None = attrs.field(default=None, converter=_rates)
     attempt: Timeouts | None = attrs.field(default=Timeouts(call=Duration(60), page=Duration(60)))
-    deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900), page=Duration(900)))
+    validation: Validation | None = None

@@ -13,13 +13,13 @@ import attrs
 import backoff
 
 from connector_kit.durations import Duration, as_duration
-from connector_kit.errors import RateLimitError, ServiceUnavailableError, TransientError
+from connector_kit.errors import CircuitOpenError, RateLimitError, ServiceUnavailableError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from random import Random
 
-__all__ = ["Again", "GiveUp", "Retry", "Waits"]
+__all__ = ["Again", "GiveUp", "Retry", "Waits", "passing"]
 
 
 @attrs.frozen
@@ -51,7 +51,8 @@ class Retry:
     between grow as `backoff` says, from `first_wait`, to no more than `max_wait`; `jitter` spreads them: "full" over
     zero to the wait, "equal" over its upper half, "none" not at all. `deadline` bounds the time from the first
     failure of a call to its last attempt. A wait that the other side asks for (Retry-After) is kept in full: it is
-    neither cut to `max_wait` nor shortened by jitter, and where it does not fit the deadline, there is no retry.
+    neither cut to `max_wait` nor shortened by jitter, and where it does not fit the deadline, there is no retry. An open
+    circuit asks to wait until it lets a probe through; a call that it refused counts as an attempt.
     """
 
     attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
@@ -78,7 +79,7 @@ class Retry:
 
         `spent` is the time in seconds since the first failure, `left` what an enclosing deadline still allows.
         """
-        if not isinstance(fault, TransientError):
+        if not passing(fault):
             return GiveUp("permanent")
         if attempt >= self.attempts:
             return GiveUp("attempts")
@@ -107,9 +108,14 @@ class Waits:
         return wait
 
 
+def passing(fault: Exception) -> bool:
+    """Tell whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
+    return isinstance(fault, TransientError | CircuitOpenError)
+
+
 def asked_wait(fault: Exception) -> float:
     """Give the seconds that the other side asked to wait, 0 where it did not."""
-    if isinstance(fault, RateLimitError | ServiceUnavailableError):
+    if isinstance(fault, RateLimitError | ServiceUnavailableError | CircuitOpenError):
         return fault.retry_after or 0.0
     return 0.0
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
+from connector_kit.errors import ConnectorError
 from connector_kit.records.checkpoint import Mode
 
 __all__ = ["EntityReport", "Report", "Status"]
@@ -72,7 +73,7 @@ class Report:
         return all(entity.status == "complete" for entity in self.entities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as JSON values: times as ISO 8601 text, errors as class and message."""
+        """Give the report as JSON values: times as ISO 8601 text, errors as class and message (the kit's own)."""
         return {
             "connector": self.connector,
             "started": self.started.isoformat(),
@@ -90,5 +91,9 @@ def _entity_dict(report: EntityReport) -> dict[str, Any]:
     for name in ("fetching", "limited", "backing_off", "writing"):
         values[name] = round(values[name], 3)
     values["watermark"] = report.watermark and report.watermark.isoformat()
-    values["error"] = report.error and {"class": type(report.error).__name__, "message": str(report.error)}
+    values["error"] = report.error and {
+        "class": type(report.error).__name__,
+        # A foreign exception's message may hold a secret; ours never do.
+        "message": str(report.error) if isinstance(report.error, ConnectorError) else None,
+    }
     return values

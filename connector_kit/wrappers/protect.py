@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.policies.breaker import Circuit
 from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.resilience import Resilience
 
+from .bulkheaded import Bulkheaded
+from .cached import Cached
+from .circuit_breaking import CircuitBreaking
 from .layers import layers
 from .observed import Observed
 from .rate_limited import RateLimited
 from .retrying import Retrying
+from .slots import Slots
 from .time_limited import TimeLimited
 from .translating import Rule, Translating
+from .validating import Validating
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,41 +33,79 @@ if TYPE_CHECKING:
 __all__ = ["protect"]
 
 
-def protect(
+def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of in the docstring
     connector: Connector,
     resilience: Resilience | None = None,
     *,
     rules: Sequence[Rule] = (),
     limiter: Limiter | None = None,
+    circuit: Circuit | None = None,
+    slots: Slots | None = None,
+    budget: BudgetLedger | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> FullConnector:
-    """Build `Observed(TimeLimited(Retrying(RateLimited(TimeLimited(Translating(connector))))))`.
+    """Build the layers that `resilience` asks for, in the order that works; what is None in it is left out.
 
-    What `resilience` sets to None is left out. `rules` translate the client's exceptions. `limiter` is used instead
-    of one made from `resilience.rate`, to share a quota between connectors. Raises `ConfigError` for a connector that
-    has a retry around it already, or a rate limit where it would get a second one.
+    `Observed > Cached > TimeLimited(deadline) > Retrying > CircuitBreaking > Bulkheaded > RateLimited >
+    TimeLimited(attempt) > Validating > Translating > connector`
+
+    `rules` translate the client's exceptions. `limiter`, `circuit`, `slots` and `budget` are used instead of those that would
+    be made for this connector alone: to share a quota, a breaker, a bulkhead or a retry budget with others of the
+    same upstream. Raises `ConfigError` for a connector that has a retry around it already, or a rate limit where it
+    would get a second one.
     """
     resilience = resilience or Resilience()
     clock = clock or AnyioClock()
-    stack: FullConnector = Translating(connector, rules)
-    if resilience.attempt is not None and not resilience.attempt.unlimited:
-        stack = TimeLimited(stack, resilience.attempt, clock=clock)
     if limiter is None and resilience.rate is not None:
         limiter = RateLimiter(resilience.rate, clock=clock)
+    if slots is None and resilience.bulkhead is not None:
+        slots = Slots(resilience.bulkhead, clock=clock)
+    if circuit is None and resilience.breaker is not None:
+        circuit = Circuit(resilience.breaker)
+    if budget is None and resilience.budget is not None:
+        budget = BudgetLedger(resilience.budget)
+    one_try = _one_try(Translating(connector, rules), resilience, limiter, slots, circuit, clock)
+    stack = _all_tries(one_try, resilience, budget, clock, random or Random())  # noqa: S311 - spreads waits
+    return stack if observer is None else Observed(stack, observer, clock=clock)
+
+
+def _one_try(
+    stack: FullConnector,
+    resilience: Resilience,
+    limiter: Limiter | None,
+    slots: Slots | None,
+    circuit: Circuit | None,
+    clock: Clock,
+) -> FullConnector:
+    """Put around a connector what every attempt goes through."""
+    if resilience.validation is not None:
+        stack = Validating(stack, resilience.validation)
+    if resilience.attempt is not None and not resilience.attempt.unlimited:
+        stack = TimeLimited(stack, resilience.attempt, clock=clock)
     if limiter is not None:
-        if any(isinstance(layer, RateLimited) for layer in layers(connector)):
-            raise ConfigError(
-                "there is a RateLimited around this connector already, so that every page would take two permits; "
-                "protect the connector without it, and give its limiter as limiter="
-            )
+        _refuse_second_limit(stack)
         stack = RateLimited(stack, limiter)
+    if slots is not None:
+        stack = Bulkheaded(stack, slots)
+    return stack if circuit is None else CircuitBreaking(stack, circuit, clock=clock)
+
+
+def _all_tries(
+    stack: FullConnector, resilience: Resilience, budget: BudgetLedger | None, clock: Clock, random: Random
+) -> FullConnector:
+    """Put around it what makes attempts, and what bounds or spares them."""
     if resilience.retry is not None:
-        ledger = None if resilience.budget is None else BudgetLedger(resilience.budget)
-        stack = Retrying(stack, resilience.retry, budget=ledger, clock=clock, random=random or Random())  # noqa: S311 - spreads waits
+        stack = Retrying(stack, resilience.retry, budget=budget, clock=clock, random=random)
     if resilience.deadline is not None and not resilience.deadline.unlimited:
         stack = TimeLimited(stack, resilience.deadline, clock=clock)
-    if observer is not None:
-        stack = Observed(stack, observer, clock=clock)
-    return stack
+    return Cached(stack, resilience.cache, clock=clock) if resilience.cache else stack
+
+
+def _refuse_second_limit(connector: Connector) -> None:
+    if any(isinstance(layer, RateLimited) for layer in layers(connector)):
+        raise ConfigError(
+            "there is a RateLimited around this connector already, so that every page would take two permits; "
+            "protect the connector without it, and give its limiter as limiter="
+        )

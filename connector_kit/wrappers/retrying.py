@@ -17,12 +17,11 @@ from connector_kit.errors import (
     ConnectorError,
     ResumeImpossibleError,
     RetriesExhaustedError,
-    TransientError,
 )
 from connector_kit.events import RetryScheduled, emit
 from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.progress import CursorWatch
-from connector_kit.policies.retry import Again, GiveUp, Retry
+from connector_kit.policies.retry import Again, GiveUp, Retry, passing
 from connector_kit.protocols import Connector, SupportsSample
 
 from .layers import layers
@@ -45,7 +44,7 @@ KEPT_FAULTS = 20
 
 @attrs.frozen
 class Retrying(Generic[C]):
-    """Retries what raises a `TransientError`, as its policy says.
+    """Retries what raises a `TransientError` or meets an open circuit, as its policy says.
 
     For a stream: whatever schedule of transient faults the policy can bear, the pages delivered are those of a read
     without faults. The attempts count anew after each delivered page. Only what the inner stream raises is retried,
@@ -252,12 +251,12 @@ class _RetriedPages:
     async def _recover(self, fault: Exception) -> None:
         """Get ready for the next attempt at the same page, or raise."""
         await self._abandon()
-        if isinstance(fault, TransientError) and self._delivered and self._cursor is None:
+        if passing(fault) and self._delivered and self._cursor is None:
             error = ResumeImpossibleError(
-                f"the read broke after a page without a cursor: {fault.message}; going on would lose or repeat records, "
+                f"the read broke after a page without a cursor: {fault}; going on would lose or repeat records, "
                 "so read again from the start, or let the connector give a cursor with every page"
             )
-            error.locate(connector=fault.connector, operation="fetch_data", entity=self._entity)
+            error.locate(operation="fetch_data", entity=self._entity)
             raise error from fault
         self._attempts = self._attempts or _Attempts(self._wrapper, "fetch_data", self._entity)
         await self._attempts.failed(fault)

@@ -24,11 +24,13 @@ from connector_kit.errors import (
     TimedOutError,
 )
 from connector_kit.events import Event, RetryScheduled
+from connector_kit.policies.breaker import Breaker, Circuit
 from connector_kit.policies.budget import BudgetLedger, RetryBudget
 from connector_kit.policies.retry import Retry
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Cursor, Page
 from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.circuit_breaking import CircuitBreaking
 from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
 from connector_kit.wrappers.observed import Observed
 from connector_kit.wrappers.retrying import Retrying
@@ -359,6 +361,28 @@ class TestWaiting:
             await anext(streams[0])
 
         virtually(test, backend)
+
+    def test_an_open_circuit_is_waited_for(self, backend: str) -> None:
+        """The next attempt is the probe that closes it; a page without a cursor cannot be resumed then, either."""
+
+        async def test(clock: VirtualClock) -> None:
+            breaker = Breaker(min_calls=1, open_for="30s")
+            faulty = Faulty(sources.Shop(), (None, Fail()), clock=clock)
+            retrying = Retrying(CircuitBreaking(faulty, breaker, clock=clock), BRAVE, clock=clock)
+            assert await pages_of(retrying) == await pages_of(sources.Shop())
+            shop = sources.Shop({"orders": sources.Table(cursors=(False,))})
+            circuit = Circuit(Breaker(failure_ratio=0.1, min_calls=1))
+            stream = Retrying(CircuitBreaking(shop, circuit, clock=clock), BRAVE, clock=clock).fetch_data(
+                "orders"
+            )
+            await anext(stream)
+            ticket = circuit.admit(clock.monotonic_ns())
+            assert isinstance(ticket, int)
+            circuit.settle(ticket, "failed", clock.monotonic_ns())
+            with pytest.raises(ResumeImpossibleError):
+                await anext(stream)
+
+        assert virtually(test, backend).monotonic_ns() >= 30_000_000_000
 
     def test_a_fault_in_a_cancelled_scope_ends_in_the_cancellation(self, backend: str) -> None:
         """A cancelled scope has no time left, which is no deadline: it is cancelled, not given up."""
