@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "as_markdown", "as_text", "rows"]
 
+TIMES = "Imports and records are elapsed time; the others, where nothing waits, processor time."
 HEAD = ("measured", "median", "spread", "against the first")
 
 
@@ -87,7 +88,7 @@ def as_markdown(lines: Sequence[Row], where: str) -> str:
     """Give the table as Markdown, what it was measured on below it."""
     cells = [HEAD, ("---", "---:", "---:", "---:"), *(attrs.astuple(line) for line in lines)]
     return "\n".join(
-        [*(f"| {' | '.join(line)} |" for line in cells), "", f"Measured by `make bench` on {where}."]
+        [*(f"| {' | '.join(line)} |" for line in cells), "", f"{TIMES} Measured by `make bench` on {where}."]
     )
 
 
@@ -98,6 +99,7 @@ def as_text(lines: Sequence[Row], where: str) -> str:
     return "\n".join(
         [
             where,
+            TIMES,
             "",
             *(
                 f"{line[0]:<{widths[0]}}  "
