@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
+    CircuitOpenError,
+    CircuitOpenError,
     ConnectionFailedError,
     ConnectorError,
     RateLimitError,
