@@ -18,7 +18,10 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.faulty import Fail, Faulty, Repeat
 
 if TYPE_CHECKING:
-    from connector_kit.records.page import Record
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from connector_kit.records.page import Cursor, Record
 
 pytestmark = pytest.mark.anyio
 
@@ -148,6 +151,40 @@ class TestStream:
         with pytest.raises(ZeroDivisionError):
             await fail()
         assert (shop.opened, shop.closed) == (1, 1)
+
+    async def test_the_blocks_own_error_is_not_hidden_by_that_of_closing(self) -> None:
+        """An error of closing alone is told."""
+
+        class Jammed(sources.Shop):
+            def fetch_data(
+                self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+            ) -> AsyncIterator[Page]:
+                return Jam()
+
+        class Jam:
+            def __aiter__(self) -> AsyncIterator[Page]:
+                return self
+
+            async def __anext__(self) -> Page:
+                return Page([])
+
+            async def aclose(self) -> None:
+                raise RuntimeError("cannot close")
+
+        with pytest.raises(ZeroDivisionError):
+            async with stream(Jammed(), "orders"):
+                raise ZeroDivisionError
+        with pytest.raises(RuntimeError, match="cannot close"):
+            async with stream(Jammed(), "orders"):
+                pass
+
+    async def test_after_the_block_nobody_is_asked_for_more(self) -> None:
+        slow = Slow(pages=(0, 0, 0))
+        async with stream(slow, "orders") as orders:
+            await anext(orders)
+        with pytest.raises(StopAsyncIteration):
+            await anext(orders)
+        assert slow.asked == 1
 
     async def test_a_read_that_goes_round_in_circles_is_refused(self) -> None:
         with pytest.raises(RepeatedCursorError):
