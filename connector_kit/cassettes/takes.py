@@ -53,16 +53,25 @@ class Request:
     @property
     def key(self) -> str:
         """Text that is the same for equal requests: for the same moment in any time zone, for a cursor read from JSON."""
+        return json.dumps(self._comparable(), sort_keys=True)
+
+    @property
+    def place(self) -> tuple[int, str, list[str]]:
+        """Where the request stands in a cassette, whenever it was made: what lacks an argument stands before the rest."""
+        told = self._comparable()
+        arguments = [
+            json.dumps(told[name], sort_keys=True) if name in told else ""
+            for name in ("since", "cursor", "limit", "target")
+        ]
+        as_numbers = [re.sub(r"\d+", lambda number: number[0].zfill(20), text) for text in arguments]
+        return _OPERATIONS.index(self.operation), self.entity or "", as_numbers
+
+    def _comparable(self) -> dict[str, Any]:
         since = self.since
         if since is not None and since.tzinfo is not None:
             since = since.astimezone(UTC)
-        return json.dumps(_without_tuples(attrs.evolve(self, since=since).told()), sort_keys=True)
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where the request stands in a cassette, whenever it was made. Numbers in a cursor count as numbers."""
-        key = re.sub(r"\d+", lambda number: number[0].zfill(20), self.key)
-        return _OPERATIONS.index(self.operation), self.entity or "", key
+        told: dict[str, Any] = _without_tuples(attrs.evolve(self, since=since).told())
+        return told
 
 
 @attrs.frozen
@@ -151,7 +160,7 @@ class Taking:
         return self._lines if self._over else [*self._lines, _line({"closed": True})]
 
     @property
-    def place(self) -> tuple[int, str, str]:
+    def place(self) -> tuple[int, str, list[str]]:
         """Where the take stands in a cassette: by what is written of its request, not by what was hidden."""
         return Request(
             **{name: restored(value) for name, value in self.request.told(self.redaction).items()}
