@@ -15,7 +15,6 @@ from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
     CircuitOpenError,
-    CircuitOpenError,
     ConnectionFailedError,
     ConnectorError,
     RateLimitError,
