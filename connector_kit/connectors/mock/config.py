@@ -6,7 +6,7 @@ import attrs
 from attrs.validators import and_, ge, le
 
 from connector_kit.durations import Duration, as_duration
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rate import Rate, Rates
 
 __all__ = ["MAX_SIZE", "MockConfig"]
 
@@ -15,7 +15,11 @@ MAX_SIZE = 1_000_000_000
 
 
 def _as_rates(given: Rates | str | None) -> Rates | None:
-    return None if given is None else Rates.of(given)
+    rates = None if given is None else Rates.of(given)
+    for rate in rates or ():
+        if not isinstance(rate, Rate) or rate.burst is not None:
+            raise ValueError(f'a rate like "50/s", since the mock counts in plain windows, not "{rate}"')
+    return rates
 
 
 @attrs.frozen

@@ -6,10 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import RateLimitError
+from connector_kit.limiters.rate import Rate
 from connector_kit.records.page import Quota
 
 if TYPE_CHECKING:
-    from connector_kit.limiters.rate import Rate, Rates
+    from connector_kit.limiters.rate import Rates
 
 __all__ = ["ServedRequests"]
 
@@ -18,7 +19,10 @@ class ServedRequests:
     """The times of the requests served, under each rate no more than its limit. A refused request does not count."""
 
     def __init__(self, rates: Rates) -> None:
-        self._served: list[tuple[Rate, deque[int]]] = [(rate, deque()) for rate in rates]
+        # MockConfig takes no other kind of rate
+        self._served: list[tuple[Rate, deque[int]]] = [
+            (rate, deque()) for rate in rates if isinstance(rate, Rate)
+        ]
 
     def serve(self, now_ns: int) -> Quota:
         """Count one request and say what is left under the rate that has least left; raises `RateLimitError`."""
