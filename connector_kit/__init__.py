@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
     from .observers.logging import LoggingObserver
+    from .observers.memory import MemoryObserver
+    from .observers.opentelemetry import OpenTelemetryObserver
+    from .observers.structlog import StructlogObserver
     from .policies.breaker import Breaker, Circuit
     from .policies.budget import BudgetLedger, RetryBudget
     from .policies.bulkhead import Bulkhead
@@ -84,8 +87,10 @@ __all__ = [
     "Limiter",
     "ListOf",
     "LoggingObserver",
+    "MemoryObserver",
     "Observed",
     "Observer",
+    "OpenTelemetryObserver",
     "Page",
     "Paged",
     "Quota",
@@ -104,6 +109,7 @@ __all__ = [
     "Secret",
     "Slots",
     "Struct",
+    "StructlogObserver",
     "SupportsPartitions",
     "SupportsSample",
     "SupportsValidation",
@@ -138,6 +144,9 @@ _MODULES = {
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
     "observers.logging": ["LoggingObserver"],
+    "observers.memory": ["MemoryObserver"],
+    "observers.opentelemetry": ["OpenTelemetryObserver"],
+    "observers.structlog": ["StructlogObserver"],
     "policies.breaker": ["Breaker", "Circuit"],
     "policies.budget": ["BudgetLedger", "RetryBudget"],
     "policies.bulkhead": ["Bulkhead"],

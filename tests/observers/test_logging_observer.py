@@ -28,7 +28,8 @@ from connector_kit.events import (
     StreamFinished,
     TimeLimitPassed,
 )
-from connector_kit.observers.logging import MAX_TEXT, LoggingObserver
+from connector_kit.observers.entries import MAX_TEXT
+from connector_kit.observers.logging import LoggingObserver
 from connector_kit.records.page import Quota
 
 if TYPE_CHECKING:
