@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from random import Random
 
-__all__ = ["Again", "GiveUp", "Retry", "Waits", "passing"]
+__all__ = ["Again", "GiveUp", "Retry", "Waits", "passing", "was_made"]
 
 
 @attrs.frozen
@@ -51,8 +51,10 @@ class Retry:
     between grow as `backoff` says, from `first_wait`, to no more than `max_wait`; `jitter` spreads them: "full" over
     zero to the wait, "equal" over its upper half, "none" not at all. `deadline` bounds the time from the first
     failure of a call to its last attempt. A wait that the other side asks for (Retry-After) is kept in full: it is
-    neither cut to `max_wait` nor shortened by jitter, and where it does not fit the deadline, there is no retry. An open
-    circuit asks to wait until it lets a probe through; a call that it refused counts as an attempt.
+    neither cut to `max_wait` nor shortened by jitter, and where it does not fit the deadline, there is no retry.
+
+    A call that a circuit breaker refused was never made: it is made when the circuit says to come back, and a wait of
+    this policy later, so that not all come at the same moment. It is no attempt; only the deadlines bound it.
     """
 
     attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
@@ -81,9 +83,14 @@ class Retry:
         """
         if not passing(fault):
             return GiveUp("permanent")
-        if attempt >= self.attempts:
-            return GiveUp("attempts")
-        wait = max(waits.next(random), asked_wait(fault))
+        if was_made(fault):
+            if attempt >= self.attempts:
+                return GiveUp("attempts")
+            wait = max(waits.next(random), asked_wait(fault))
+        elif self.attempts == 1:
+            return GiveUp("permanent")
+        else:
+            wait = asked_wait(fault) + waits.next(random)
         if spent + wait > self.deadline or wait >= left:
             return GiveUp("deadline", wait)
         return Again(wait)
@@ -111,6 +118,11 @@ class Waits:
 def passing(fault: Exception) -> bool:
     """Tell whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
     return isinstance(fault, TransientError | CircuitOpenError)
+
+
+def was_made(fault: Exception) -> bool:
+    """Tell whether the call went out at all. One that an open circuit refused is no attempt and costs no retry budget."""
+    return not isinstance(fault, CircuitOpenError)
 
 
 def asked_wait(fault: Exception) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -27,7 +28,8 @@ class Checkpoint:
 
     `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is the largest replication key
     seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
-    so that the next one reads what is new. `connector` names whose read it is.
+    so that the next one reads what is new. `connector` names whose read it is. `seen` and `stored` are for mode
+    "append": fingerprints of records at the border between two reads, at most a thousand each, and how often.
     """
 
     connector: str
@@ -40,6 +42,8 @@ class Checkpoint:
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
+    seen: Mapping[str, int] = attrs.field(factory=dict)
+    stored: Mapping[str, int] = attrs.field(factory=dict)
 
     def to_json(self) -> bytes:
         """Encode as JSON; raises `DataError` where the cursor is no JSON value or makes it larger than 64 KiB."""
@@ -97,6 +101,8 @@ class _Stored(msgspec.Struct):
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
+    seen: dict[str, int] = msgspec.field(default_factory=dict)
+    stored: dict[str, int] = msgspec.field(default_factory=dict)
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(**msgspec.structs.asdict(self))

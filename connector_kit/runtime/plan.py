@@ -11,13 +11,18 @@ from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.page import Cursor
 
+from .border import Border
+from .watermark import watermark_of
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from connector_kit.config.connector import EntityOptions
     from connector_kit.records.catalog import Entity
+    from connector_kit.records.page import Page, Record
 
-__all__ = ["Position", "begin", "choose_mode", "cover", "default_mode", "expired", "final"]
+__all__ = ["Position", "advance", "begin", "choose_mode", "cover", "default_mode", "expired", "final"]
 
 
 @attrs.frozen
@@ -30,6 +35,7 @@ class Position:
     rows: int = 0
     pages: int = 0
     resumed: bool = False
+    border: Border = attrs.field(factory=Border)
 
 
 def default_mode(entity: Entity, modes: AbstractSet[Mode]) -> Mode:
@@ -58,6 +64,11 @@ def choose_mode(entity: Entity, wanted: Mode | None, modes: AbstractSet[Mode]) -
             f"mode 'upsert' for entity {entity.name!r}: it has no primary key to tell its records apart by; use 'append' or "
             "'replace', or let the connector name a primary key"
         )
+    if chosen == "append" and entity.incremental is None:
+        raise ConfigError(
+            f"mode 'append' for entity {entity.name!r}: it is read in full by every run, so that each would store all its rows once "
+            "more; use 'replace' or 'upsert', or let the connector say how what is new is read (`incremental`)"
+        )
     return chosen
 
 
@@ -66,6 +77,11 @@ def begin(name: str, entity: Entity, mode: Mode, options: EntityOptions, last: C
     if options.start is not None and entity.incremental != "since":
         raise ConfigError(
             f"entity {entity.name!r} has a start, but is not read by since; leave `start` out, or declare its replication key"
+        )
+    if options.lookback and mode == "append":
+        raise ConfigError(
+            f"entity {entity.name!r} has a lookback, but mode 'append' would store once more what it reads again; use 'upsert', or "
+            "leave `lookback` out"
         )
     anew = Position(since=options.start)
     if last is None:
@@ -81,7 +97,19 @@ def begin(name: str, entity: Entity, mode: Mode, options: EntityOptions, last: C
         return anew
     if entity.incremental == "cursor":
         return Position(cursor=last.cursor, watermark=last.watermark)
-    return Position(since=_since(last.watermark, options), watermark=last.watermark)
+    since = _since(last.watermark, options)
+    if mode == "append":
+        _refuse_unknown_border(entity, last)
+        return Position(since, watermark=last.watermark, border=Border(seen=last.stored, stored=last.stored))
+    return Position(since, watermark=last.watermark)
+
+
+def _refuse_unknown_border(entity: Entity, last: Checkpoint) -> None:
+    if last.watermark is not None and not last.stored:
+        raise ConfigError(
+            f"entity {entity.name!r} was last written in mode {last.mode!r}, which does not keep what mode 'append' needs to leave out "
+            f"records it has stored; go on with {last.mode!r}, or reset the entity's state and remove its rows"
+        )
 
 
 def _since(watermark: datetime | None, options: EntityOptions) -> datetime | None:
@@ -101,7 +129,30 @@ def _go_on(entity: Entity, mode: Mode, last: Checkpoint) -> Position:
             f"entity {entity.name!r} has an unfinished read in mode {last.mode!r}, but the mode is {mode!r} now; run once more with "
             f"{last.mode!r} to finish it, or reset the entity's state"
         )
-    return Position(last.since, last.cursor, last.watermark, last.rows, last.pages, resumed=True)
+    border = Border(last.seen, last.stored)
+    return Position(
+        last.since, last.cursor, last.watermark, last.rows, last.pages, resumed=True, border=border
+    )
+
+
+def advance(position: Position, entity: Entity, mode: Mode, page: Page) -> tuple[Position, Sequence[Record]]:
+    """Give the position behind a page, and those of its records that are to be written."""
+    border, records = position.border, page.records
+    bordered = mode == "append" and entity.incremental == "since"
+    if bordered:
+        border, records = border.leave_out(entity, records, position.since)
+    watermark = watermark_of(entity, records, position.watermark)
+    if bordered:
+        border = border.grown(entity, records, position.watermark, watermark)
+    moved = attrs.evolve(
+        position,
+        cursor=page.cursor,
+        watermark=watermark,
+        rows=position.rows + len(records),
+        pages=position.pages + 1,
+        border=border,
+    )
+    return moved, records
 
 
 def expired(position: Position, mode: Mode, entity: Entity) -> Position | None:
@@ -124,6 +175,8 @@ def _checkpoint(name: str, entity: Entity, mode: Mode, position: Position, now: 
         rows=position.rows,
         pages=position.pages,
         updated=now,
+        seen=position.border.seen,
+        stored=position.border.stored,
     )
 
 
@@ -151,4 +204,5 @@ def final(name: str, entity: Entity, mode: Mode, position: Position, now: dateti
             f"entity {entity.name!r} is read by cursor, but its last page carries none, so the next run could not tell what is new; "
             "let the connector give a cursor with every page, or declare another way (`incremental`)"
         )
+    position.border.check(entity)
     return attrs.evolve(_checkpoint(name, entity, mode, position, now), complete=True)

@@ -15,10 +15,9 @@ from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector, Destination
 
 from .fields import fit_fields
-from .plan import Position, begin, cover, expired, final
+from .plan import Position, advance, begin, cover, expired, final
 from .report import EntityReport, Status
 from .tally import Tally
-from .watermark import watermark_of
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
@@ -119,7 +118,6 @@ class Transfer:
 
     async def _read_from(self, position: Position, send: MemoryObjectSendStream[Page]) -> None:
         watch = CursorWatch()
-        watch.see(position.cursor)
         pages = self._around.connector.fetch_data(
             self._entity.name, since=position.since, cursor=position.cursor
         )
@@ -133,15 +131,8 @@ class Transfer:
 
     async def _write(self, page: Page) -> None:
         started = self._around.clock.monotonic_ns()
-        records = fit_fields(self._entity, page.records, self._options.new_fields)
-        before = self._position
-        position = attrs.evolve(
-            before,
-            cursor=page.cursor,
-            watermark=watermark_of(self._entity, records, before.watermark),
-            rows=before.rows + len(records),
-            pages=before.pages + 1,
-        )
+        position, records = advance(self._position, self._entity, self._mode, page)
+        records = fit_fields(self._entity, records, self._options.new_fields)
         checkpoint = cover(self._around.name, self._entity, self._mode, position, self._around.clock.now())
         await self._around.destination.write(self._entity.name, records, checkpoint)
         self._position = position

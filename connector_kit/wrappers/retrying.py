@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from random import Random
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 import anyio
 import attrs
@@ -21,7 +21,7 @@ from connector_kit.errors import (
 from connector_kit.events import RetryScheduled, emit
 from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.progress import CursorWatch
-from connector_kit.policies.retry import Again, GiveUp, Retry, passing
+from connector_kit.policies.retry import Again, GiveUp, Retry, passing, was_made
 from connector_kit.protocols import Connector, SupportsSample
 
 from .layers import layers
@@ -139,8 +139,9 @@ class _Attempts:
         now_ns = wrapper.clock.monotonic_ns()
         if self._first_failure_ns is None:  # not `or`: a clock may begin at 0
             self._first_failure_ns = now_ns
-        self._made += 1
-        self._faults.append(fault)
+        if was_made(fault):
+            self._made += 1
+            self._faults.append(fault)
         if isinstance(fault, ConnectorError):
             fault.locate(operation=self._operation, entity=self._entity, attempt=self._made)
         decision = wrapper.retry.decide(
@@ -151,16 +152,16 @@ class _Attempts:
             waits=self._waits,
             random=wrapper.random,
         )
-        if isinstance(decision, Again) and wrapper.budget and not wrapper.budget.allows(now_ns):
+        charged = was_made(fault) and wrapper.budget
+        if isinstance(decision, Again) and charged and not charged.allows(now_ns):
             decision = GiveUp("budget")
         if isinstance(decision, GiveUp):
             self._raise(fault, decision)
-            return
         emit(RetryScheduled(self._operation, self._entity, self._made, decision.wait, fault))
         await wrapper.clock.sleep(decision.wait)
 
-    def _raise(self, fault: Exception, decision: GiveUp) -> None:
-        if decision.reason == "permanent" or self._wrapper.retry.attempts == 1:
+    def _raise(self, fault: Exception, decision: GiveUp) -> NoReturn:
+        if decision.reason == "permanent" or self._wrapper.retry.attempts == 1 or not self._made:
             raise fault
         why = {
             "attempts": f"the policy allows {self._wrapper.retry.attempts} attempts",
@@ -210,7 +211,6 @@ class _RetriedPages:
         self._stream: AsyncIterator[Page] | None = None
         self._attempts: _Attempts | None = None
         self._watch = CursorWatch()
-        self._watch.see(cursor)
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self

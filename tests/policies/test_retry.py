@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
-    CircuitOpenError,
     ConnectionFailedError,
     ConnectorError,
     RateLimitError,
@@ -44,7 +43,6 @@ transients = st.one_of(
     st.sampled_from([ConnectionFailedError("a"), TimedOutError("b"), TransientError("c")]),
     st.builds(RateLimitError, st.just("d"), asked),
     st.builds(ServiceUnavailableError, st.just("e"), asked),
-    st.builds(CircuitOpenError, st.just("f"), st.floats(0, 1e7)),
 )
 permanents = st.sampled_from(
     [

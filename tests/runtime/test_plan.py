@@ -15,6 +15,7 @@ from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.runtime.border import Border
 from connector_kit.runtime.plan import Position, begin, choose_mode, cover, default_mode, expired, final
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def checkpoint(mode: Mode = "upsert", **changes: Any) -> Checkpoint:
     return attrs.evolve(Checkpoint("shop", "orders", mode, complete=True), **changes)
 
 
+def possible(what: Entity, mode: Mode) -> bool:
+    """Whether a mode keeps every row once, whatever the destination can do."""
+    return {"upsert": bool(what.primary_key), "append": what.incremental is not None, "replace": True}[mode]
+
+
 class TestMode:
     @pytest.mark.parametrize(
         ("what", "can", "expected"),
@@ -74,7 +80,7 @@ class TestMode:
 
     @given(entities, modes, st.sets(modes, min_size=1))
     def test_the_wanted_one_is_used_or_refused(self, what: Entity, wanted: Mode, can: set[Mode]) -> None:
-        if wanted in can and (wanted != "upsert" or what.primary_key):
+        if wanted in can and possible(what, wanted):
             assert choose_mode(what, wanted, can) == wanted
         else:
             with pytest.raises(ConfigError, match=f"mode '{wanted}' for entity 'orders'"):
@@ -82,9 +88,9 @@ class TestMode:
 
     @given(entities, st.sets(modes, min_size=1))
     def test_the_default_is_one_that_the_destination_can_do(self, what: Entity, can: set[Mode]) -> None:
-        """Or there is none: it can only write over rows, and nothing tells them apart."""
-        if can == {"upsert"} and not what.primary_key:
-            with pytest.raises(ConfigError, match="this destination can do upsert"):
+        """Or there is none: it can only write over rows, or behind them, and that would not be exact."""
+        if not any(possible(what, mode) for mode in can):
+            with pytest.raises(ConfigError, match=r"this destination can do|read in full by every run"):
                 choose_mode(what, None, can)
         else:
             assert choose_mode(what, None, can) in can
@@ -107,9 +113,9 @@ class TestBegin:
     ) -> None:
         """With its counts, whatever the options say by now."""
         last = checkpoint(
-            mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed")), complete=False
+            mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed", "border")), complete=False
         )
-        options = EntityOptions(lookback=Duration(60))
+        options = EntityOptions() if mode == "append" else EntityOptions(lookback=Duration(60))
         assert begin("shop", what, mode, options, last) == attrs.evolve(position, resumed=True)
 
     @given(entities, modes, positions)
@@ -117,10 +123,13 @@ class TestBegin:
         self, what: Entity, mode: Mode, position: Position
     ) -> None:
         """From the watermark, from the last cursor, or all of it; the counts begin anew."""
-        last = checkpoint(mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed")))
+        last = checkpoint(mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed", "border")))
         expected = Position()
         if mode != "replace" and what.incremental == "since":
             expected = Position(since=position.watermark, watermark=position.watermark)
+            if mode == "append" and position.watermark is not None:
+                last = attrs.evolve(last, stored={"f00d": 2})
+                expected = attrs.evolve(expected, border=Border({"f00d": 2}, {"f00d": 2}))
         if mode != "replace" and what.incremental == "cursor":
             expected = Position(cursor=position.cursor, watermark=position.watermark)
         assert begin("shop", what, mode, EntityOptions(), last) == expected

@@ -1,0 +1,86 @@
+"""Which records at the watermark an appending run has already stored, so that the next one leaves them out.
+
+`since` is inclusive: the next read delivers the records at the watermark again, and perhaps new ones beside them. A
+destination that is written over a primary key needs no more; one that only grows has to tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from connector_kit.errors import DataError
+
+from .watermark import instant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from connector_kit.records.catalog import Entity
+    from connector_kit.records.page import Record
+
+__all__ = ["MAX_BORDER", "Border"]
+
+MAX_BORDER = 1000
+"""How many different records at one watermark a checkpoint can hold."""
+
+_TOO_MANY = ""
+"""Stands in `stored` instead of more fingerprints than that: a border in the middle of a read may still shrink."""
+
+
+@attrs.frozen
+class Border:
+    """Fingerprints of records, and how often each was stored.
+
+    `seen` are those of the run before that this read has yet to deliver again, at `since`; `stored` those at the
+    watermark of this one, which the next run will see again.
+    """
+
+    seen: Mapping[str, int] = attrs.field(factory=dict)
+    stored: Mapping[str, int] = attrs.field(factory=dict)
+
+    def leave_out(
+        self, entity: Entity, records: Sequence[Record], since: datetime | None
+    ) -> tuple[Border, Sequence[Record]]:
+        """Give the records that are new, and the border without those that were delivered again."""
+        if not self.seen:
+            return self, records
+        seen, new = Counter(self.seen), []
+        for record in records:
+            if instant_of(entity, record) == since and seen[mark := fingerprint(record)] > 0:
+                seen[mark] -= 1
+            else:
+                new.append(record)
+        return attrs.evolve(self, seen=dict(+seen)), new
+
+    def grown(
+        self, entity: Entity, records: Sequence[Record], before: datetime | None, after: datetime | None
+    ) -> Border:
+        """Give the border once `records` are stored, with which the watermark moves from `before` to `after`."""
+        if after is None:
+            return self
+        stored = Counter(self.stored if before == after else {})
+        stored.update(fingerprint(record) for record in records if instant_of(entity, record) == after)
+        too_many = _TOO_MANY in stored or len(stored) > MAX_BORDER
+        return attrs.evolve(self, stored={_TOO_MANY: 1} if too_many else dict(stored))
+
+    def check(self, entity: Entity) -> None:
+        """Raise `DataError` at the end of a read whose border is too large: only now is it certain to be the last."""
+        if _TOO_MANY in self.stored:
+            raise DataError(
+                f"more than {MAX_BORDER} records of entity {entity.name!r} share its latest {entity.replication_key!r}, so that a "
+                "run in mode 'append' could not tell them from new ones the next time; use 'upsert' or 'replace', or a "
+                "replication key with finer times"
+            )
+
+
+def fingerprint(record: Record) -> str:
+    """Give 64 bits of a record's content, as hexadecimal digits."""
+    encoded = msgspec.json.encode(dict(record), order="deterministic", enc_hook=repr)
+    return blake2b(encoded, digest_size=8).hexdigest()
