@@ -6,7 +6,7 @@ optional ones are in `connector_kit.capabilities`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -18,8 +18,10 @@ __all__ = [
     "Connector",
     "Destination",
     "FullConnector",
+    "HearsAnswers",
     "HearsQuota",
     "Limiter",
+    "LimitsKeys",
     "SupportsPartitions",
     "SupportsSample",
     "SupportsValidation",
@@ -128,6 +130,33 @@ class HearsQuota(Protocol):
 
     def hear(self, quota: Quota, /) -> None:
         """Take note: the other side allows no more than this."""
+        ...
+
+
+@runtime_checkable
+class HearsAnswers(Protocol):
+    """A limiter that learns from what comes of the requests it let through, in whatever order that comes."""
+
+    @property
+    def granted(self) -> int:
+        """The permits granted so far. Read right after `acquire`, with no await between, it names that grant."""
+        ...
+
+    def answered(self, quota: Quota, grant: int, /) -> None:
+        """Take note of what the answer to the request of `grant` says of the quota."""
+        ...
+
+    def refused(self, retry_after: float | None, grant: int, /) -> None:
+        """Take note that the request of `grant` was refused because of a quota, for so many seconds where it said so."""
+        ...
+
+
+@runtime_checkable
+class LimitsKeys(Protocol):
+    """Has a limiter for each key: an entity, an operation, a tenant."""
+
+    def for_key(self, key: Hashable, /) -> Limiter:
+        """Give the limiter of one key."""
         ...
 
 

@@ -6,8 +6,9 @@ Values only; the limiters act on them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
@@ -16,10 +17,10 @@ from connector_kit.durations import Duration
 from .calendar_rate import CalendarRate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import timedelta
 
-__all__ = ["DeadRate", "DeadRateWarning", "Rate", "Rates"]
+__all__ = ["DeadRate", "DeadRateWarning", "Rate", "Rates", "RatesLike"]
 
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
@@ -152,7 +153,7 @@ class Rates:
         return cls(CalendarRate.parse(part) if "@" in part else Rate.parse(part) for part in text.split(","))
 
     @classmethod
-    def of(cls, given: str | Rate | CalendarRate | Rates | Iterable[Rate | CalendarRate]) -> Rates:
+    def of(cls, given: RatesLike) -> Rates:
         """Take rates in whatever form. Raises `ValueError` for text that is no rate and for no rate at all."""
         if isinstance(given, str):
             return cls.parse(given)
@@ -188,6 +189,10 @@ class Rates:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.rates))
+
+
+RatesLike: TypeAlias = str | Rate | CalendarRate | Rates | Iterable[Rate | CalendarRate]
+"""Whatever `Rates.of` takes."""
 
 
 def _implies(rate: Rate | CalendarRate, other: Rate | CalendarRate) -> bool:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.errors import ConfigError
 
 from .books import book_of
-from .calendar_rate import CalendarRate
-from .count_file import CountFile
 from .gate import Gate
-from .patience import Patience
-from .rate import DeadRateWarning, Rate, Rates
+from .terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine
     from pathlib import Path
     from typing import Any
 
     from connector_kit.records.page import Quota
+
+    from .rate import RatesLike
 
 __all__ = ["RateLimiter"]
 
@@ -46,24 +43,17 @@ class RateLimiter:
 
     def __init__(
         self,
-        rates: str | Rate | CalendarRate | Rates | Iterable[Rate | CalendarRate],
+        rates: RatesLike,
         *,
         max_wait: float | None = None,
         max_queue: int | None = None,
         state: str | Path | None = None,
         clock: Clock = AnyioClock(),  # noqa: B008 - a frozen value without state
     ) -> None:
-        try:
-            self.rates = Rates.of(rates)
-            patience = Patience.of(max_wait, max_queue)
-        except ValueError as error:
-            raise ConfigError(
-                f"cannot make a limiter of {rates!r} with max_wait={max_wait!r}; expected {error}"
-            ) from error
-        for dead in self.rates.dead():
-            warnings.warn(str(dead), DeadRateWarning, stacklevel=2)
-        self._file = _state_of(self.rates, state)
-        self._gate = Gate(book_of(self.rates, clock, self._file), self.rates, patience, clock)
+        terms = Terms.of(rates, max_wait=max_wait, max_queue=max_queue, state=state)
+        self.rates = terms.rates
+        self._file = terms.file
+        self._gate = Gate(book_of(self.rates, clock, self._file), self.rates, terms.patience, clock)
 
     def __repr__(self) -> str:
         return f"RateLimiter({str(self.rates)!r})"
@@ -101,14 +91,3 @@ class RateLimiter:
         """Let go of the `state` file, so that another limiter may have it. Safe twice; no permit may follow."""
         if self._file is not None:
             self._file.close()
-
-
-def _state_of(rates: Rates, state: str | Path | None) -> CountFile | None:
-    if state is None:
-        return None
-    if not any(isinstance(rate, CalendarRate) for rate in rates):
-        raise ConfigError(
-            f"state={str(state)!r} has nothing to keep: there is no calendar rate in {rates}; expected one like "
-            "10000/day@UTC; leave state out, or name the time zone in which the day is counted"
-        )
-    return CountFile(state)

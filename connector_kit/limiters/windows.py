@@ -34,7 +34,7 @@ class SlidingLog:
 
     def ready_at(self, now: int, cost: int) -> int:
         """Give the earliest moment, `now` or later, at which `cost` permits are free if nobody else takes any."""
-        missing = self._counted(now) + cost - self.limit
+        missing = self.taken(now) + cost - self.limit
         if missing <= 0:
             return now
         moment = now
@@ -72,7 +72,7 @@ class SlidingLog:
 
     def in_use(self, now: int) -> bool:
         """Whether anything taken still counts."""
-        return self._counted(now) > 0
+        return self.taken(now) > 0
 
     def commit(self, now: int, cost: int) -> None:
         """Take `cost` permits, which must be free: `ready_at(now, cost) == now`."""
@@ -85,8 +85,8 @@ class SlidingLog:
         self._began = now
         entries.append((now + self.window_ns, cost))
 
-    def _counted(self, now: int) -> int:
-        """Give the permits of the windows that are not over, and forget the others."""
+    def taken(self, now: int) -> int:
+        """Give how many permits still count, and forget the others."""
         entries = self._entries
         while entries and entries[0][0] <= now:
             self._used -= entries.popleft()[1]

@@ -1,13 +1,16 @@
 """What the limiter keeps to for every schedule of arrivals, costs, cancellations, stalls and refusals, on both loops.
 
 One law says it all: each grant comes at the first moment at which (1) everybody who called earlier has been granted or
-has left, (2) every window of every rate has room, and (3) nothing was paused or stalled. Not before, which is the bound
-and the order; not after, which is work conservation. The bound is checked once more on its own, without any model.
+has left, (2) every rate has room (in every window, in every interval, in every hour of the calendar), and (3) nothing
+was paused or stalled. Not before, which is the bound and the order; not after, which is work conservation. The bounds
+are checked once more on their own, without any model, and under clocks that wake sleepers late and early.
 """
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import anyio
 import attrs
@@ -17,7 +20,8 @@ from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
 from connector_kit.errors import RateLimitError
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.calendar_rate import CalendarRate
+from connector_kit.limiters.rate import Rate, Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -27,8 +31,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::connector_kit.limiters.rate.Dea
 
 MS = 1_000_000
 SECOND = 1_000 * MS
-ROUNDING = 100
-"""Nanoseconds by which a cancellation's deadline, a float in the event loop, may be off."""
+ROUNDING = 1_000
+"""Nanoseconds by which the time of day, in whole microseconds, and a deadline, a float in the event loop, may be off."""
+START = datetime(2024, 11, 3, 5, 59, 58, tzinfo=UTC)
+"""Two seconds before a full hour; it ends New York's first one o'clock of that night, and Kathmandu's is elsewhere."""
+
+AnyRate: TypeAlias = Rate | CalendarRate
 
 
 @attrs.frozen
@@ -47,6 +55,24 @@ class Hindrance:
     at: int
     length: int
     stall: bool
+
+
+@attrs.frozen
+class Unpunctual:
+    """A clock that lets sleep the given parts of what was asked, in turn: less than 1 is early, more is late."""
+
+    clock: VirtualClock
+    parts: list[float]
+
+    def monotonic_ns(self) -> int:
+        return self.clock.monotonic_ns()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def sleep(self, seconds: float, /) -> None:
+        self.parts.append(part := self.parts.pop(0))
+        await self.clock.sleep(seconds * part)
 
 
 @attrs.define
@@ -116,8 +142,47 @@ class Story:
         return sorted(moments)
 
 
-def room_at(rate: Rate, grants: list[tuple[int, int]], moment: int, cost: int) -> int:
-    """Give the first moment from this one on with room for `cost` after the given grants, by counting."""
+def room_at(rates: list[AnyRate], grants: list[tuple[int, int]], moment: int, cost: int) -> int:
+    """Give the first moment from this one on with room for `cost` after the given grants under every rate."""
+    while (later := max(room_under(rate, grants, moment, cost) for rate in rates)) > moment:
+        moment = later
+    return moment
+
+
+def room_under(rate: AnyRate, grants: list[tuple[int, int]], moment: int, cost: int) -> int:
+    """Give such a moment for one rate, by counting."""
+    if isinstance(rate, CalendarRate):
+        return room_in_calendar(rate, grants, moment, cost)
+    if rate.burst is not None:
+        return room_in_intervals(rate.burst, rate.interval_ns, grants, moment, cost)
+    return room_in_windows(rate, grants, moment, cost)
+
+
+def room_in_calendar(rate: CalendarRate, grants: list[tuple[int, int]], moment: int, cost: int) -> int:
+    start, end = (to_ns(border) for border in rate.window(to_time(moment)))
+    taken = sum(permits for at, permits in grants if start <= at < end)
+    return moment if taken + cost <= rate.limit else end
+
+
+def room_in_intervals(
+    burst: int, interval: int, grants: list[tuple[int, int]], moment: int, cost: int
+) -> int:
+    """Every closed interval that begins at a grant and ends with this one has burst + floor(length / interval)."""
+    for place, (start, _) in enumerate(grants):
+        permits = cost + sum(taken for _, taken in grants[place:])
+        moment = max(moment, start + (permits - burst) * interval)
+    return moment
+
+
+def to_time(moment: int) -> datetime:
+    return START + timedelta(microseconds=moment // 1000)
+
+
+def to_ns(time: datetime) -> int:
+    return (time - START) // timedelta(microseconds=1) * 1000
+
+
+def room_in_windows(rate: Rate, grants: list[tuple[int, int]], moment: int, cost: int) -> int:
     for candidate in sorted(
         {moment, *(taken + rate.per.ns for taken, _ in grants if taken + rate.per.ns > moment)}
     ):
@@ -127,17 +192,30 @@ def room_at(rate: Rate, grants: list[tuple[int, int]], moment: int, cost: int) -
 
 
 backends = st.sampled_from(["asyncio", "trio"])
-rates_of_limiters = st.lists(
-    st.builds(Rate, st.integers(1, 5), st.integers(1, 40).map(lambda tenths: Duration(tenths / 10))),
+lengths = st.integers(1, 40).map(lambda tenths: Duration(tenths / 10))
+rates_of_limiters: st.SearchStrategy[list[AnyRate]] = st.lists(
+    st.one_of(
+        st.builds(Rate, st.integers(1, 5), lengths),
+        st.integers(1, 5).flatmap(
+            lambda limit: st.builds(Rate, st.just(limit), lengths, st.integers(1, limit))
+        ),
+        st.builds(
+            CalendarRate,
+            st.integers(8, 30),
+            st.sampled_from(["hour", "day"]),
+            st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu"]),
+        ),
+    ),
     min_size=1,
     max_size=3,
 )
+sleeps = st.lists(st.floats(0.3, 3), min_size=1, max_size=5)
 
 
 @st.composite
-def stories(draw: st.DrawFn, *, impatient: bool = True) -> tuple[list[Rate], list[Call]]:
+def stories(draw: st.DrawFn, *, impatient: bool = True) -> tuple[list[AnyRate], list[Call]]:
     rates = draw(rates_of_limiters)
-    largest = min(rate.limit for rate in rates)
+    largest = Rates(rates).cost_limit
     patience = st.none() | st.integers(0, 4000) if impatient else st.none()
     calls = st.builds(Call, st.integers(0, 3000), st.integers(1, largest), patience)
     return rates, draw(st.lists(calls, max_size=16))
@@ -148,29 +226,44 @@ hindrances_of_stories = st.lists(
 )
 
 
-def tell(story: tuple[list[Rate], list[Call]], hindrances: list[Hindrance], backend: str) -> Story:
+def tell(
+    story: tuple[list[AnyRate], list[Call]],
+    hindrances: list[Hindrance],
+    backend: str,
+    parts: list[float] | None = None,
+) -> Story:
     rates, calls = story
-    clock = VirtualClock()
-    told = Story(RateLimiter(rates, clock=clock), clock)
+    clock = VirtualClock(START)
+    told = Story(RateLimiter(rates, clock=Unpunctual(clock, parts) if parts else clock), clock)
     clock.run(told.play, calls, hindrances, backend=backend)
     return told
 
 
-@given(stories(), hindrances_of_stories, backends)
-def test_no_window_ever_holds_more_than_its_rate(
-    story: tuple[list[Rate], list[Call]], hindrances: list[Hindrance], backend: str
+@given(stories(), hindrances_of_stories, sleeps, backends)
+def test_no_rate_is_ever_exceeded(
+    story: tuple[list[AnyRate], list[Call]],
+    hindrances: list[Hindrance],
+    parts: list[float],
+    backend: str,
 ) -> None:
-    """A window that starts at a grant holds at least as much as any other that holds it."""
-    grants = tell(story, hindrances, backend).grants()
+    """Counted, without a model. What begins at a grant holds at least as much as anything else that holds it."""
+    grants = tell(story, hindrances, backend, parts).grants()
     for rate in story[0]:
         for start, _ in grants:
-            taken = sum(cost for moment, cost in grants if start <= moment < start + rate.per.ns)
-            assert taken <= rate.limit
+            if isinstance(rate, CalendarRate):
+                first, end = rate.window(to_time(start))
+                assert sum(cost for moment, cost in grants if first <= to_time(moment) < end) <= rate.limit
+            elif rate.burst is None:
+                assert sum(cost for at, cost in grants if start <= at < start + rate.per.ns) <= rate.limit
+            else:
+                for end_at, _ in grants:
+                    taken = sum(cost for moment, cost in grants if start <= moment <= end_at)
+                    assert taken <= rate.burst + max(0, end_at - start) // rate.interval_ns
 
 
 @given(stories(), hindrances_of_stories, backends)
 def test_each_grant_comes_in_turn_and_at_its_first_moment(
-    story: tuple[list[Rate], list[Call]], hindrances: list[Hindrance], backend: str
+    story: tuple[list[AnyRate], list[Call]], hindrances: list[Hindrance], backend: str
 ) -> None:
     """Who gave up took nothing and held nobody up; who did not was granted."""
     rates, calls = story
@@ -180,7 +273,7 @@ def test_each_grant_comes_in_turn_and_at_its_first_moment(
     turn = 0
     for outcome in told.outcomes:
         turn = max(turn, outcome.arrived)
-        first = max(room_at(rate, earlier, turn, outcome.call.cost) for rate in rates)
+        first = room_at(rates, earlier, turn, outcome.call.cost)
         possible = told.unhindered(first)
         if outcome.granted:
             event("granted after a wait" if outcome.left > outcome.arrived else "granted at once")
@@ -198,13 +291,14 @@ def test_each_grant_comes_in_turn_and_at_its_first_moment(
 
 @given(stories(), hindrances_of_stories, backends)
 def test_nothing_is_left_behind(
-    story: tuple[list[Rate], list[Call]], hindrances: list[Hindrance], backend: str
+    story: tuple[list[AnyRate], list[Call]], hindrances: list[Hindrance], backend: str
 ) -> None:
     """Once the longest window and pause are over, everything is free again, whoever was cancelled and when."""
     rates, _ = story
     told = tell(story, hindrances, backend)
-    told.clock.advance(60)
-    for _ in range(min(rate.limit for rate in rates)):
+    told.clock.advance(2 * 86_400)
+    assert told.limiter.idle()
+    for _ in range(Rates(rates).cost_limit):
         assert told.limiter.try_acquire()
     assert not told.limiter.try_acquire()
 
@@ -217,7 +311,7 @@ def test_nothing_is_left_behind(
     backends,
 )
 def test_bounds_of_waiting_refuse_only_who_would_wait_too_long(
-    story: tuple[list[Rate], list[Call]],
+    story: tuple[list[AnyRate], list[Call]],
     max_wait: int,
     max_queue: int | None,
     pause: Hindrance | None,
@@ -227,7 +321,7 @@ def test_bounds_of_waiting_refuse_only_who_would_wait_too_long(
     told to come back later than it would have come, unless somebody ahead is refused, too.
     """
     rates, calls = story
-    clock = VirtualClock()
+    clock = VirtualClock(START)
     told = Story(RateLimiter(rates, max_wait=max_wait / 1000, max_queue=max_queue, clock=clock), clock)
     clock.run(told.play, calls, [] if pause is None else [pause], backend=backend)
     earlier: list[tuple[int, int]] = []
@@ -251,9 +345,7 @@ def test_bounds_of_waiting_refuse_only_who_would_wait_too_long(
                     outcome.refused.retry_after + (outcome.left - outcome.arrived) / SECOND > max_wait / 1000
                 )
             if all(other.granted for other in ahead):
-                first = max(
-                    room_at(rate, earlier, max(turn, outcome.arrived), outcome.call.cost) for rate in rates
-                )
+                first = room_at(rates, earlier, max(turn, outcome.arrived), outcome.call.cost)
                 latest = told.unhindered(first)[-1]
                 assert outcome.left < outcome.left + outcome.refused.retry_after * SECOND <= latest + ROUNDING
         turn = max(turn, outcome.left)
