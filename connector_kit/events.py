@@ -20,6 +20,8 @@ __all__ = [
     "EntityFinished",
     "EntityStarted",
     "Event",
+    "LimiterDegraded",
+    "LimiterRestored",
     "Observer",
     "PageDelivered",
     "PageWritten",
@@ -169,6 +171,20 @@ class EntityFinished:
     error: Exception | None = None
 
 
+@attrs.frozen
+class LimiterDegraded:
+    """What several processes share a limit through is out of reach: this one keeps to a share of it; `reason` says why."""
+
+    reason: str
+
+
+@attrs.frozen
+class LimiterRestored:
+    """What several processes share a limit through is back, after `seconds`."""
+
+    seconds: float
+
+
 Event: TypeAlias = (
     CallFinished
     | PageDelivered
@@ -184,6 +200,8 @@ Event: TypeAlias = (
     | EntityStarted
     | PageWritten
     | EntityFinished
+    | LimiterDegraded
+    | LimiterRestored
 )
 
 

@@ -15,6 +15,8 @@ from connector_kit.events import (
     EntityFinished,
     EntityStarted,
     Event,
+    LimiterDegraded,
+    LimiterRestored,
     PageDelivered,
     PageWritten,
     PermitGranted,
@@ -49,6 +51,8 @@ _LINES: Mapping[type[Event], tuple[int, str]] = {
     EntityStarted: (logging.INFO, "the read in mode {mode} {begins}"),
     PageWritten: (logging.DEBUG, "{records} records were written in {seconds:.3f} s, {rows} so far"),
     EntityFinished: (logging.INFO, "{status} after {rows} rows"),
+    LimiterDegraded: (logging.WARNING, "the shared limit is out of reach, a share holds here: {reason}"),
+    LimiterRestored: (logging.INFO, "the shared limit holds again, after {seconds:.1f} s"),
 }
 """Of every event the level, where nothing failed, and what the line says."""
 

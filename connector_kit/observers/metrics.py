@@ -110,7 +110,7 @@ class Metrics:
             case EntityFinished():
                 self._entities.add(1, about | {"connector_kit.status": event.status})
             case _:
-                pass  # QuotaHeard and EntityStarted measure nothing
+                pass  # the others, QuotaHeard for one, measure nothing
 
     def _refused(self, error: Exception | None, about: Attributes) -> None:
         """Count the attempt that failed last, if it was refused; those before it have been counted as retries."""

@@ -32,6 +32,8 @@ from connector_kit.events import (
     CallFinished,
     EntityFinished,
     EntityStarted,
+    LimiterDegraded,
+    LimiterRestored,
     PageDelivered,
     PageWritten,
     PermitGranted,
@@ -179,6 +181,8 @@ FETCH = (ORDERS, ("operation", "fetch_data"))
         (EntityFinished("orders", "complete", 700), {"entities": {(ORDERS, ("status", "complete")): 1}}),
         (EntityStarted("orders", "upsert", resumed=False), {}),
         (QuotaHeard("orders", Quota(remaining=0)), {}),
+        (LimiterDegraded("Connection refused"), {}),
+        (LimiterRestored(2.5), {}),
     ],
     ids=lambda value: type(value).__name__ if attrs.has(type(value)) else "",
 )
