@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.errors import RateLimitError
+from connector_kit.errors import CircuitOpenError, RateLimitError
 from connector_kit.events import (
     EntityFinished,
     EntityStarted,
@@ -75,8 +75,7 @@ class Progress:
             case PageDelivered(entity=entity):
                 self._change(entity, doing="reading", until_ns=None)
             case RetryScheduled(entity=entity, wait=wait, error=error):
-                limited = isinstance(error, RateLimitError)
-                self._wait(entity, "waiting for the rate limit" if limited else "retrying in", wait, now_ns)
+                self._wait(entity, _waiting_for(error), wait, now_ns)
             case QuotaHeard(entity=entity, quota=quota) if quota.remaining == 0 and quota.reset_after:
                 self._wait(entity, "waiting for the rate limit", quota.reset_after, now_ns)
             case EntityFinished(entity=entity, status=status, rows=rows):
@@ -92,3 +91,13 @@ class Progress:
     def _change(self, entity: str | None, **changes: Any) -> None:
         if entity in self._entities:
             self._entities[entity] = attrs.evolve(self._entities[entity], **changes)
+
+
+def _waiting_for(error: Exception) -> str:
+    match error:
+        case RateLimitError():
+            return "waiting for the rate limit"
+        case CircuitOpenError():
+            return "circuit open, going on in"
+        case _:
+            return "retrying in"

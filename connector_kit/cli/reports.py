@@ -11,22 +11,26 @@ from .tables import Table
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report
 
-__all__ = ["fault_lines", "next_step", "report_table", "summary"]
+__all__ = ["fault_lines", "next_step", "rejection_lines", "report_table", "summary"]
 
-_COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries", "where the time went")
-_NUMBERS = frozenset({"rows", "pages", "retries"})
+_COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries")
+_TIMES = "where the time went"
+_NUMBERS = frozenset({"rows", "pages", "retries", "rejected"})
 _NEGLIGIBLE_SECONDS = 0.005
 
 
 def report_table(report: Report) -> Table:
     """Give one line for each entity: what was done, and where the time went."""
-    return Table(_COLUMNS, [_cells(entity) for entity in report.entities], _NUMBERS)
+    rejected = report.rejected > 0  # few runs look at every record
+    columns = (*_COLUMNS, *(["rejected"] if rejected else []), _TIMES)
+    rows = [_cells(entity, rejected=rejected) for entity in report.entities]
+    return Table(columns, rows, _NUMBERS)
 
 
-def _cells(entity: EntityReport) -> tuple[str, ...]:
+def _cells(entity: EntityReport, *, rejected: bool) -> tuple[str, ...]:
     times = {
         "fetching": entity.fetching,
-        "rate limit": entity.limited,
+        "held back": entity.limited,
         "backing off": entity.backing_off,
         "writing": entity.writing,
     }
@@ -39,6 +43,7 @@ def _cells(entity: EntityReport) -> tuple[str, ...]:
         f"{entity.rows:,}",
         f"{entity.pages:,}",
         f"{entity.retries:,}",
+        *([f"{entity.rejected:,}"] if rejected else []),
         spent or "less than 0.01s",
     )
 
@@ -51,6 +56,16 @@ def fault_lines(report: Report) -> list[str]:
         for entity in report.entities
         if entity.faults
     ]
+
+
+def rejection_lines(report: Report) -> list[str]:
+    """Give a line for each of the first records of an entity that did not fit, and one for the others."""
+    lines = []
+    for entity in report.entities:
+        lines += [f"does not fit {entity.entity}: {reason}" for reason in entity.rejections]
+        if (others := entity.rejected - len(entity.rejections)) > 0 and entity.rejections:
+            lines.append(f"does not fit {entity.entity}: {others:,} more")
+    return lines
 
 
 def summary(report: Report) -> str:

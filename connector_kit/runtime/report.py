@@ -21,9 +21,12 @@ class EntityReport:
     """What a run did with one entity.
 
     `rows` and `pages` are what this run has written. `resumed` says that it went on where an earlier one stopped.
-    `faults` counts the failed attempts by error class. The times are in seconds: `fetching` the other side was busy, `limited`
-    the limiter held requests back, `backing_off` retries waited, `writing` the destination was busy. Fetching and
-    writing overlap, so that they may add up to more than the run took.
+    `faults` counts the failed attempts by error class. `rejected` counts the records that did not fit their entity, where
+    somebody looked (`Validating`), and `rejections` says of the first three what was wrong, a line each.
+
+    The times are in seconds: `fetching` the other side was busy, `limited` a limiter or a bulkhead held requests back,
+    `backing_off` retries waited, `writing` the destination was busy. Fetching and writing overlap, so that they may add
+    up to more than the run took.
     """
 
     entity: str
@@ -34,6 +37,8 @@ class EntityReport:
     pages: int = 0
     retries: int = 0
     faults: Mapping[str, int] = attrs.field(factory=dict)
+    rejected: int = 0
+    rejections: tuple[str, ...] = ()
     fetching: float = 0.0
     limited: float = 0.0
     backing_off: float = 0.0
@@ -63,6 +68,11 @@ class Report:
         return sum(entity.retries for entity in self.entities)
 
     @property
+    def rejected(self) -> int:
+        """The records that did not fit their entity, of all entities."""
+        return sum(entity.rejected for entity in self.entities)
+
+    @property
     def failed(self) -> tuple[EntityReport, ...]:
         """The entities that failed."""
         return tuple(entity for entity in self.entities if entity.status == "failed")
@@ -80,6 +90,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "rows": self.rows,
             "retries": self.retries,
+            "rejected": self.rejected,
             "stopped": self.stopped,
             "complete": self.complete,
             "entities": [_entity_dict(entity) for entity in self.entities],
@@ -90,6 +101,7 @@ def _entity_dict(report: EntityReport) -> dict[str, Any]:
     values = attrs.asdict(report, recurse=False)
     for name in ("fetching", "limited", "backing_off", "writing"):
         values[name] = round(values[name], 3)
+    values["rejections"] = list(report.rejections)
     values["watermark"] = report.watermark and report.watermark.isoformat()
     values["error"] = report.error and {
         "class": type(report.error).__name__,

@@ -12,11 +12,16 @@ from connector_kit.events import (
     PageDelivered,
     PageWritten,
     PermitGranted,
+    RecordsRejected,
     RetryScheduled,
+    SlotGranted,
     StreamFinished,
 )
 
-__all__ = ["Sums", "Tally"]
+__all__ = ["MAX_REJECTIONS", "Sums", "Tally"]
+
+MAX_REJECTIONS = 3
+"""How many of an entity's rejected records are told of; the others are counted."""
 
 
 @attrs.define
@@ -27,6 +32,8 @@ class Sums:
     pages: int = 0
     retries: int = 0
     faults: Counter[str] = attrs.field(factory=Counter)
+    rejected: int = 0
+    rejections: tuple[str, ...] = ()
     asking: float = 0.0
     limited: float = 0.0
     backing_off: float = 0.0
@@ -56,13 +63,17 @@ class Tally:
                 PageDelivered(entity=entity, seconds=seconds) | StreamFinished(entity=entity, seconds=seconds)
             ):
                 self.of(entity).asking += seconds
-            case PermitGranted(entity=entity, waited=waited):
+            case PermitGranted(entity=entity, waited=waited) | SlotGranted(entity=entity, waited=waited):
                 self.of(entity).limited += waited
             case RetryScheduled(entity=entity, wait=wait, error=error):
                 sums = self.of(entity)
                 sums.retries += 1
                 sums.backing_off += wait
                 sums.faults[type(error).__name__] += 1
+            case RecordsRejected(entity=entity, count=count, reasons=reasons):
+                sums = self.of(entity)
+                sums.rejected += count
+                sums.rejections = (*sums.rejections, *reasons)[:MAX_REJECTIONS]
             case PageWritten(entity=entity, rows=rows, seconds=seconds):
                 sums = self.of(entity)
                 sums.rows = rows

@@ -155,6 +155,8 @@ class Transfer:
             pages=sums.pages,
             retries=sums.retries,
             faults=dict(sums.faults),
+            rejected=sums.rejected,
+            rejections=sums.rejections,
             fetching=sums.fetching,
             limited=sums.limited,
             backing_off=sums.backing_off,

@@ -21,6 +21,8 @@ GOOD = EntityReport(
     pages=4,
     retries=2,
     faults={"TimedOutError": 2},
+    rejected=7,
+    rejections=("record 0: id: is missing",),
     fetching=1.23456,
     watermark=NOON,
 )
@@ -31,7 +33,8 @@ REPORT = Report("shop", NOON, 12.34567, (GOOD, BAD))
 
 
 def test_adds_up_its_entities() -> None:
-    assert (REPORT.rows, REPORT.retries, REPORT.failed, REPORT.complete) == (13, 3, (BAD,), False)
+    assert (REPORT.rows, REPORT.retries, REPORT.rejected) == (13, 3, 7)
+    assert (REPORT.failed, REPORT.complete) == ((BAD,), False)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,7 @@ def test_as_json() -> None:
         "seconds": 12.346,
         "rows": 13,
         "retries": 3,
+        "rejected": 7,
         "stopped": False,
         "complete": False,
     }
@@ -65,6 +69,8 @@ def test_as_json() -> None:
         "pages": 4,
         "retries": 2,
         "faults": {"TimedOutError": 2},
+        "rejected": 7,
+        "rejections": ["record 0: id: is missing"],
         "fetching": 1.235,
         "limited": 0.0,
         "backing_off": 0.0,

@@ -17,7 +17,7 @@ from connector_kit.cli.diagnostics import Diagnostics, diagnosed
 from connector_kit.cli.failures import told
 from connector_kit.cli.journal import journal
 from connector_kit.cli.output import note, say, say_json
-from connector_kit.cli.reports import fault_lines, next_step, report_table, summary
+from connector_kit.cli.reports import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.session import connector_argument
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import show
@@ -162,7 +162,7 @@ def _tell(report: Report, destination: str, diagnostics: Diagnostics, *, as_json
     else:
         if report.entities:
             show(report_table(report))
-        say("\n".join([*fault_lines(report), summary(report)]))
+        say("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
     for entity in report.failed:
         if entity.error is not None:
             note(told(entity.error, with_traceback=diagnostics.traceback))

@@ -1,0 +1,72 @@
+"""What a run adds up of the events it hears: per entity, and passed on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from connector_kit.errors import ServiceUnavailableError, TimedOutError
+from connector_kit.events import (
+    AnswerReused,
+    Event,
+    PageDelivered,
+    PageWritten,
+    PermitGranted,
+    RecordsRejected,
+    RetryScheduled,
+    SlotGranted,
+    StreamFinished,
+)
+from connector_kit.observers.memory import MemoryObserver
+from connector_kit.runtime.tally import Sums, Tally
+
+HEARD: list[Event] = [
+    PageDelivered("orders", 100, 2.0),
+    PermitGranted("fetch_data", "orders", 0.25),
+    SlotGranted("fetch_data", "orders", 0.5),
+    RetryScheduled("fetch_data", "orders", 1, 0.125, TimedOutError("late")),
+    RetryScheduled("fetch_data", "orders", 2, 0.25, ServiceUnavailableError("busy")),
+    PageWritten("orders", 90, 90, 0.5),
+    PageWritten("orders", 10, 100, 0.25),
+    StreamFinished("orders", 1.0),
+]
+
+
+def test_sums_are_kept_for_each_entity() -> None:
+    """A wait for a slot is as little the other side's as one for a permit."""
+    tally = Tally()
+    for event in HEARD:
+        tally.observe(event)
+    orders = tally.of("orders")
+    assert orders == Sums(
+        rows=100,
+        pages=2,
+        retries=2,
+        faults=Counter({"TimedOutError": 1, "ServiceUnavailableError": 1}),
+        asking=3.0,
+        limited=0.75,
+        backing_off=0.375,
+        writing=0.75,
+    )
+    assert orders.fetching == pytest.approx(3.0 - 0.75 - 0.375)
+    assert tally.of("customers") == Sums()
+
+
+def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> None:
+    tally = Tally()
+    tally.observe(RecordsRejected("orders", 2, "drop", ("record 0: a", "record 4: b")))
+    tally.observe(RecordsRejected("orders", 40, "drop", ("record 1: c", "record 2: d", "record 3: e")))
+    tally.observe(RecordsRejected("events", 1, "drop", ()))
+    assert tally.of("orders").rejected == 42
+    assert tally.of("orders").rejections == ("record 0: a", "record 4: b", "record 1: c")
+    assert (tally.of("events").rejected, tally.of("events").rejections) == (1, ())
+
+
+def test_everything_is_passed_on() -> None:
+    memory = MemoryObserver()
+    tally = Tally(memory)
+    events = [*HEARD, AnswerReused("discover_schema", None, 5.0)]
+    for event in events:
+        tally.observe(event)
+    assert list(memory.events) == events
