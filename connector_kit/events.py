@@ -20,6 +20,7 @@ __all__ = [
     "EntityFinished",
     "EntityStarted",
     "Event",
+    "HedgeStarted",
     "LimiterDegraded",
     "LimiterRestored",
     "Observer",
@@ -130,6 +131,16 @@ class AnswerReused:
 
 
 @attrs.frozen
+class HedgeStarted:
+    """A call without an answer after `seconds` is made once more; this is extra call number `number`."""
+
+    operation: str
+    entity: str | None
+    number: int
+    seconds: float
+
+
+@attrs.frozen
 class RecordsRejected:
     """Records of a page or a sample do not fit their entity: `count` of them; `reasons` has the first few, a line each.
 
@@ -196,6 +207,7 @@ Event: TypeAlias = (
     | BreakerMoved
     | SlotGranted
     | AnswerReused
+    | HedgeStarted
     | RecordsRejected
     | EntityStarted
     | PageWritten
