@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from .config.connector import ConnectorConfig, EntityOptions
     from .config.load import load_config
     from .config.secret import Secret
+    from .config.source import Environment
     from .config.url import Url
     from .durations import Duration
     from .events import Observer
+    from .limiters.adaptive_limiter import AdaptiveLimiter
+    from .limiters.calendar_rate import CalendarRate
+    from .limiters.keyed_limiter import KeyedLimiter
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
     from .observers.logging import LoggingObserver
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from .policies.resilience import Resilience
     from .policies.retry import Retry
     from .policies.timeouts import Timeouts
-    from .policies.validation import Validation
+    from .policies.validation import Rejected, Validation
     from .protocols import (
         Connector,
         Destination,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
     from .records.checkpoint import Checkpoint
+    from .records.inference import infer_fields
     from .records.page import Cursor, Page, Quota, Record
     from .runtime.report import EntityReport, Report
     from .runtime.session import connected, stream
@@ -52,22 +57,28 @@ if TYPE_CHECKING:
     from .wrappers.faulty import Faulty
     from .wrappers.layers import layers, unwrap
     from .wrappers.observed import Observed
-    from .wrappers.paged import Paged
+    from .wrappers.paged import Paged, RecordConnector
     from .wrappers.protect import protect
+    from .wrappers.quarantine import QuarantineFile
     from .wrappers.rate_limited import RateLimited
+    from .wrappers.recording import Recording
+    from .wrappers.replaying import Replaying
     from .wrappers.retrying import Retrying
     from .wrappers.slots import Slots
+    from .wrappers.threaded import Threaded
     from .wrappers.time_limited import TimeLimited
     from .wrappers.translating import Rule, Translating
     from .wrappers.validating import Validating
 
 __all__ = [
+    "AdaptiveLimiter",
     "AnyioClock",
     "Breaker",
     "BudgetLedger",
     "Bulkhead",
     "Bulkheaded",
     "Cached",
+    "CalendarRate",
     "Catalog",
     "Checkpoint",
     "Circuit",
@@ -81,9 +92,11 @@ __all__ = [
     "Entity",
     "EntityOptions",
     "EntityReport",
+    "Environment",
     "Faulty",
     "Field",
     "FullConnector",
+    "KeyedLimiter",
     "Limiter",
     "ListOf",
     "LoggingObserver",
@@ -93,12 +106,17 @@ __all__ = [
     "OpenTelemetryObserver",
     "Page",
     "Paged",
+    "QuarantineFile",
     "Quota",
     "Rate",
     "RateLimited",
     "RateLimiter",
     "Rates",
     "Record",
+    "RecordConnector",
+    "Recording",
+    "Rejected",
+    "Replaying",
     "Report",
     "Resilience",
     "Retry",
@@ -114,6 +132,7 @@ __all__ = [
     "SupportsSample",
     "SupportsValidation",
     "SyncConnector",
+    "Threaded",
     "TimeLimited",
     "Timeouts",
     "Translating",
@@ -121,6 +140,7 @@ __all__ = [
     "Validating",
     "Validation",
     "connected",
+    "infer_fields",
     "layers",
     "load_config",
     "partitions",
@@ -138,9 +158,13 @@ _MODULES = {
     "config.connector": ["ConnectorConfig", "EntityOptions"],
     "config.load": ["load_config"],
     "config.secret": ["Secret"],
+    "config.source": ["Environment"],
     "config.url": ["Url"],
     "durations": ["Duration"],
     "events": ["Observer"],
+    "limiters.adaptive_limiter": ["AdaptiveLimiter"],
+    "limiters.calendar_rate": ["CalendarRate"],
+    "limiters.keyed_limiter": ["KeyedLimiter"],
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
     "observers.logging": ["LoggingObserver"],
@@ -153,7 +177,7 @@ _MODULES = {
     "policies.resilience": ["Resilience"],
     "policies.retry": ["Retry"],
     "policies.timeouts": ["Timeouts"],
-    "policies.validation": ["Validation"],
+    "policies.validation": ["Rejected", "Validation"],
     "protocols": [
         "Connector",
         "Destination",
@@ -166,6 +190,7 @@ _MODULES = {
     ],
     "records.catalog": ["Catalog", "Entity", "Field", "ListOf", "Scalar", "Struct"],
     "records.checkpoint": ["Checkpoint"],
+    "records.inference": ["infer_fields"],
     "records.page": ["Cursor", "Page", "Quota", "Record"],
     "runtime.report": ["EntityReport", "Report"],
     "runtime.session": ["connected", "stream"],
@@ -176,11 +201,15 @@ _MODULES = {
     "wrappers.faulty": ["Faulty"],
     "wrappers.layers": ["layers", "unwrap"],
     "wrappers.observed": ["Observed"],
-    "wrappers.paged": ["Paged"],
+    "wrappers.paged": ["Paged", "RecordConnector"],
     "wrappers.protect": ["protect"],
+    "wrappers.quarantine": ["QuarantineFile"],
     "wrappers.rate_limited": ["RateLimited"],
+    "wrappers.recording": ["Recording"],
+    "wrappers.replaying": ["Replaying"],
     "wrappers.retrying": ["Retrying"],
     "wrappers.slots": ["Slots"],
+    "wrappers.threaded": ["Threaded"],
     "wrappers.time_limited": ["TimeLimited"],
     "wrappers.translating": ["Rule", "Translating"],
     "wrappers.validating": ["Validating"],
