@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from connector_kit.durations import Duration
-from connector_kit.errors import ConnectorError, RateLimitError
+from connector_kit.errors import CircuitOpenError, ConnectorError, RateLimitError
 from connector_kit.events import (
+    AnswerReused,
+    BreakerMoved,
     CallFinished,
     EntityFinished,
     EntityStarted,
     Event,
+    HedgeStarted,
+    LimiterDegraded,
+    LimiterRestored,
     PageDelivered,
     PageWritten,
     PermitGranted,
     QuotaHeard,
+    RecordsRejected,
     RetryScheduled,
+    SlotGranted,
     StreamFinished,
     TimeLimitPassed,
 )
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["brief", "detailed", "json_object", "length"]
 
 _NOTEWORTHY_SECONDS = 1.0
+_BECOMES = {"fail": "the read fails", "drop": "left out", "quarantine": "put aside"}
+_QUIET = (AnswerReused, CallFinished, HedgeStarted, PageDelivered, PageWritten, QuotaHeard, StreamFinished)
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -41,45 +50,82 @@ def length(seconds: float) -> str:
 
 def brief(event: Event) -> str | None:
     """Give a line for what a person should hear of without asking, None for everything else."""
-    match event:
-        case EntityStarted(entity=entity, mode=mode, resumed=resumed):
-            return f"{entity}: {'going on where the last run stopped' if resumed else 'started'}, mode {mode}"
-        case EntityFinished(entity=entity, status=status, rows=rows):
-            return f"{entity}: {status}, {rows:,} rows"
-        case RetryScheduled(operation=operation, entity=entity, attempt=attempt, wait=wait, error=error):
-            until = (
-                "held back by the rate limit, going on" if isinstance(error, RateLimitError) else "retrying"
-            )
-            return f"{entity or operation}: attempt {attempt} failed, {until} in {length(wait)}: {_reason(error)}"
-        case PermitGranted(operation=operation, entity=entity, waited=waited) if (
-            waited >= _NOTEWORTHY_SECONDS
-        ):
-            return f"{entity or operation}: waited {length(waited)} for the rate limit"
-        case TimeLimitPassed(operation=operation, entity=entity, limit=limit):
-            return f"{entity or operation}: no answer within {length(limit)}"
-        case _:
-            return None
+    if isinstance(event, _QUIET):
+        return None
+    if isinstance(event, PermitGranted | SlotGranted) and event.waited < _NOTEWORTHY_SECONDS:
+        return None
+    return detailed(event)
 
 
 def detailed(event: Event) -> str:
     """Give a line for any event."""
+    return _progress(event) or _wait(event) or _trouble(event) or type(event).__name__
+
+
+def _progress(event: Event) -> str | None:
+    """Say how far things are."""
+    line: str | None = None
     match event:
+        case EntityStarted(entity=entity, mode=mode, resumed=resumed):
+            line = f"{entity}: {'going on where the last run stopped' if resumed else 'started'}, mode {mode}"
+        case EntityFinished(entity=entity, status=status, rows=rows):
+            line = f"{entity}: {status}, {rows:,} rows"
         case CallFinished(operation=operation, entity=entity, seconds=seconds, error=error):
-            what = operation if entity is None else f"{entity}: {operation}"
-            line = f"{what} {_outcome(error)} after {length(seconds)}"
+            line = f"{_about(operation, entity)} {_outcome(error)} after {length(seconds)}"
+        case AnswerReused(operation=operation, entity=entity, age=age):
+            line = f"{_about(operation, entity)} answered from memory, {length(age)} old"
         case PageDelivered(entity=entity, records=records, seconds=seconds):
             line = f"{entity}: a page of {records:,} records after {length(seconds)}"
         case StreamFinished(entity=entity, error=error):
             line = f"{entity}: the read {_outcome(error)}"
         case PageWritten(entity=entity, rows=rows, seconds=seconds):
             line = f"{entity}: {rows:,} rows written, the last page in {length(seconds)}"
+        case _:
+            pass
+    return line
+
+
+def _wait(event: Event) -> str | None:
+    """Say what is or was waited for, and what is known of the reason."""
+    line: str | None = None
+    match event:
         case PermitGranted(operation=operation, entity=entity, waited=waited):
             line = f"{entity or operation}: waited {length(waited)} for the rate limit"
+        case SlotGranted(operation=operation, entity=entity, waited=waited):
+            line = f"{entity or operation}: waited {length(waited)} for a free slot"
+        case RetryScheduled(operation=operation, entity=entity, wait=wait, error=CircuitOpenError()):
+            line = f"{entity or operation}: circuit open, going on in {length(wait)}"
+        case RetryScheduled(operation=operation, entity=entity, attempt=attempt, wait=wait, error=error):
+            limited = isinstance(error, RateLimitError)
+            until = "held back by the rate limit, going on" if limited else "retrying"
+            line = f"{entity or operation}: attempt {attempt} failed, {until} in {length(wait)}: {_reason(error)}"
+        case HedgeStarted(operation=operation, entity=entity, seconds=seconds):
+            line = f"{_about(operation, entity)} asked once more, no answer after {length(seconds)}"
         case QuotaHeard(entity=entity, quota=quota):
             told = [f"{name} {value:g}" for name, value in attrs.asdict(quota).items() if value is not None]
             line = f"{entity or 'all'}: quota {', '.join(told) or 'unknown'}"
         case _:
-            line = brief(event) or ""
+            pass
+    return line
+
+
+def _trouble(event: Event) -> str | None:
+    """Say what is wrong."""
+    line: str | None = None
+    match event:
+        case TimeLimitPassed(operation=operation, entity=entity, limit=limit):
+            line = f"{entity or operation}: no answer within {length(limit)}"
+        case BreakerMoved(before=before, after=after, reason=reason):
+            line = f"circuit breaker: from {before} to {after}: {reason}"
+        case RecordsRejected(entity=entity, count=count, action=action, reasons=reasons):
+            which = f"{count:,} {'record does' if count == 1 else 'records do'} not fit"
+            line = ": ".join([f"{entity}: {which}, {_BECOMES.get(action, action)}", *reasons[:1]])
+        case LimiterDegraded(reason=reason):
+            line = f"the shared limiter is out of reach, this process keeps to a share of the limit: {reason}"
+        case LimiterRestored(seconds=seconds):
+            line = f"the shared limiter is back after {length(seconds)}"
+        case _:
+            pass
     return line
 
 
@@ -94,6 +140,10 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, Exception):
         return {"class": type(value).__name__, "message": _reason(value)}
     return attrs.asdict(value) if attrs.has(type(value)) else value
+
+
+def _about(operation: str, entity: str | None) -> str:
+    return operation if entity is None else f"{entity}: {operation}"
 
 
 def _outcome(error: Exception | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from typing import get_args
 
 import attrs
 import pytest
@@ -16,19 +17,32 @@ from connector_kit.cli.events import brief, detailed, json_object, length
 from connector_kit.cli.failures import told
 from connector_kit.cli.journal import TextJournal
 from connector_kit.cli.progress import Progress
-from connector_kit.cli.reports import fault_lines, next_step, report_table, summary
+from connector_kit.cli.reports import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.tables import Table, plain
-from connector_kit.errors import ConfigError, Problem, RateLimitError, ServiceUnavailableError
+from connector_kit.errors import (
+    CircuitOpenError,
+    ConfigError,
+    Problem,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 from connector_kit.events import (
+    AnswerReused,
+    BreakerMoved,
     CallFinished,
     EntityFinished,
     EntityStarted,
     Event,
+    HedgeStarted,
+    LimiterDegraded,
+    LimiterRestored,
     PageDelivered,
     PageWritten,
     PermitGranted,
     QuotaHeard,
+    RecordsRejected,
     RetryScheduled,
+    SlotGranted,
     StreamFinished,
     TimeLimitPassed,
 )
@@ -66,6 +80,38 @@ EVENTS: list[tuple[Event, str | None, str]] = [
         "connect: attempt 1 failed, held back by the rate limit, going on in 12s: too many",
         "connect: attempt 1 failed, held back by the rate limit, going on in 12s: too many",
     ),
+    (
+        RetryScheduled("fetch_data", "orders", 0, 30.0, CircuitOpenError("the circuit is open", 30.0)),
+        "orders: circuit open, going on in 30s",
+        "orders: circuit open, going on in 30s",
+    ),
+    (
+        BreakerMoved("closed", "open", "5 of 8 calls failed"),
+        "circuit breaker: from closed to open: 5 of 8 calls failed",
+        "circuit breaker: from closed to open: 5 of 8 calls failed",
+    ),
+    (SlotGranted("fetch_data", "orders", 0.5), None, "orders: waited 0.50s for a free slot"),
+    (SlotGranted("connect", None, 2.0), "connect: waited 2s for a free slot", "connect: waited 2s for a free slot"),
+    (AnswerReused("discover_schema", None, 5.0), None, "discover_schema answered from memory, 5s old"),
+    (AnswerReused("get_sample_data", "orders", 5.0), None, "orders: get_sample_data answered from memory, 5s old"),
+    (
+        RecordsRejected("orders", 1, "fail", ("record 0: price: is missing",)),
+        "orders: 1 record does not fit, the read fails: record 0: price: is missing",
+        "orders: 1 record does not fit, the read fails: record 0: price: is missing",
+    ),
+    (RecordsRejected("orders", 1200, "drop", ()), "orders: 1,200 records do not fit, left out", "orders: 1,200 records do not fit, left out"),
+    (
+        RecordsRejected("orders", 2, "quarantine", ("record 0: a", "record 7: b")),
+        "orders: 2 records do not fit, put aside: record 0: a",
+        "orders: 2 records do not fit, put aside: record 0: a",
+    ),
+    (HedgeStarted("discover_schema", None, 1, 0.5), None, "discover_schema asked once more, no answer after 0.50s"),
+    (
+        LimiterDegraded("connection refused"),
+        "the shared limiter is out of reach, this process keeps to a share of the limit: connection refused",
+        "the shared limiter is out of reach, this process keeps to a share of the limit: connection refused",
+    ),
+    (LimiterRestored(65.0), "the shared limiter is back after 1m5s", "the shared limiter is back after 1m5s"),
     (TimeLimitPassed("fetch_data", "orders", 60.0), "orders: no answer within 1m", "orders: no answer within 1m"),
 ]  # fmt: skip
 
@@ -76,11 +122,15 @@ def test_an_event_as_a_line(event: Event, short: str | None, long: str) -> None:
     assert detailed(event) == long
 
 
+def test_every_event_there_is_has_a_line() -> None:
+    assert {type(event) for event, _, long in EVENTS if long} == set(get_args(Event))
+
+
 @pytest.mark.parametrize("event", [event for event, _, _ in EVENTS])
 def test_an_event_as_json_has_its_attributes_and_no_secret(event: Event) -> None:
     value = json.loads(json.dumps(json_object(event, NOW)))
     assert value["time"] == "2024-05-01T00:00:00.000+00:00"
-    assert set(value) == {"time", "event", *attrs.asdict(event)}
+    assert set(value) == {"time", "event", *attrs.asdict(event, recurse=False)}
     assert value["event"].replace("_", "") == type(event).__name__.lower()
     assert "secret" not in str(value)
 
@@ -137,6 +187,8 @@ def test_progress_tells_what_each_entity_is_doing() -> None:
         == "waiting for the rate limit 12s"
     )
     assert after(PageWritten("orders", 10, 20, 0.1), 12.0) == "reading"
+    opened = RetryScheduled("fetch_data", "orders", 0, 8.0, CircuitOpenError("x", 8.0))
+    assert after(opened) == "circuit open, going on in 8s"
     assert (
         after(QuotaHeard("orders", Quota(remaining=0, reset_after=30.0)), 1.0)
         == "waiting for the rate limit 29s"
@@ -202,13 +254,29 @@ def test_a_report_is_a_line_for_each_entity() -> None:
         "1,234",
         "13",
         "3",
-        "fetching 1.2s, rate limit 12s, writing 0.01s",
+        "fetching 1.2s, held back 12s, writing 0.01s",
     )
     assert events == ("events", "append", "stopped, resumed", "0", "0", "0", "less than 0.01s")
 
 
 def test_faults_are_told_by_kind_for_each_entity_that_met_any() -> None:
     assert fault_lines(report()) == ["faults met by orders: ServiceUnavailableError 1, TimedOutError 2"]
+
+
+def test_records_that_did_not_fit_are_a_column_and_a_few_lines() -> None:
+    """In a run in which there were any: most look at no record."""
+    orders, events = report().entities
+    reasons = ("record 1 (id=2): price: 'free' does not fit; expected number", "record 2: id: is missing")
+    picky = report(entities=(attrs.evolve(orders, rejected=1005, rejections=reasons), events))
+    table = report_table(picky)
+    assert (table.columns[-2], *(row[-2] for row in table.rows)) == ("rejected", "1,005", "0")
+    assert rejection_lines(picky) == [
+        "does not fit orders: record 1 (id=2): price: 'free' does not fit; expected number",
+        "does not fit orders: record 2: id: is missing",
+        "does not fit orders: 1,003 more",
+    ]
+    assert "rejected" not in report_table(report()).columns
+    assert rejection_lines(report()) == []
 
 
 def test_the_summary_says_whether_to_run_it_again() -> None:
