@@ -22,6 +22,7 @@ from connector_kit.protocols import (
 from connector_kit.records.page import Page, Quota
 
 from .layers import layers
+from .prefetching import Prefetching
 from .retrying import Retrying
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class RateLimited(Generic[C]):
             raise ConfigError(
                 "RateLimited is outside Retrying, so that retries would go past the limit; put it inside: "
                 "Retrying(RateLimited(connector, limiter), retry), or say allow_outside_retry=True"
+            )
+        if any(isinstance(layer, Prefetching) for layer in layers(self.inner)):
+            raise ConfigError(
+                "there is a Prefetching inside this RateLimited, so that requests would be made ahead of their permits; "
+                "put it outside: Prefetching(RateLimited(connector, limiter), tasks)"
             )
 
     async def connect(self) -> None:

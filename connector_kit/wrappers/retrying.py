@@ -25,6 +25,7 @@ from connector_kit.policies.retry import Again, GiveUp, Retry, passing, was_made
 from connector_kit.protocols import Connector, SupportsSample
 
 from .layers import layers
+from .prefetching import Prefetching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -67,6 +68,11 @@ class Retrying(Generic[C]):
             raise ConfigError(
                 "there is a Retrying inside this Retrying, so that attempts would multiply; leave one out, or say "
                 "allow_nested=True"
+            )
+        if any(isinstance(layer, Prefetching) for layer in layers(self.inner)):
+            raise ConfigError(
+                "there is a Prefetching inside this Retrying, so that every fault would throw away what was fetched ahead; "
+                "put it outside: Prefetching(Retrying(connector, retry), tasks)"
             )
 
     async def connect(self) -> None:
