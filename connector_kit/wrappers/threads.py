@@ -68,10 +68,9 @@ class Threads:
 
         After `patience` it is left to itself: the thread does it as soon as it can.
         """
-        with anyio.move_on_after(self._patience, shield=True):
+        with anyio.move_on_after(self._patience, shield=True) as scope:
             await self._in_thread(self._placed(call))
-            return True
-        return False
+        return not scope.cancelled_caught
 
     async def end(self, last: Callable[[], None]) -> bool:
         """Run the last call once no thread is busy, and end the thread that all calls shared; a next call begins anew.
@@ -79,12 +78,13 @@ class Threads:
         Even when cancelled; each step has `patience` seconds. Gives whether the last call has ended.
         """
         turn = object()
+        ended = False
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(self._patience):  # calls that came before have their turn before
                 await self._turns.acquire_on_behalf_of(turn)
             await self._wait_for(self._busy)
             try:
-                return await self.finish(last)
+                ended = await self.finish(last)
             finally:
                 own, self._own = self._own, None
                 if own is not None:
@@ -92,6 +92,7 @@ class Threads:
                         await self._in_thread(own.shutdown)
                 with suppress(RuntimeError):  # its turn has not come
                     self._turns.release_on_behalf_of(turn)
+        return ended
 
     def _refuse_where_all_are_stuck(self) -> None:
         self._busy = {job for job in self._busy if not job.done()}
