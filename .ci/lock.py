@@ -55,7 +55,13 @@ def main() -> None:
     ]
     tools = resolve([line for line in asked if not line.startswith(own)])
     data = resolve(groups["demo"], "--no-deps")
-    lines = "".join(f"{line}\n" for line in sorted(tools | data, key=lambda line: line.split("==")))
+    only_for = {
+        re.split(r"[\[<>=!~; ]", line)[0]: line.partition(";")[2].strip() for line in asked if ";" in line
+    }
+    lines = "".join(
+        f"{name}=={version}" + (f"; {only_for[name]}\n" if name in only_for else "\n")
+        for name, version in sorted(pinned.split("==") for pinned in tools | data)
+    )
     (ROOT / "requirements.txt").write_text(HEAD + lines)
     print(f"requirements.txt: {lines.count(chr(10))} packages")
 
