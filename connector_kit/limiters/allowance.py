@@ -49,9 +49,11 @@ class Allowance:
         """Whether an answer bounds anything at this moment."""
         return self._reset is not None and now < self._reset
 
-    def not_before(self, now: int, cost: int) -> int:
-        """Give the moment up to which there is no permit at all for this cost."""
-        return self._reset if self._reset is not None and now < self._reset and self._left < cost else now
+    def ready_at(self, now: int, cost: int, due: int, owed: int) -> int:
+        """Give the moment for the next permits, where the last grant was due at `due` and took `owed` permits."""
+        if self._reset is None or now >= self._reset:
+            return now
+        return self._reset if self._left < cost else min(due + owed * self._interval_ns, self._reset)
 
     def interval_ns(self, now: int) -> int:
         """Give the time from one permit to the next; 0 where there is no bound."""

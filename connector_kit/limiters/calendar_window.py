@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CalendarWindow"]
 
-_KEPT = 2
+_KEPT = 3
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -25,8 +25,8 @@ class CalendarWindow:
     """At most `rate.limit` permits in every window of the calendar, as `wall` tells the time. A `Book` (see `books`).
 
     `counts` has the permits taken, by the start of the window. `save` stores them wherever they are to survive; it is
-    called before the permits count as granted, and where it raises, they are not. The counts of the two windows used
-    last are kept, so that a clock put back across midnight goes on with the count of the day before.
+    called before the permits count as granted, and where it raises, they are not. The counts of the last three windows
+    are kept, so that a clock put back across midnight goes on with the count of the day before.
     """
 
     __slots__ = ("_counts", "_end", "_rate", "_save", "_start", "_wall", "cost_limit")
@@ -79,9 +79,9 @@ class CalendarWindow:
         """Take `cost` permits, which must be free: `ready_at(now, cost) == now`. They count where that looked."""
         del now
         before = dict(self._counts)
-        self._counts[self._start] = self._counts.pop(self._start, 0) + cost  # the last one used comes last
+        self._counts[self._start] = self._counts.get(self._start, 0) + cost
         while len(self._counts) > _KEPT:
-            del self._counts[next(iter(self._counts))]
+            del self._counts[min(start for start in self._counts if start != self._start)]
         try:
             self._save()
         except BaseException:

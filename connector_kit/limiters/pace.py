@@ -61,9 +61,8 @@ class Pace:
 
     def ready_at(self, now: int, cost: int, /) -> int:
         """Give the moment at which the next permits are due, by what is known now."""
-        return max(
-            self._due + self._owed * self._interval_ns(now), self._allowance.not_before(now, cost), now
-        )
+        spread = self._allowance.ready_at(now, cost, self._due, self._owed)
+        return max(now, self._due + self._owed * self._throttled_ns(now), spread)
 
     def commit(self, now: int, cost: int, /) -> None:
         """Take permits."""
@@ -113,5 +112,7 @@ class Pace:
         return pause
 
     def _interval_ns(self, now: int) -> int:
-        throttled = math.ceil(_SECOND / self.throttle.rate(now))
-        return max(throttled, self._allowance.interval_ns(now))
+        return max(self._throttled_ns(now), self._allowance.interval_ns(now))
+
+    def _throttled_ns(self, now: int) -> int:
+        return math.ceil(_SECOND / self.throttle.rate(now))
