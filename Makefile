@@ -11,10 +11,10 @@ LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports;
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check lint types floors format bench lock clean
+.PHONY: help setup demo test quick check lint types floors format bench bench-limits lock clean
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY)  ## make .venv with the package and all development tools in it
 
@@ -52,6 +52,14 @@ format: $(READY)  ## rewrite the code in the project's format
 
 bench: $(READY)  ## run the benchmarks, print their table and put it into the README
 	@$(PY) benchmarks/run.py --readme
+
+bench-limits: .venv-peers/.ready  ## compare limiters and retries with those of other libraries, in a .venv-peers of its own
+	@PYTHONPATH=. .venv-peers/bin/python benchmarks/peers_limits.py
+
+.venv-peers/.ready: benchmarks/requirements-peers.txt requirements.txt
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
+	@touch .venv-peers/.ready
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lowest supported Python
 	@$(PY) .ci/lock.py

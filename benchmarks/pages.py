@@ -9,9 +9,11 @@ import anyio
 import attrs
 
 from connector_kit.durations import Duration
+from connector_kit.policies.breaker import Breaker
 from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.timeouts import Timeouts
+from connector_kit.policies.validation import Validation
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page
 from connector_kit.wrappers.bulkheaded import Bulkheaded
@@ -33,9 +35,20 @@ if TYPE_CHECKING:
     from connector_kit.events import Event
     from connector_kit.protocols import Connector
 
-__all__ = ["BARE", "contestants"]
+__all__ = ["BARE", "FULL", "FULL_TIMED", "Ready", "contestants"]
 
 BARE = "page: bare connector"
+FULL = "page: protect, all eight layers"
+FULL_TIMED = "page: protect, all eight, two time limits"
+EIGHT = Resilience(
+    cache=Duration(60),
+    deadline=None,
+    breaker=Breaker(),
+    bulkhead=Bulkhead(4),
+    attempt=None,
+    validation=Validation(),
+)
+"""With a limiter and an observer: Observed, Cached, Retrying, CircuitBreaking, Bulkheaded, RateLimited, Validating, Translating."""
 PAGES = tuple(Page(records=(), cursor=number) for number in range(20_000))
 
 
@@ -44,17 +57,19 @@ class Ready:
     """A connector whose pages are made beforehand: what is measured is what is around it."""
 
     async def connect(self) -> None:
-        pass
+        """Nothing to do."""
 
     async def disconnect(self) -> None:
-        pass
+        """Nothing to do."""
 
     async def discover_schema(self) -> Catalog:
+        """Give one entity."""
         return Catalog([Entity("pages")])
 
     async def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
+        """Give all pages."""
         del entity, since, cursor
         for page in PAGES:
             yield page
@@ -107,4 +122,13 @@ def contestants() -> dict[str, Measure]:
             protect(bare, untimed, limiter=Unlimited(), observer=Silent())
         ),
         "page: protect, its defaults": reading(protect(bare, limiter=Unlimited(), observer=Silent())),
+        FULL: reading(protect(bare, EIGHT, limiter=Unlimited(), observer=Silent())),
+        FULL_TIMED: reading(
+            protect(
+                bare,
+                attrs.evolve(EIGHT, attempt=minute, deadline=minute),
+                limiter=Unlimited(),
+                observer=Silent(),
+            )
+        ),
     }

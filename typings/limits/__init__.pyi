@@ -1,0 +1,6 @@
+# What the benchmarks use of limits, which is not installed beside the package.
+
+class RateLimitItem: ...
+
+class RateLimitItemPerSecond(RateLimitItem):
+    def __init__(self, amount: int, multiples: int | None = None, namespace: str = "LIMITER") -> None: ...

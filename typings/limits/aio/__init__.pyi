@@ -1,0 +1,2 @@
+from . import storage as storage
+from . import strategies as strategies
