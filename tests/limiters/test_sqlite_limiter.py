@@ -1,0 +1,305 @@
+"""A limiter shared through an SQLite file. Several instances on one file stand for several processes here."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector_kit.errors import ConfigError, ConnectorError, RateLimitError, TimedOutError
+from connector_kit.limiters.rate import DeadRateWarning
+from connector_kit.limiters.shared_terms import SharedTerms, Window
+from connector_kit.limiters.sqlite_limiter import SQLiteLimiter
+from connector_kit.limiters.sqlite_log import SQLiteLog
+from connector_kit.limiters.sqlite_window import TABLES, SQLiteWindow
+from connector_kit.limiters.terms import Terms
+from connector_kit.limiters.windows import SlidingLog
+from connector_kit.records.page import Quota
+from connector_kit.testing.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECOND = 1_000_000_000
+
+
+class Dial:
+    """A clock that is set by hand and, as after a start of the machine, may go back."""
+
+    def __init__(self) -> None:
+        self.ns = 1_000 * SECOND
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "limits.sqlite"
+
+
+@pytest.fixture
+def dial() -> Dial:
+    return Dial()
+
+
+def terms(rates: str, name: str = "shop") -> SharedTerms:
+    return SharedTerms.of(name, Terms.of(rates, max_wait=None, max_queue=None, state=None))
+
+
+@pytest.fixture
+def log(path: Path, dial: Dial) -> Iterator[SQLiteLog]:
+    with closing(SQLiteLog(path, terms("3/10s"), dial)) as opened:
+        yield opened
+
+
+def test_all_who_share_a_file_and_a_name_take_from_one_limit(log: SQLiteLog, path: Path, dial: Dial) -> None:
+    with closing(SQLiteLog(path, terms("3/10s"), dial)) as other:
+        assert log.take(2) == 0
+        assert other.take(1) == 0
+        dial.ns += SECOND
+        assert other.take(1) == log.take(1) == 9 * SECOND
+        dial.ns += 9 * SECOND
+        assert other.take(3) == 0
+
+
+def test_another_name_has_a_limit_of_its_own(log: SQLiteLog, path: Path, dial: Dial) -> None:
+    with closing(SQLiteLog(path, terms("1/min", name="bank"), dial)) as other:
+        assert log.take(3) == other.take(1) == 0
+
+
+def test_several_rates_hold_at_once_and_all_or_none_give(path: Path, dial: Dial) -> None:
+    with closing(SQLiteLog(path, terms("2/s, 3/min"), dial)) as log:
+        assert log.take(2) == 0
+        assert log.take(1) == SECOND
+        dial.ns += SECOND
+        assert log.take(2) == 59 * SECOND
+        assert log.take(1) == 0
+
+
+def test_a_clock_that_begins_anew_forgets_nothing_too_early(log: SQLiteLog, dial: Dial) -> None:
+    """The machine was started again: what was granted before counts as granted now, at the latest."""
+    assert log.take(3) == 0
+    dial.ns = 2 * SECOND
+    assert log.take(1) == 10 * SECOND
+    dial.ns = 11 * SECOND
+    assert log.take(1) == SECOND
+    dial.ns = 12 * SECOND
+    assert log.take(3) == 0
+
+
+def test_a_pause_lasts_no_longer_where_the_clock_begins_anew(log: SQLiteLog, dial: Dial) -> None:
+    log.take(1)
+    log.pause(30 * SECOND)
+    dial.ns = 5 * SECOND
+    assert log.take(1) == 30 * SECOND
+    dial.ns = 35 * SECOND
+    assert log.take(1) == 0
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one(log: SQLiteLog, dial: Dial) -> None:
+    log.pause(30 * SECOND)
+    log.pause(SECOND)
+    assert log.take(1) == 30 * SECOND
+
+
+def test_other_rates_are_refused_until_nothing_counts_any_more(
+    log: SQLiteLog, path: Path, dial: Dial
+) -> None:
+    log.take(1)
+    with closing(SQLiteLog(path, terms("5/s"), dial)) as other:
+        with pytest.raises(
+            ConfigError, match=r"'shop' in .* is in use with 3/10s; expected the same rates .* not 5/s"
+        ):
+            other.take(1)
+        dial.ns += 10 * SECOND
+        assert other.take(5) == 0
+        with pytest.raises(ConfigError, match="is in use with 5/s"):
+            log.take(1)
+
+
+def test_the_file_does_not_grow_with_what_is_over(path: Path, dial: Dial) -> None:
+    with closing(SQLiteLog(path, terms("20/s, 100000/day"), dial)) as log:
+        for _ in range(2_000):
+            assert log.take(1) == 0
+            dial.ns += SECOND // 20
+    with closing(sqlite3.connect(path)) as connection:
+        rows = dict(connection.execute("SELECT window, count(*) FROM grants GROUP BY window").fetchall())
+    # A grant within a thousandth of the day shares the entry of the day's first one in it: two hours would be 84.
+    assert rows == {SECOND: 20, 86_400 * SECOND: 2}
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 50),
+    st.integers(0, 10),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=40),
+)
+def test_a_window_in_a_file_is_the_sliding_log(
+    limit: int, ns: int, grain: int, calls: list[tuple[int, int]]
+) -> None:
+    """They agree on every moment and on every permit, with and without a grain."""
+    memory = SlidingLog(limit, ns, grain)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute("INSERT INTO windows VALUES ('x', ?, 0)", (ns,))
+        window = SQLiteWindow(connection, "x", Window(limit, ns, grain))
+        now = 1_000
+        for gap, cost in calls:
+            now += gap
+            taken = min(cost, limit)
+            ready = memory.ready_at(now, taken)
+            assert window.ready_at(now, taken) == ready
+            if ready == now:
+                memory.commit(now, taken)
+                window.commit(now, taken)
+
+
+@pytest.mark.parametrize("content", [b"x" * 4096, b"not a database"])
+def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(
+        ConfigError, match=r"limits\.sqlite: file is not a database; expected a database that a limiter"
+    ):
+        SQLiteLimiter(path, "1/s")
+
+
+def test_a_database_of_something_else_is_refused_and_left_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE orders (id)")
+    before = path.read_bytes()
+    with pytest.raises(
+        ConfigError, match="is a database of something else; expected one that a limiter has made"
+    ):
+        SQLiteLimiter(path, "1/s")
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"unable to open database file; expected .*; correct the path"):
+        SQLiteLimiter(tmp_path / "none" / "limits.sqlite", "1/s")
+
+
+@pytest.mark.parametrize(
+    ("rates", "name", "message"),
+    [
+        ("10/s burst 2", "x", r"10/s burst 2 cannot be shared by processes; expected hard windows"),
+        ("10/day@UTC", "x", r"10/day@UTC cannot be shared by processes; expected hard windows"),
+        ("10", "x", "cannot make a limiter of '10'"),
+        ("10/s", "", "cannot share a limiter by the name ''; expected up to 200 characters"),
+        ("10/s", "a b", "by the name 'a b'"),
+    ],
+)
+def test_rates_and_names_that_cannot_be_shared_are_refused(
+    path: Path, rates: str, name: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SQLiteLimiter(path, rates, name=name)
+    assert not path.exists()
+
+
+def test_a_dead_rate_is_told_where_the_limiter_is_made(path: Path) -> None:
+    with pytest.warns(DeadRateWarning, match="100/s never holds anything up") as caught:
+        SQLiteLimiter(path, "100/s, 10/min")
+    assert caught[0].filename == __file__
+
+
+def test_a_file_that_somebody_holds_is_an_error_after_a_while(log: SQLiteLog, path: Path, dial: Dial) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TimedOutError, match=r"was in use by others for 0\.05 s; expected a millisecond"):
+            SQLiteLog(path, terms("3/10s"), dial, patience=0.05)
+
+
+def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteLog, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE grants")
+    with pytest.raises(
+        ConnectorError, match=r"cannot count permits in .*no such table: grants; expected to write them"
+    ):
+        log.take(1)
+
+
+FORKS = """
+import os, sys
+from connector_kit.limiters.sqlite_log import SQLiteLog
+from connector_kit.limiters.shared_terms import SharedTerms
+from connector_kit.limiters.terms import Terms
+
+terms = SharedTerms.of("shop", Terms.of("3/min", max_wait=None, max_queue=None, state=None))
+log = SQLiteLog(sys.argv[1], terms, lambda: 0)
+waits = [log.take(1)]
+child = os.fork()
+if child == 0:
+    os._exit(log.take(1))
+os.waitpid(child, 0)
+print(waits + [log.take(1), log.take(1)])
+"""
+
+
+def test_a_forked_process_opens_the_file_for_itself(path: Path) -> None:
+    forking = subprocess.run([sys.executable, "-c", FORKS, path], check=True, capture_output=True, text=True)
+    assert forking.stdout == f"[0, 0, {60 * SECOND}]\n"
+
+
+def test_is_shown_with_its_place(path: Path) -> None:
+    assert repr(SQLiteLimiter(path, "1/s")) == f"SQLiteLimiter('{path}', '1/s', name='default')"
+
+
+def test_waits_for_what_another_one_has_taken(path: Path, anyio_backend: str) -> None:
+    clock = VirtualClock()
+    one, other = (SQLiteLimiter(path, "2/min", clock=clock) for _ in range(2))
+
+    async def main() -> None:
+        assert await one.acquire(2) == 0.0
+        assert not await other.try_acquire()
+        assert 60.0 <= await other.acquire() < 60.01
+
+    clock.run(main, backend=anyio_backend)
+    one.close()
+    other.close()
+    one.close()
+
+
+@pytest.mark.anyio
+async def test_threads_at_work_do_not_hold_up_a_permit(path: Path) -> None:
+    """They may be waiting for this very permit."""
+    limiter = SQLiteLimiter(path, "100/s")
+    everybody = anyio.to_thread.current_default_thread_limiter()
+    released = threading.Event()
+
+    async def work() -> None:
+        await anyio.to_thread.run_sync(released.wait)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(int(everybody.total_tokens)):
+            tasks.start_soon(work)
+        await anyio.wait_all_tasks_blocked()
+        assert await limiter.acquire() == 0.0
+        released.set()
+    limiter.close()
+
+
+@pytest.mark.anyio
+async def test_a_pause_is_shared(path: Path) -> None:
+    one, other = (SQLiteLimiter(path, "10/s", max_wait=1) for _ in range(2))
+    one.hear(Quota(remaining=0, reset_after=60.0))
+    with pytest.raises(RateLimitError) as here:
+        await one.acquire()
+    one.close()
+    with pytest.raises(RateLimitError) as there:
+        await other.acquire()
+    assert not await other.try_acquire()
+    assert all(59 < (error.value.retry_after or 0) <= 60 for error in (here, there))
+    other.close()
