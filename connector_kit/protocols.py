@@ -6,7 +6,7 @@ optional ones are in `connector_kit.capabilities`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -116,7 +116,7 @@ class SyncConnector(Protocol):
 class Limiter(Protocol):
     """Grants permits under one or more rates. Shared by those who share a quota."""
 
-    async def acquire(self, cost: int = 1) -> float:
+    def acquire(self, cost: int = 1) -> Awaitable[float]:
         """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
 
         Raises `ConfigError` for a cost that could never be granted. Cancelled, it takes nothing.
