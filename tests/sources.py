@@ -63,6 +63,10 @@ class Shop:
 
     async def discover_schema(self) -> Catalog:
         await checkpoint()
+        return self.catalog()
+
+    def catalog(self) -> Catalog:
+        """Say what there is; for those that do it without `async`, too."""
         return Catalog([self._entity(name, table) for name, table in self.tables.items()])
 
     def _entity(self, name: str, table: Table) -> Entity:
