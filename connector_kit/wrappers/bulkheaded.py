@@ -19,7 +19,7 @@ from connector_kit.events import SlotGranted, emit
 from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
-from .layers import layers
+from .layers import asks_for, layers
 from .retrying import Retrying
 from .slots import Slots
 
@@ -88,7 +88,7 @@ class Bulkheaded(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, in a slot; page by page where it comes from a read."""
-        if not self._asks_for(SupportsSample):
+        if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
         return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
@@ -100,15 +100,11 @@ class Bulkheaded(Generic[C]):
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Give the partitions, in a slot where the inner connector has to be asked."""
-        if not self._asks_for(SupportsPartitions):
+        if not asks_for(self.inner, SupportsPartitions):
             return await partitions(self.inner, entity, since=since, target=target)
         return await self._call(
             "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
         )
-
-    def _asks_for(self, capability: type[object]) -> bool:
-        """Whether the connector itself has the method: wrappers have them all, and make up for what it lacks."""
-        return all(isinstance(layer, capability) for layer in layers(self.inner))
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         waited = await self.slots.acquire()

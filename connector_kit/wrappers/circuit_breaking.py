@@ -21,7 +21,7 @@ from connector_kit.events import BreakerMoved, emit
 from connector_kit.policies.breaker import Breaker, Circuit, Outcome, Refusal, judge
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
-from .layers import layers
+from .layers import asks_for, layers
 from .retrying import Retrying
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class CircuitBreaking(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, unless the circuit is open; page by page where it comes from a read."""
-        if not self._asks_for(SupportsSample):
+        if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
         return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
@@ -97,15 +97,11 @@ class CircuitBreaking(Generic[C]):
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Give the partitions, unless the inner connector has to be asked and the circuit is open."""
-        if not self._asks_for(SupportsPartitions):
+        if not asks_for(self.inner, SupportsPartitions):
             return await partitions(self.inner, entity, since=since, target=target)
         return await self._call(
             "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
         )
-
-    def _asks_for(self, capability: type[object]) -> bool:
-        """Whether the connector itself has the method: wrappers have them all, and make up for what it lacks."""
-        return all(isinstance(layer, capability) for layer in layers(self.inner))
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         ticket = self.admit(operation, entity)

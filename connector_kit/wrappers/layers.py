@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import Connector
 
-__all__ = ["innermost", "layers", "unwrap"]
+__all__ = ["asks_for", "innermost", "layers", "unwrap"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,14 @@ def layers(connector: Connector, /) -> tuple[Connector, ...]:
 def innermost(connector: Connector, /) -> Connector:
     """Give the connector that everything is around."""
     return layers(connector)[-1]
+
+
+def asks_for(connector: Connector, capability: type[object], /) -> bool:
+    """Tell whether an optional method is the connector's own, and not made up for by a wrapper, which has them all.
+
+    A wrapper with a limit builds a sample that is not from its own `fetch_data`, so that every page passes the limit.
+    """
+    return all(isinstance(layer, capability) for layer in layers(connector))
 
 
 def unwrap(connector: Connector, cls: type[T], /) -> T:

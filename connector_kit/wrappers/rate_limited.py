@@ -21,7 +21,7 @@ from connector_kit.protocols import (
 )
 from connector_kit.records.page import Page, Quota
 
-from .layers import layers
+from .layers import asks_for, layers
 from .prefetching import Prefetching
 from .retrying import Retrying
 
@@ -108,7 +108,7 @@ class RateLimited(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, after a permit; after one for each page where the sample comes from a read."""
-        if not self._asks_for(SupportsSample):
+        if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
         return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
@@ -120,15 +120,11 @@ class RateLimited(Generic[C]):
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Give the partitions, after a permit where the inner connector is asked for them."""
-        if not self._asks_for(SupportsPartitions):
+        if not asks_for(self.inner, SupportsPartitions):
             return await partitions(self.inner, entity, since=since, target=target)
         return await self._call(
             "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
         )
-
-    def _asks_for(self, capability: type[object]) -> bool:
-        """Whether the connector itself has the method: wrappers have them all, and make up for what it lacks."""
-        return all(isinstance(layer, capability) for layer in layers(self.inner))
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         permits = self._permits_of(operation, entity)

@@ -23,7 +23,7 @@ from connector_kit.policies.validation import Announced, Rejected, Validation
 from connector_kit.protocols import Connector, SupportsSample
 from connector_kit.records.catalog import Catalog
 
-from .layers import layers
+from .layers import asks_for
 from .quarantine import QuarantineFile
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Validating(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample; records that do not fit are dealt with as in a read."""
-        if not all(isinstance(layer, SupportsSample) for layer in layers(self.inner)):
+        if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
         announced = await self.announced(entity)
         records = await sample(self.inner, entity, limit)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sources
+from doubles import Able
 
 from connector_kit.errors import ConfigError
 from connector_kit.policies.timeouts import Timeouts
-from connector_kit.wrappers.layers import innermost, layers, unwrap
+from connector_kit.protocols import SupportsSample
+from connector_kit.wrappers.layers import asks_for, innermost, layers, unwrap
 from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.time_limited import TimeLimited
 from connector_kit.wrappers.translating import Translating
@@ -44,3 +46,11 @@ def test_a_connectors_own_inner_thing_is_no_layer() -> None:
     own = Own()
     assert layers(Translating(own))[1:] == (own,)
     assert innermost(own) is own
+
+
+def test_an_optional_method_is_asked_for_where_the_connector_itself_has_it() -> None:
+    """Wrappers have all methods, and say nothing of the connector inside."""
+    for stack in (Able(), Translating(Able()), Translating(Translating(Able()))):
+        assert asks_for(stack, SupportsSample)
+    for lacking in (SHOP, Translating(SHOP), STACK):
+        assert not asks_for(lacking, SupportsSample)
