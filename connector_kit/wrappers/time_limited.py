@@ -9,7 +9,6 @@ import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.durations import Duration
 from connector_kit.errors import TimedOutError
 from connector_kit.events import TimeLimitPassed, emit
 from connector_kit.policies.timeouts import Timeouts
@@ -116,25 +115,29 @@ class _TimedPages:
     async def __anext__(self) -> Page:
         if self._ended:
             raise StopAsyncIteration
-        limit, what = self._limit()
+        limit = self._limit()
         with anyio.move_on_after(limit):
             return await self._pages.__anext__()
         self._ended = True
         await close_broken_stream(self._pages)
-        raise _timed_out("fetch_data", self._entity, limit, what)
+        raise _timed_out("fetch_data", self._entity, limit, self._what_took_longer(limit))
 
-    def _limit(self) -> tuple[float, str]:
-        """Give the seconds until the earlier end, and the words for it."""
+    def _limit(self) -> float:
+        """Give the seconds until the earlier end."""
         page, total = self._timeouts.page, self._timeouts.total
         if total is None:
-            return page or 0.0, f"the wait for a page took longer than {page}"
+            return page or 0.0
         now_ns = self._clock.monotonic_ns()
         if self._ends_ns is None:
             self._ends_ns = now_ns + total.ns
         left = max(0.0, (self._ends_ns - now_ns) / 1e9)
-        if page is not None and page < left:
-            return page, f"the wait for a page took longer than {page}"
-        return left, f"the read took longer than {Duration(total)}"
+        return left if page is None else min(page, left)
+
+    def _what_took_longer(self, limit: float) -> str:
+        page = self._timeouts.page
+        if limit == page:
+            return f"the wait for a page took longer than {page}"
+        return f"the read took longer than {self._timeouts.total}"
 
     async def aclose(self) -> None:
         self._ended = True
