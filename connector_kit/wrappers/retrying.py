@@ -113,12 +113,13 @@ class Retrying(Generic[C]):
         )
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
-        attempts = _Attempts(self, operation, entity)
+        attempts: _Attempts | None = None  # made for the first failure: most calls have none
         self.count_call()
         while True:
             try:
                 return await call()
             except Exception as fault:  # noqa: BLE001 - the policy tells which are retried; the others are raised again
+                attempts = attempts or _Attempts(self, operation, entity)
                 await attempts.failed(fault)
 
     def count_call(self) -> None:
