@@ -91,10 +91,12 @@ class Observed(Generic[C]):
 class _ObservedPages:
     """The inner stream, with an observer in the context of every call."""
 
-    __slots__ = ("_entity", "_pages", "_wrapper")
+    __slots__ = ("_entity", "_now", "_observe", "_observer", "_pages")
 
     def __init__(self, wrapper: Observed[C], pages: AsyncIterator[Page], entity: str) -> None:
-        self._wrapper = wrapper
+        self._observer = wrapper.observer
+        self._observe = wrapper.observer.observe
+        self._now = wrapper.clock.monotonic_ns
         self._pages = pages
         self._entity = entity
 
@@ -102,21 +104,17 @@ class _ObservedPages:
         return self
 
     async def __anext__(self) -> Page:
-        observer, clock = self._wrapper.observer, self._wrapper.clock
-        started = clock.monotonic_ns()
+        started = self._now()
         try:
-            with observing(observer):
+            with observing(self._observer):
                 page = await self._pages.__anext__()
         except Exception as raised:
-            seconds = (clock.monotonic_ns() - started) / 1e9
             error = None if isinstance(raised, StopAsyncIteration) else raised
-            observer.observe(StreamFinished(self._entity, seconds, error))
+            self._observe(StreamFinished(self._entity, (self._now() - started) / 1e9, error))
             raise
-        observer.observe(
-            PageDelivered(self._entity, len(page.records), (clock.monotonic_ns() - started) / 1e9)
-        )
+        self._observe(PageDelivered(self._entity, len(page.records), (self._now() - started) / 1e9))
         return page
 
     async def aclose(self) -> None:
-        with observing(self._wrapper.observer):
+        with observing(self._observer):
             await close_stream(self._pages)
