@@ -1,4 +1,5 @@
 from limits import RateLimitItem
+
 from .storage import MemoryStorage
 
 class MovingWindowRateLimiter:
