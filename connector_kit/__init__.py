@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .limiters.keyed_limiter import KeyedLimiter
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
+    from .limiters.sqlite_limiter import SQLiteLimiter
     from .observers.logging import LoggingObserver
     from .observers.memory import MemoryObserver
     from .observers.opentelemetry import OpenTelemetryObserver
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .policies.breaker import Breaker, Circuit
     from .policies.budget import BudgetLedger, RetryBudget
     from .policies.bulkhead import Bulkhead
+    from .policies.hedge import Hedge
     from .policies.resilience import Resilience
     from .policies.retry import Retry
     from .policies.timeouts import Timeouts
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from .records.checkpoint import Checkpoint
     from .records.inference import infer_fields
     from .records.page import Cursor, Page, Quota, Record
+    from .runtime.blocking import blocking
+    from .runtime.prefetching import prefetching
     from .runtime.report import EntityReport, Report
     from .runtime.session import connected, stream
     from .runtime.sync import sync
@@ -55,9 +59,11 @@ if TYPE_CHECKING:
     from .wrappers.cached import Cached
     from .wrappers.circuit_breaking import CircuitBreaking
     from .wrappers.faulty import Faulty
+    from .wrappers.hedged import Hedged
     from .wrappers.layers import layers, unwrap
     from .wrappers.observed import Observed
     from .wrappers.paged import Paged, RecordConnector
+    from .wrappers.prefetching import Prefetching
     from .wrappers.protect import protect
     from .wrappers.quarantine import QuarantineFile
     from .wrappers.rate_limited import RateLimited
@@ -96,6 +102,8 @@ __all__ = [
     "Faulty",
     "Field",
     "FullConnector",
+    "Hedge",
+    "Hedged",
     "KeyedLimiter",
     "Limiter",
     "ListOf",
@@ -106,6 +114,7 @@ __all__ = [
     "OpenTelemetryObserver",
     "Page",
     "Paged",
+    "Prefetching",
     "QuarantineFile",
     "Quota",
     "Rate",
@@ -123,6 +132,7 @@ __all__ = [
     "RetryBudget",
     "Retrying",
     "Rule",
+    "SQLiteLimiter",
     "Scalar",
     "Secret",
     "Slots",
@@ -139,11 +149,13 @@ __all__ = [
     "Url",
     "Validating",
     "Validation",
+    "blocking",
     "connected",
     "infer_fields",
     "layers",
     "load_config",
     "partitions",
+    "prefetching",
     "protect",
     "sample",
     "stream",
@@ -167,6 +179,7 @@ _MODULES = {
     "limiters.keyed_limiter": ["KeyedLimiter"],
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
+    "limiters.sqlite_limiter": ["SQLiteLimiter"],
     "observers.logging": ["LoggingObserver"],
     "observers.memory": ["MemoryObserver"],
     "observers.opentelemetry": ["OpenTelemetryObserver"],
@@ -174,6 +187,7 @@ _MODULES = {
     "policies.breaker": ["Breaker", "Circuit"],
     "policies.budget": ["BudgetLedger", "RetryBudget"],
     "policies.bulkhead": ["Bulkhead"],
+    "policies.hedge": ["Hedge"],
     "policies.resilience": ["Resilience"],
     "policies.retry": ["Retry"],
     "policies.timeouts": ["Timeouts"],
@@ -192,6 +206,8 @@ _MODULES = {
     "records.checkpoint": ["Checkpoint"],
     "records.inference": ["infer_fields"],
     "records.page": ["Cursor", "Page", "Quota", "Record"],
+    "runtime.blocking": ["blocking"],
+    "runtime.prefetching": ["prefetching"],
     "runtime.report": ["EntityReport", "Report"],
     "runtime.session": ["connected", "stream"],
     "runtime.sync": ["sync"],
@@ -199,9 +215,11 @@ _MODULES = {
     "wrappers.cached": ["Cached"],
     "wrappers.circuit_breaking": ["CircuitBreaking"],
     "wrappers.faulty": ["Faulty"],
+    "wrappers.hedged": ["Hedged"],
     "wrappers.layers": ["layers", "unwrap"],
     "wrappers.observed": ["Observed"],
     "wrappers.paged": ["Paged", "RecordConnector"],
+    "wrappers.prefetching": ["Prefetching"],
     "wrappers.protect": ["protect"],
     "wrappers.quarantine": ["QuarantineFile"],
     "wrappers.rate_limited": ["RateLimited"],

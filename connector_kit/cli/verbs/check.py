@@ -94,7 +94,8 @@ async def _check(
 
     async def discover() -> str:
         catalog = await stack[0].discover_schema()
-        return f"{len(catalog)} entities: {', '.join(catalog.names)}"
+        count = f"{len(catalog)} {'entity' if len(catalog) == 1 else 'entities'}"
+        return f"{count}: {', '.join(catalog.names)}"
 
     await attempt("settings", configure)
     try:
