@@ -15,6 +15,7 @@ from connector_kit.events import (
     EntityFinished,
     EntityStarted,
     Event,
+    HedgeStarted,
     LimiterDegraded,
     LimiterRestored,
     PageDelivered,
@@ -51,6 +52,7 @@ _LINES: Mapping[type[Event], tuple[int, str]] = {
     EntityStarted: (logging.INFO, "the read in mode {mode} {begins}"),
     PageWritten: (logging.DEBUG, "{records} records were written in {seconds:.3f} s, {rows} so far"),
     EntityFinished: (logging.INFO, "{status} after {rows} rows"),
+    HedgeStarted: (logging.INFO, "no answer after {seconds:.3f} s, asked once more"),
     LimiterDegraded: (logging.WARNING, "the shared limit is out of reach, a share holds here: {reason}"),
     LimiterRestored: (logging.INFO, "the shared limit holds again, after {seconds:.1f} s"),
 }

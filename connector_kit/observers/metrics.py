@@ -11,6 +11,7 @@ from connector_kit.events import (
     CallFinished,
     EntityFinished,
     Event,
+    HedgeStarted,
     PageDelivered,
     PageWritten,
     PermitGranted,
@@ -54,6 +55,7 @@ class Metrics:
         self._refusals = counter(
             "connector_kit.refusals", "{refusal}", "Attempts refused for a quota or the like"
         )
+        self._hedges = counter("connector_kit.hedges", "{call}", "Calls made once more for a slow answer")
         self._limits = counter("connector_kit.time_limits", "{limit}", "Time limits that passed")
         self._moves = counter("connector_kit.breaker.moves", "{move}", "Moves of circuit breakers")
         self._rejected = counter("connector_kit.records.rejected", "{record}", "Records that do not fit")
@@ -102,6 +104,8 @@ class Metrics:
                 self._moves.add(1, about)
             case RecordsRejected():
                 self._rejected.add(event.count, about | {"connector_kit.action": event.action})
+            case HedgeStarted():
+                self._hedges.add(1, about)
             case AnswerReused():
                 self._reused.add(1, about)
             case PageWritten():

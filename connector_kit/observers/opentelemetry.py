@@ -34,6 +34,7 @@ class OpenTelemetryObserver:
     | `connector_kit.records` | `{record}` | records in them | |
     | `connector_kit.retries` | `{retry}` | attempts that are followed by another one | `error.type` of the attempt |
     | `connector_kit.refusals` | `{refusal}` | attempts refused for a quota, a bulkhead or an open circuit | `error.type` |
+    | `connector_kit.hedges` | `{call}` | calls made once more for a slow answer | |
     | `connector_kit.time_limits` | `{limit}` | time limits that passed | |
     | `connector_kit.breaker.moves` | `{move}` | moves of circuit breakers | `connector_kit.breaker.before` and `connector_kit.breaker.after` |
     | `connector_kit.records.rejected` | `{record}` | records that do not fit | `connector_kit.action` |
@@ -49,10 +50,10 @@ class OpenTelemetryObserver:
     | `connector_kit.write.duration` | a run's writing of a page |
 
     Spans are named `operation entity` (`fetch_data orders`, `write orders`), one for each call, each page or end of a
-    stream, and each write; `connector_kit.records` is the size of a page. Retries, waits and passed time limits are
-    events of the span of their call. There is no span of a whole read, which may take days. Spans are children of the
-    span that is current where the connector is used. They are made when the call has ended, because an observer only
-    listens: spans of an instrumented client are their siblings.
+    stream, and each write; `connector_kit.records` is the size of a page. Retries, waits, hedges and passed time limits
+    are events of the span of their call. There is no span of a whole read, which may take days. Spans are children of
+    the span that is current where the connector is used. They are made when the call has ended, because an observer
+    only listens: spans of an instrumented client are their siblings.
 
     Of an error there is the class, and the message if it is a `ConnectorError`; no cursor and no traceback. It never
     raises. Use processors and readers that export in the background, such as the SDK's `BatchSpanProcessor`.

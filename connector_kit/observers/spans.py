@@ -10,6 +10,7 @@ import attrs
 from connector_kit.events import (
     CallFinished,
     Event,
+    HedgeStarted,
     PageDelivered,
     PageWritten,
     PermitGranted,
@@ -58,18 +59,10 @@ class Spans:
     def trace(self, event: Event) -> None:
         """Note what happens during a call, and make a span of a call that has ended."""
         match event:
-            case RetryScheduled():
-                about = about_event(event)
-                about |= {"connector_kit.attempt": event.attempt, "connector_kit.wait": event.wait}
-                if said := detail(event.error):
-                    about["error.message"] = said
-                self._note("retry", about)
-            case PermitGranted():
-                self._note("permit", about_event(event) | {"connector_kit.wait": event.waited})
-            case SlotGranted():
-                self._note("slot", about_event(event) | {"connector_kit.wait": event.waited})
-            case TimeLimitPassed():
-                self._note("time limit", about_event(event) | {"connector_kit.limit": event.limit})
+            case RetryScheduled() | PermitGranted() | SlotGranted() | HedgeStarted() | TimeLimitPassed():
+                name, more = _happened(event)
+                note = _Note(self, self._clock.monotonic_ns(), name, about_event(event) | more)
+                _notes.set((*_notes.get(), note)[-MAX_NOTES:])
             case CallFinished():
                 self._span(event.operation, event.entity, event.seconds, about_event(event), event.error)
             case PageDelivered():
@@ -82,10 +75,6 @@ class Spans:
                 self._span("write", event.entity, event.seconds, about)
             case _:
                 pass
-
-    def _note(self, name: str, attributes: Attributes) -> None:
-        note = _Note(self, self._clock.monotonic_ns(), name, attributes)
-        _notes.set((*_notes.get(), note)[-MAX_NOTES:])
 
     def _span(
         self,
@@ -115,3 +104,22 @@ class Spans:
 
                 span.set_status(Status(StatusCode.ERROR, detail(error)))
         span.end(ended_ns)
+
+
+def _happened(
+    event: RetryScheduled | PermitGranted | SlotGranted | HedgeStarted | TimeLimitPassed,
+) -> tuple[str, Attributes]:
+    """Give the name of what happened during a call, and what is to be known of it."""
+    match event:
+        case RetryScheduled():
+            said = detail(event.error)
+            more: Attributes = {"error.message": said} if said else {}
+            return "retry", more | {"connector_kit.attempt": event.attempt, "connector_kit.wait": event.wait}
+        case PermitGranted():
+            return "permit", {"connector_kit.wait": event.waited}
+        case SlotGranted():
+            return "slot", {"connector_kit.wait": event.waited}
+        case HedgeStarted():
+            return "hedge", {"connector_kit.number": event.number}
+        case TimeLimitPassed():
+            return "time limit", {"connector_kit.limit": event.limit}

@@ -32,6 +32,7 @@ from connector_kit.events import (
     CallFinished,
     EntityFinished,
     EntityStarted,
+    HedgeStarted,
     LimiterDegraded,
     LimiterRestored,
     PageDelivered,
@@ -164,6 +165,7 @@ FETCH = (ORDERS, ("operation", "fetch_data"))
             {"wait.duration": {(*FETCH, ("wait.for", "permit")): 0.1}},
         ),
         (SlotGranted("fetch_data", "orders", 0.1), {"wait.duration": {(*FETCH, ("wait.for", "slot")): 0.1}}),
+        (HedgeStarted("fetch_data", "orders", 1, 0.5), {"hedges": {FETCH: 1}}),
         (TimeLimitPassed("fetch_data", "orders", 60.0), {"time_limits": {FETCH: 1}}),
         (
             BreakerMoved("closed", "open", "5 of 8 calls failed"),
@@ -274,15 +276,16 @@ class TestSpans:
         assert "error.message" not in (span.events[0].attributes or {})
         assert "s3cr3t" not in span.to_json()
 
-    def test_slots_time_limits_and_writes_are_there_too(self, backend: Backend) -> None:
+    def test_slots_hedges_time_limits_and_writes_are_there_too(self, backend: Backend) -> None:
         observer = backend.observer()
         observer.observe(SlotGranted("connect", None, 0.1))
+        observer.observe(HedgeStarted("connect", None, 1, 0.5))
         observer.observe(TimeLimitPassed("connect", None, 60.0))
         observer.observe(CallFinished("connect", None, 60.0))
         observer.observe(PageWritten("orders", 100, 700, 0.2))
         observer.observe(QuotaHeard("orders", Quota(remaining=0)))
         call, write = backend.spans
-        assert [event.name for event in call.events] == ["slot", "time limit"]
+        assert [event.name for event in call.events] == ["slot", "hedge", "time limit"]
         assert (write.name, about(write)["records"]) == ("write orders", 100)
 
     def test_calls_at_once_do_not_mix(self, backend: Backend, anyio_backend: str) -> None:
