@@ -121,5 +121,5 @@ def _happened(
             return "slot", {"connector_kit.wait": event.waited}
         case HedgeStarted():
             return "hedge", {"connector_kit.number": event.number}
-        case TimeLimitPassed():
+        case _:
             return "time limit", {"connector_kit.limit": event.limit}
