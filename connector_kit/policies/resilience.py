@@ -10,6 +10,7 @@ from connector_kit.limiters.rate import Rates
 from .breaker import Breaker
 from .budget import RetryBudget
 from .bulkhead import Bulkhead
+from .hedge import Hedge
 from .retry import Retry
 from .timeouts import Timeouts
 from .validation import Validation
@@ -31,15 +32,16 @@ class Resilience:
 
     `cache` is for how long a catalog or a sample may be used again. `deadline` limits a call or a page with all its
     tries and waits. `retry` says how a failed call is made again, `budget` how many retries all calls together may
-    need. `breaker` leaves a source alone that keeps failing. `bulkhead` bounds the requests under way at once. `rate`
-    is how many may be made (`"10/s, 10000/day"`), for all entities together. `attempt` limits one try. `validation`
-    compares records with the catalog.
+    need. `hedge` asks a second time where that is safe and the first answer is slow. `breaker` leaves a source alone
+    that keeps failing. `bulkhead` bounds the requests under way at once. `rate` is how many may be made (`"10/s,
+    10000/day"`), for all entities together. `attempt` limits one try. `validation` compares records with the catalog.
     """
 
     cache: Duration | None = attrs.field(default=None, converter=_optional)
     deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900), page=Duration(900)))
     retry: Retry | None = attrs.field(factory=Retry)
     budget: RetryBudget | None = None
+    hedge: Hedge | None = None
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
     rate: Rates | None = attrs.field(default=None, converter=_rates)

@@ -15,6 +15,7 @@ from connector_kit.policies.resilience import Resilience
 from .bulkheaded import Bulkheaded
 from .cached import Cached
 from .circuit_breaking import CircuitBreaking
+from .hedged import Hedged
 from .layers import layers
 from .observed import Observed
 from .rate_limited import RateLimited
@@ -48,7 +49,7 @@ def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of
 ) -> FullConnector:
     """Build the layers that `resilience` asks for, in the order that works; what is None in it is left out.
 
-    `Observed > Cached > TimeLimited(deadline) > Retrying > CircuitBreaking > Bulkheaded > RateLimited >
+    `Observed > Cached > TimeLimited(deadline) > Retrying > Hedged > CircuitBreaking > Bulkheaded > RateLimited >
     TimeLimited(attempt) > Validating > Translating > connector`
 
     `rules` translate the client's exceptions. `limiter`, `circuit`, `slots` and `budget` are used instead of those that would
@@ -96,6 +97,8 @@ def _all_tries(
     stack: FullConnector, resilience: Resilience, budget: BudgetLedger | None, clock: Clock, random: Random
 ) -> FullConnector:
     """Put around it what makes attempts, and what bounds or spares them."""
+    if resilience.hedge is not None:
+        stack = Hedged(stack, resilience.hedge, clock=clock)
     if resilience.retry is not None:
         stack = Retrying(stack, resilience.retry, budget=budget, clock=clock, random=random)
     if resilience.deadline is not None and not resilience.deadline.unlimited:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from itertools import product
 from random import Random
 
 import pytest
 import sources
 from doubles import Ear, Turnstile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, RetriesExhaustedError, ServiceUnavailableError
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.budget import RetryBudget
+from connector_kit.policies.breaker import Breaker, Circuit
+from connector_kit.policies.budget import BudgetLedger, RetryBudget
+from connector_kit.policies.bulkhead import Bulkhead
+from connector_kit.policies.hedge import Hedge
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
+from connector_kit.policies.validation import Validation
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.bulkheaded import Bulkheaded
+from connector_kit.wrappers.cached import Cached
+from connector_kit.wrappers.circuit_breaking import CircuitBreaking
 from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.layers import innermost, layers, unwrap
+from connector_kit.wrappers.hedged import Hedged
+from connector_kit.wrappers.layers import layers, unwrap
 from connector_kit.wrappers.observed import Observed
 from connector_kit.wrappers.protect import protect
 from connector_kit.wrappers.rate_limited import RateLimited
 from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.slots import Slots
 from connector_kit.wrappers.time_limited import TimeLimited
 from connector_kit.wrappers.translating import Rule, Translating
+from connector_kit.wrappers.validating import Validating
 
 NONE = Resilience(retry=None, rate=None, attempt=None, deadline=None)
 LIMITS = Timeouts(call=5, page=5)
@@ -35,34 +46,39 @@ def kinds(connector: Connector) -> list[type[Connector]]:
     return [type(layer) for layer in layers(connector)]
 
 
-@pytest.mark.parametrize("observer", [None, Ear()])
-@pytest.mark.parametrize(
-    ("deadline", "retry", "rate", "attempt"),
-    list(product([None, LIMITS], [None, Retry()], [None, "10/s"], [None, LIMITS])),
-)
-def test_the_order_is_the_same_whatever_is_left_out(
-    deadline: Timeouts | None,
-    retry: Retry | None,
-    rate: str | None,
-    attempt: Timeouts | None,
-    observer: Ear | None,
-) -> None:
+LAYERS: dict[str, tuple[object, type[Connector]]] = {
+    "cache": ("1h", Cached),
+    "deadline": (LIMITS, TimeLimited),
+    "retry": (Retry(), Retrying),
+    "hedge": (Hedge(), Hedged),
+    "breaker": (Breaker(), CircuitBreaking),
+    "bulkhead": (Bulkhead(4), Bulkheaded),
+    "rate": ("10/s", RateLimited),
+    "attempt": (LIMITS, TimeLimited),
+    "validation": (Validation(), Validating),
+}
+"""What in a Resilience asks for which layer, from the outside inwards."""
+
+
+@given(st.sets(st.sampled_from(sorted(LAYERS))), st.sampled_from([None, Ear()]))
+def test_the_order_is_the_same_whatever_is_left_out(asked: set[str], observer: Ear | None) -> None:
     shop = sources.Shop()
-    stack = protect(
-        shop, Resilience(retry=retry, rate=rate, attempt=attempt, deadline=deadline), observer=observer
-    )
-    expected: list[tuple[object, type[Connector]]] = [
-        (observer, Observed),
-        (deadline, TimeLimited),
-        (retry, Retrying),
-        (rate, RateLimited),
-        (attempt, TimeLimited),
-        (shop, Translating),
-        (shop, sources.Shop),
-    ]
-    assert kinds(stack) == [kind for part, kind in expected if part is not None]
-    assert innermost(stack) is shop
+    parts = {name: value if name in asked else None for name, (value, _) in LAYERS.items()}
+    stack = protect(shop, Resilience(**parts), observer=observer)  # type: ignore[arg-type]  # each is of its field's type
+    expected = [kind for name, (_, kind) in LAYERS.items() if name in asked]
+    outermost = [] if observer is None else [Observed]
+    assert kinds(stack) == [*outermost, *expected, Translating, sources.Shop]
     assert isinstance(stack, FullConnector)
+
+
+def test_what_has_state_may_be_shared() -> None:
+    """It is used instead of what would be made for this connector alone, also where the policy has none."""
+    circuit, slots, budget = Circuit(), Slots(Bulkhead(2)), BudgetLedger(RetryBudget())
+    for resilience in (None, Resilience(breaker=Breaker(), bulkhead=Bulkhead(9), budget=RetryBudget())):
+        stack = protect(sources.Shop(), resilience, circuit=circuit, slots=slots, budget=budget)
+        assert unwrap(stack, CircuitBreaking).circuit is circuit
+        assert unwrap(stack, Bulkheaded).slots is slots
+        assert unwrap(stack, Retrying).budget is budget
 
 
 def test_by_default_it_retries_and_limits_times_but_no_rate() -> None:
