@@ -25,6 +25,7 @@ from connector_kit.wrappers.rate_limited import RateLimited
 from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.time_limited import TimeLimited
 from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.validating import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from connector_kit.events import Event
     from connector_kit.protocols import Connector
 
-__all__ = ["BARE", "FULL", "FULL_TIMED", "Ready", "contestants"]
+__all__ = ["BARE", "FULL", "FULL_TIMED", "Ready", "contestants", "idle"]
 
 BARE = "page: bare connector"
 FULL = "page: protect, all eight layers"
@@ -102,33 +103,40 @@ def reading(connector: Connector) -> Measure:
     return lambda: anyio.run(read, connector)
 
 
-def contestants() -> dict[str, Measure]:
-    """Each wrapper alone, then stacks."""
+def idle() -> dict[str, Measure]:
+    """Each wrapper alone that has nothing to do for a page."""
     bare = Ready()
-    untimed = Resilience(attempt=None, deadline=None)
-    minute = Timeouts(page=Duration(60))
     return {
-        BARE: reading(bare),
         "page: Translating": reading(Translating(bare)),
         "page: TimeLimited, no limit set": reading(TimeLimited(bare, Timeouts())),
         "page: RateLimited, a permit at once": reading(RateLimited(bare, Unlimited())),
         "page: Bulkheaded, a slot at once": reading(Bulkheaded(bare, Bulkhead(4))),
         "page: CircuitBreaking, closed": reading(CircuitBreaking(bare)),
+        "page: Validating, nothing announced": reading(Validating(bare)),
         "page: Retrying": reading(Retrying(bare)),
         "page: Cached": reading(Cached(bare, Duration(60))),
+    }
+
+
+def busy() -> dict[str, Measure]:
+    """Those that have: an event for each page, a limit to keep; then stacks."""
+    bare = Ready()
+    minute = Timeouts(page=Duration(60))
+    return {
         "page: Observed, a silent observer": reading(Observed(bare, Silent())),
         "page: TimeLimited, one limit set": reading(TimeLimited(bare, minute)),
-        "page: protect, no time limits": reading(
-            protect(bare, untimed, limiter=Unlimited(), observer=Silent())
-        ),
-        "page: protect, its defaults": reading(protect(bare, limiter=Unlimited(), observer=Silent())),
-        FULL: reading(protect(bare, EIGHT, limiter=Unlimited(), observer=Silent())),
-        FULL_TIMED: reading(
-            protect(
-                bare,
-                attrs.evolve(EIGHT, attempt=minute, deadline=minute),
-                limiter=Unlimited(),
-                observer=Silent(),
-            )
-        ),
+        "page: protect, no time limits": reading(stack(Resilience(attempt=None, deadline=None))),
+        "page: protect, its defaults": reading(stack(Resilience())),
+        FULL: reading(stack(EIGHT)),
+        FULL_TIMED: reading(stack(attrs.evolve(EIGHT, attempt=minute, deadline=minute))),
     }
+
+
+def stack(resilience: Resilience) -> Connector:
+    """Protect a connector, with a limiter that never waits and somebody who listens."""
+    return protect(Ready(), resilience, limiter=Unlimited(), observer=Silent())
+
+
+def contestants() -> dict[str, Measure]:
+    """The bare connector first."""
+    return {BARE: reading(Ready()), **idle(), **busy()}

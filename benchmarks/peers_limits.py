@@ -115,26 +115,36 @@ def calls(rounds: int) -> list[Target]:
     ]
 
 
-def stacks(rounds: int) -> list[Target]:
-    """Measure a page through what `protect` builds."""
-    everything = pages.contestants()
-    found = medians({name: everything[name] for name in (pages.BARE, pages.FULL, pages.FULL_TIMED)}, rounds)
-    table(("page", "median"), [(name, micro(seconds)) for name, seconds in found.items()])
+def page_costs(rounds: int) -> list[Target]:
+    """Measure a page through each wrapper and through what `protect` builds."""
+    found = medians(pages.contestants(), rounds)
+    bare = found[pages.BARE]
+    table(
+        ("page", "median", "added"),
+        [(name, micro(seconds), micro(seconds - bare)) for name, seconds in found.items()],
+    )
+    dearest = max(found[name] - bare for name in pages.idle())
     return [
-        Target(name, found[name] * 1e6, most, " µs")
-        for name, most in ((pages.FULL, 10.0), (pages.FULL_TIMED, 30.0))
+        Target("page: the dearest wrapper with nothing to do, added", dearest * 1e6, 1.0, " µs"),
+        Target(pages.FULL, found[pages.FULL] * 1e6, 10.0, " µs"),
+        Target(pages.FULL_TIMED, found[pages.FULL_TIMED] * 1e6, 30.0, " µs"),
     ]
 
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description="Limiters and retries beside those of other libraries.")
+    arguments = argparse.ArgumentParser(description="Limiters, retries and pages, beside other libraries.")
     arguments.add_argument("--quick", action="store_true", help="one round, no accuracy")
     quick = arguments.parse_args().quick
     rounds = 1 if quick else ROUNDS
     print(f"{processor()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}, {rounds} rounds")
     print(", ".join(f"{name} {version(name)}" for name in (*OWN, *PEERS)))
-    targets = [*acquires(rounds), *calls(rounds), *stacks(rounds), *([] if quick else accuracies())]
+    targets = [
+        *acquires(rounds),
+        *calls(rounds),
+        *page_costs(rounds // 2 + 1),
+        *([] if quick else accuracies()),
+    ]
     table(("target", "found", "at most", ""), ())
     print("\n".join(str(target) for target in targets))
 
