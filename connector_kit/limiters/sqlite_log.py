@@ -68,7 +68,7 @@ class SQLiteLog:
         self._inherited: sqlite3.Connection | None = None
         self._process = os.getpid()
         try:
-            with closing(_connect(self.path)) as connection:
+            with closing(self._connect()) as connection:
                 self._prepare(connection)
         except sqlite3.Error as error:
             raise ConfigError(
@@ -147,8 +147,17 @@ class SQLiteLog:
             # After a fork: the other process's connection must be neither used here nor closed.
             self._inherited, self._connection, self._process = self._connection, None, os.getpid()
         if self._connection is None:
-            self._connection = _connect(self.path)
+            self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._patiently(connection, "PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _patiently(self, connection: sqlite3.Connection, statement: str) -> None:
         """Run a statement that needs the file for itself. SQLite's own wait sleeps up to 100 ms and is not fair."""
@@ -207,9 +216,3 @@ class SQLiteLog:
                 "UPDATE limiters SET paused_from = ?, paused_until = ? WHERE name = ?", (now, end, name)
             )
         return max(0, end - now)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
