@@ -33,7 +33,7 @@ from connector_kit.events import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["brief", "detailed", "json_object", "length"]
+__all__ = ["brief", "counted", "detailed", "json_object", "length"]
 
 _NOTEWORTHY_SECONDS = 1.0
 _BECOMES = {"fail": "the read fails", "drop": "left out", "quarantine": "put aside"}
@@ -46,6 +46,11 @@ def length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds:.2f}s"
     return str(Duration(round(seconds, 1) if seconds < 10 else round(seconds)))  # noqa: PLR2004 - two digits
+
+
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """Give a number of things in words: `1 row`, `1,234 rows`."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def brief(event: Event) -> str | None:
@@ -69,17 +74,17 @@ def _progress(event: Event) -> str | None:
         case EntityStarted(entity=entity, mode=mode, resumed=resumed):
             line = f"{entity}: {'going on where the last run stopped' if resumed else 'started'}, mode {mode}"
         case EntityFinished(entity=entity, status=status, rows=rows):
-            line = f"{entity}: {status}, {rows:,} rows"
+            line = f"{entity}: {status}, {counted(rows, 'row')}"
         case CallFinished(operation=operation, entity=entity, seconds=seconds, error=error):
             line = f"{_about(operation, entity)} {_outcome(error)} after {length(seconds)}"
         case AnswerReused(operation=operation, entity=entity, age=age):
             line = f"{_about(operation, entity)} answered from memory, {length(age)} old"
         case PageDelivered(entity=entity, records=records, seconds=seconds):
-            line = f"{entity}: a page of {records:,} records after {length(seconds)}"
+            line = f"{entity}: a page of {counted(records, 'record')} after {length(seconds)}"
         case StreamFinished(entity=entity, error=error):
             line = f"{entity}: the read {_outcome(error)}"
         case PageWritten(entity=entity, rows=rows, seconds=seconds):
-            line = f"{entity}: {rows:,} rows written, the last page in {length(seconds)}"
+            line = f"{entity}: {counted(rows, 'row')} written, the last page in {length(seconds)}"
         case _:
             pass
     return line
@@ -118,8 +123,8 @@ def _trouble(event: Event) -> str | None:
         case BreakerMoved(before=before, after=after, reason=reason):
             line = f"circuit breaker: from {before} to {after}: {reason}"
         case RecordsRejected(entity=entity, count=count, action=action, reasons=reasons):
-            which = f"{count:,} {'record does' if count == 1 else 'records do'} not fit"
-            line = ": ".join([f"{entity}: {which}, {_BECOMES.get(action, action)}", *reasons[:1]])
+            which = counted(count, "record does", "records do")
+            line = ": ".join([f"{entity}: {which} not fit, {_BECOMES.get(action, action)}", *reasons[:1]])
         case LimiterDegraded(reason=reason):
             line = f"the shared limiter is out of reach, this process keeps to a share of the limit: {reason}"
         case LimiterRestored(seconds=seconds):

@@ -11,7 +11,7 @@ import attrs
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.events import Event, Observer, PageWritten
 
-from .events import brief, detailed, json_object
+from .events import brief, counted, detailed, json_object
 from .output import note
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ class TextJournal:
             now_ns = self.clock.monotonic_ns()
             if now_ns - self._counted.setdefault(event.entity, now_ns) >= _BETWEEN_COUNTS_NS:
                 self._counted[event.entity] = now_ns
-                line = f"{event.entity}: {event.rows:,} rows"
+                line = f"{event.entity}: {counted(event.rows, 'row')}"
         if line is not None:
             self.write(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .events import length
+from .events import counted, length
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ def rejection_lines(report: Report) -> list[str]:
 def summary(report: Report) -> str:
     """Say in a line what the run did in all."""
     count = len(report.entities)
-    noun = "entity" if count == 1 else "entities"
     done = sum(entity.status == "complete" for entity in report.entities)
     stopped = "; stopped before its end: run it again to go on" if report.stopped and done < count else ""
-    return f"{done} of {count} {noun} complete, {report.rows:,} rows in {length(report.seconds)}{stopped}"
+    return (
+        f"{done} of {counted(count, 'entity', 'entities')} complete, {counted(report.rows, 'row')} in {length(report.seconds)}"
+        f"{stopped}"
+    )
 
 
 def next_step(destination: str) -> str | None:

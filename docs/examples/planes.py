@@ -1,6 +1,13 @@
-"""A connector for somebody's client, with no base class, and a stack around it. Run it beside docs/examples/flights_api.py."""
+"""A connector for somebody's client, with no base class, and a stack around it.
+
+Run it from the root of the repository, beside the API that the demo uses:
+
+    FLIGHTS_TOKEN=secret .venv/bin/python docs/examples/flights_api.py --port 8013 &
+    FLIGHTS_TOKEN=secret .venv/bin/python docs/examples/planes.py
+"""
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
 
@@ -70,3 +77,4 @@ async def main(url: str, token: str, file: str = "planes.sqlite") -> Report:
 if __name__ == "__main__":
     report = anyio.run(main, "http://127.0.0.1:8013", os.environ["FLIGHTS_TOKEN"])
     print(f"{report.rows} new rows, {report.retries} retries")
+    sys.exit("\n".join(str(entity.error) for entity in report.failed) or None)

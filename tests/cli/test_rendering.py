@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from connector_kit.cli.display import drawn
-from connector_kit.cli.events import brief, detailed, json_object, length
+from connector_kit.cli.events import brief, counted, detailed, json_object, length
 from connector_kit.cli.failures import told
 from connector_kit.cli.journal import TextJournal
 from connector_kit.cli.progress import Progress
@@ -141,6 +141,14 @@ def test_an_event_as_json_has_its_attributes_and_no_secret(event: Event) -> None
 )  # fmt: skip
 def test_a_length_of_time_has_about_two_digits(seconds: float, text: str) -> None:
     assert length(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 entities"), (1, "1 entity"), (2, "2 entities"), (1234, "1,234 entities")]
+)
+def test_one_is_counted_as_one(number: int, text: str) -> None:
+    assert counted(number, "entity", "entities") == text
+    assert counted(number, "row") == text.replace("entity", "row").replace("entities", "rows")
 
 
 @attrs.define
@@ -282,6 +290,8 @@ def test_records_that_did_not_fit_are_a_column_and_a_few_lines() -> None:
 def test_the_summary_says_whether_to_run_it_again() -> None:
     assert summary(report()) == "1 of 2 entities complete, 1,234 rows in 3.4s"
     assert summary(report(stopped=True)).endswith("; stopped before its end: run it again to go on")
+    few = attrs.evolve(report().entities[1], rows=1, status="complete")
+    assert summary(report(entities=(few,))) == "1 of 1 entity complete, 1 row in 3.4s"
     assert "run it again" not in summary(report(stopped=True, entities=report().entities[:1]))
 
 

@@ -10,6 +10,7 @@ import click
 
 from connector_kit.capabilities import validate
 from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.events import counted
 from connector_kit.cli.journal import journal
 from connector_kit.cli.output import say, say_json
 from connector_kit.cli.session import connector_argument
@@ -94,8 +95,7 @@ async def _check(
 
     async def discover() -> str:
         catalog = await stack[0].discover_schema()
-        count = f"{len(catalog)} {'entity' if len(catalog) == 1 else 'entities'}"
-        return f"{count}: {', '.join(catalog.names)}"
+        return f"{counted(len(catalog), 'entity', 'entities')}: {', '.join(catalog.names)}"
 
     await attempt("settings", configure)
     try:
