@@ -39,7 +39,9 @@ class Allowance:
         wait = math.ceil(after * _SECOND)
         self._reset = now + wait
         self._left = max(0, quota.remaining - (granted - grant))
-        self._interval_ns = -(-wait // self._left) if self._left else wait
+        self._interval_ns = -(
+            -wait // (self._left + 1)
+        )  # the last one is granted before the reset, not at it
 
     def supersede(self, grant: int) -> None:
         """Ignore from now on what answers to requests before `grant` say."""
