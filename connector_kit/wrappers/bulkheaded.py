@@ -19,7 +19,7 @@ from connector_kit.events import SlotGranted, emit
 from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
-from .layers import asks_for, layers
+from .layers import asks_for, layers, outline
 from .retrying import Retrying
 from .slots import Slots
 
@@ -67,6 +67,9 @@ class Bulkheaded(Generic[C]):
                 "there is a Bulkheaded with the same slots inside this one, so that an operation would wait for the "
                 "slot it holds; leave one of them out, or give each its own Bulkhead"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, in a slot."""

@@ -17,6 +17,7 @@ from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Record
 
 from .answers import Answers
+from .layers import outline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,6 +75,9 @@ class Cached(Generic[C]):
         """Drop what is kept: the next callers ask the source."""
         self._catalogs.forget()
         self._samples.forget()
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect."""

@@ -21,7 +21,7 @@ from connector_kit.events import BreakerMoved, emit
 from connector_kit.policies.breaker import Breaker, Circuit, Outcome, Refusal, judge
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
-from .layers import asks_for, layers
+from .layers import asks_for, layers, outline
 from .retrying import Retrying
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class CircuitBreaking(Generic[C]):
                 "CircuitBreaking is outside Retrying, so that an open circuit would stop no retry; put it inside: "
                 "Retrying(CircuitBreaking(connector, breaker), retry), or say allow_outside_retry=True"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, unless the circuit is open."""

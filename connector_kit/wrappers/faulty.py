@@ -14,6 +14,8 @@ from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import ConnectionFailedError, RateLimitError
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
+from .layers import outline
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
     from datetime import datetime
@@ -82,6 +84,9 @@ class Faulty(Generic[C]):
     schedule: Schedule = attrs.field(default=(), converter=tuple[Fault | None, ...])
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     requests: int = attrs.field(default=0, init=False)
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, unless the schedule has a fault."""

@@ -15,7 +15,7 @@ from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.hedge import Hedge
 from connector_kit.protocols import Connector
 
-from .layers import layers
+from .layers import layers, outline
 from .retrying import Retrying
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class Hedged(Generic[C]):
                 "Hedged is outside Retrying, so that every extra call would have its own retries; put it inside: "
                 "Retrying(Hedged(connector, hedge), retry), or say allow_outside_retry=True"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, once."""

@@ -1,13 +1,16 @@
-"""Looks into a stack of wrappers: all layers, or the one of a class."""
+"""Looks into a stack of wrappers: all layers, the one of a class, or all of them in words."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, runtime_checkable
+from reprlib import Repr
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import attrs
 
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import Connector
 
-__all__ = ["asks_for", "innermost", "layers", "unwrap"]
+__all__ = ["asks_for", "innermost", "layers", "outline", "unwrap"]
 
 T = TypeVar("T")
 
@@ -48,3 +51,40 @@ def unwrap(connector: Connector, cls: type[T], /) -> T:
             return layer
     names = " > ".join(type(layer).__name__ for layer in stack)
     raise ConfigError(f"no {cls.__name__} in this stack; it has {names}")
+
+
+def outline(connector: Connector, /) -> str:
+    """Give a stack in words, a line for each layer from the outside inwards; what has its default is left out.
+
+    It is what a wrapper shows as its `repr`.
+    """
+    *outer, last = layers(connector)
+    return "\n".join([*(_in_words(layer, "inner") for layer in outer), _in_words(last)])
+
+
+def _in_words(value: object, left_out: str = "") -> str:
+    """Give a value with what of it is not as by default, in one line."""
+    cls = type(value)
+    if not attrs.has(cls):
+        shown = cls.__qualname__ if cls.__repr__ is object.__repr__ else _SHORT.repr(value)
+        return " ".join(shown.split())
+    told = [
+        f"{field.alias}={field.repr(given) if callable(field.repr) else _in_words(given)}"
+        for field in attrs.fields(cls)
+        if field.repr and field.init and field.name != left_out
+        for given in [getattr(value, field.name)]
+        if not _is_default(field, given)
+    ]
+    return f"{cls.__qualname__}({', '.join(told)})"
+
+
+def _is_default(field: attrs.Attribute[Any], given: object) -> bool:
+    default: Any = field.default
+    factory = getattr(default, "factory", None)
+    if factory is None:
+        return bool(given == default)
+    return not default.takes_self and bool(given == factory())
+
+
+_SHORT = Repr()
+_SHORT.maxother = _SHORT.maxstring = 80

@@ -11,6 +11,8 @@ from connector_kit.clock import AnyioClock, Clock
 from connector_kit.events import CallFinished, Observer, PageDelivered, StreamFinished, observing
 from connector_kit.protocols import Connector, SupportsSample
 
+from .layers import outline
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
@@ -31,6 +33,9 @@ class Observed(Generic[C]):
     inner: C
     observer: Observer
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, observed."""

@@ -12,6 +12,8 @@ from connector_kit.errors import ConfigError
 from connector_kit.protocols import SupportsPartitions, SupportsSample, SupportsValidation
 from connector_kit.records.page import Cursor, Page, Record
 
+from .layers import outline
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -67,6 +69,9 @@ class Paged(Generic[R]):
     inner: R
     size: int = attrs.field(default=500, validator=_check_size)
     cursor_of: Callable[[Record], Cursor] | None = attrs.field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect the inner connector."""

@@ -13,7 +13,7 @@ from connector_kit.capabilities import close_broken_stream, close_stream, partit
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import Connector
 
-from .layers import layers
+from .layers import layers, outline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -50,6 +50,9 @@ class Prefetching(Generic[C]):
                 "there is a Prefetching inside this Prefetching, which would only copy pages from buffer to buffer; "
                 "leave one out and give the other more pages="
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect."""

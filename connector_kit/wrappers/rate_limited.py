@@ -21,7 +21,7 @@ from connector_kit.protocols import (
 )
 from connector_kit.records.page import Page, Quota
 
-from .layers import asks_for, layers
+from .layers import asks_for, layers, outline
 from .prefetching import Prefetching
 from .retrying import Retrying
 
@@ -86,6 +86,9 @@ class RateLimited(Generic[C]):
                 "there is a Prefetching inside this RateLimited, so that requests would be made ahead of their permits; "
                 "put it outside: Prefetching(RateLimited(connector, limiter), tasks)"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, after a permit."""

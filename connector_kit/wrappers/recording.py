@@ -17,7 +17,7 @@ from connector_kit.config.scrub import secrets_in
 from connector_kit.config.secret import Secret
 from connector_kit.protocols import Connector
 
-from .layers import innermost
+from .layers import innermost, outline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -71,6 +71,9 @@ class Recording(Generic[C]):
         secrets = secrets_in([config, *(each for each in self.redact if isinstance(each, Secret))])
         fields = [each for each in self.redact if isinstance(each, str)]
         object.__setattr__(self, "_tape", _Tape(Redaction(fields, secrets)))
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect. Raises `CassetteError` first where the path holds something else than this connector's cassette."""

@@ -24,7 +24,7 @@ from connector_kit.policies.progress import CursorWatch
 from connector_kit.policies.retry import Again, GiveUp, Retry, passing, was_made
 from connector_kit.protocols import Connector, SupportsSample
 
-from .layers import layers
+from .layers import layers, outline
 from .prefetching import Prefetching
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ class Retrying(Generic[C]):
                 "there is a Prefetching inside this Retrying, so that every fault would throw away what was fetched ahead; "
                 "put it outside: Prefetching(Retrying(connector, retry), tasks)"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, with retries."""

@@ -15,6 +15,7 @@ from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import ConfigError, ConnectionFailedError, TimedOutError
 from connector_kit.protocols import SupportsValidation, SyncConnector
 
+from .layers import outline
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ class Threaded(Generic[S]):
                     f"{type(self.inner).__name__}.{name} is async; Threaded is for connectors whose methods are not; "
                     "leave it out, or write the method without async"
                 )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect, in a thread."""

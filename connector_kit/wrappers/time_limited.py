@@ -14,6 +14,8 @@ from connector_kit.events import TimeLimitPassed, emit
 from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import Connector, SupportsSample
 
+from .layers import outline
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
@@ -39,6 +41,9 @@ class TimeLimited(Generic[C]):
     inner: C
     timeouts: Timeouts
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect within the `call` limit."""

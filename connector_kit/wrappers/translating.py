@@ -14,7 +14,7 @@ from connector_kit.capabilities import close_stream, partitions, sample, validat
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, TimedOutError
 from connector_kit.protocols import Connector
 
-from .layers import innermost, layers
+from .layers import innermost, layers, outline
 from .retrying import Retrying
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ class Translating(Generic[C]):
                 "Translating is outside Retrying, which decides by the translated class; put it inside: "
                 "Retrying(Translating(connector, rules), retry)"
             )
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect the inner connector."""

@@ -23,7 +23,7 @@ from connector_kit.policies.validation import Announced, Rejected, Validation
 from connector_kit.protocols import Connector, SupportsSample
 from connector_kit.records.catalog import Catalog
 
-from .layers import asks_for
+from .layers import asks_for, outline
 from .quarantine import QuarantineFile
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Validating(Generic[C]):
             )
         if file is not None:
             object.__setattr__(self, "quarantine", QuarantineFile(Path(file)))
+
+    def __repr__(self) -> str:
+        return outline(self)
 
     async def connect(self) -> None:
         """Connect the inner connector; what was known of its catalog is forgotten."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import sources
 from doubles import Able
 
+from connector_kit.config.secret import Secret
 from connector_kit.errors import ConfigError
+from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import SupportsSample
+from connector_kit.wrappers.faulty import Fail, Faulty
 from connector_kit.wrappers.layers import asks_for, innermost, layers, unwrap
+from connector_kit.wrappers.rate_limited import RateLimited
 from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.time_limited import TimeLimited
 from connector_kit.wrappers.translating import Translating
@@ -54,3 +60,31 @@ def test_an_optional_method_is_asked_for_where_the_connector_itself_has_it() -> 
         assert asks_for(stack, SupportsSample)
     for lacking in (SHOP, Translating(SHOP), STACK):
         assert not asks_for(lacking, SupportsSample)
+
+
+def test_a_stack_is_shown_as_a_line_for_each_layer() -> None:
+    """With what is not as by default; a connector of somebody's by its class."""
+    faulty = Faulty(sources.Shop(), (None, Fail()))
+    limited = RateLimited(faulty, RateLimiter("3/s"), costs={"connect": 0})
+    stack = TimeLimited(Retrying(limited, Retry(attempts=2, first_wait="1s")), Timeouts(page="1m"))
+    lines = repr(stack).splitlines()
+    assert lines[:3] == [
+        "TimeLimited(timeouts=Timeouts(page=Duration('1m')))",
+        "Retrying(retry=Retry(attempts=2, first_wait=Duration('1s')))",
+        "RateLimited(limiter=RateLimiter('3/s'), costs={'connect': 0})",
+    ]
+    assert lines[3].startswith("Faulty(schedule=(None, Fail(")
+    assert lines[4].startswith("Shop(")
+    assert len(lines) == 5
+
+
+def test_no_layer_shows_a_secret() -> None:
+    """Not the innermost one's configuration, either."""
+
+    @attrs.define(eq=False)
+    class Locked(sources.Shop):
+        token: Secret | None = None
+
+    shown = repr(Retrying(Locked(token=Secret("hunter2"))))
+    assert "hunter2" not in shown
+    assert "****" in shown
