@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 
 from connector_kit.errors import ServiceUnavailableError, TimedOutError
@@ -19,7 +21,20 @@ from connector_kit.events import (
     StreamFinished,
 )
 from connector_kit.observers.memory import MemoryObserver
+from connector_kit.policies.retry import Retry
+from connector_kit.policies.validation import Validation
+from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
+from connector_kit.records.page import Cursor, Page
+from connector_kit.runtime.sync import sync
 from connector_kit.runtime.tally import Sums, Tally
+from connector_kit.testing.memory import MemoryDestination
+from connector_kit.wrappers.faulty import Cut, Faulty
+from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.validating import Validating
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
 
 HEARD: list[Event] = [
     PageDelivered("orders", 100, 2.0),
@@ -70,3 +85,35 @@ def test_everything_is_passed_on() -> None:
     for event in events:
         tally.observe(event)
     assert list(memory.events) == events
+
+
+@attrs.frozen
+class Mixed:
+    """Notes, of which every second one does not fit."""
+
+    async def connect(self) -> None: ...
+
+    async def disconnect(self) -> None: ...
+
+    async def discover_schema(self) -> Catalog:
+        return Catalog([Entity("notes", [Field("id", Scalar.INTEGER)], primary_key="id")])
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        for number in range(cursor if isinstance(cursor, int) else 0, 4):
+            yield Page([{"id": number}, {"id": f"no. {number}"}], cursor=number + 1)
+
+
+@pytest.mark.anyio
+async def test_a_run_reports_the_records_that_did_not_fit() -> None:
+    """Once each, though a page was lost on the way and read again."""
+    flaky = Faulty(Mixed(), [None, None, None, Cut(), None])
+    stack = Retrying(Validating(flaky, Validation("drop")), Retry(first_wait="1ms"))
+    report = await sync(stack, MemoryDestination())
+    (notes,) = report.entities
+    assert (notes.status, notes.rows, notes.retries) == ("complete", 4, 1)
+    assert (report.rejected, notes.rejected) == (4, 4)
+    assert [line.partition(":")[0] for line in notes.rejections] == [
+        f"record 1 (id='no. {number}')" for number in range(3)
+    ]
