@@ -64,7 +64,7 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """Give a client, to look at what is stored."""
-        return redis.Redis(port=self.port)
+        return redis.Redis(port=self.port, decode_responses=True)
 
     def close(self) -> None:
         if self._process is not None:

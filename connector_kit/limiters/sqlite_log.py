@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from threading import Lock
@@ -38,13 +38,15 @@ class SQLiteLog:
     """The permits that processes have taken under one name, in a file that is made if there is none.
 
     One short transaction for each call; a process that is killed leaves the file before it or after it. The file grows
-    to about 60 bytes for every permit that still counts, in each window. Calls of several threads take turns. `patience` is for how many seconds others may hold the file.
+    to about 60 bytes for every permit that still counts, in each window. Calls of several threads take turns.
+    `patience` is for how many seconds others may hold the file.
 
     Raises `ConfigError` for a file that is something else or cannot be had.
     """
 
     __slots__ = (
         "_connection",
+        "_file",
         "_inherited",
         "_lock",
         "_now",
@@ -66,10 +68,11 @@ class SQLiteLog:
         self._random = Random()  # noqa: S311 - spreads processes, guards nothing
         self._connection: sqlite3.Connection | None = None
         self._inherited: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._process = os.getpid()
         try:
-            with closing(self._connect()) as connection:
-                self._prepare(connection)
+            self._opened()
+            self.close()
         except sqlite3.Error as error:
             raise ConfigError(
                 f"cannot share a limiter through {self.path}: {error}; expected a database that a limiter has made, or a "
@@ -146,14 +149,19 @@ class SQLiteLog:
         if self._process != os.getpid():
             # After a fork: the other process's connection must be neither used here nor closed.
             self._inherited, self._connection, self._process = self._connection, None, os.getpid()
+        if self._connection is not None and self._file != _identity(self.path):
+            self._connection.close()  # somebody has removed the file: all who come from now on share a new one
+            self._connection = None
         if self._connection is None:
             self._connection = self._connect()
+            self._file = _identity(self.path)
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._patiently(connection, "PRAGMA synchronous = NORMAL")
+            self._prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -216,3 +224,12 @@ class SQLiteLog:
                 "UPDATE limiters SET paused_from = ?, paused_until = ? WHERE name = ?", (now, end, name)
             )
         return max(0, end - now)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file from another that has taken its place."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -231,6 +232,30 @@ def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteLog, path: Path
         log.take(1)
 
 
+def test_a_file_that_does_not_take_a_write_grants_nothing(log: SQLiteLog) -> None:
+    log.take(1)
+    assert log._connection is not None
+    log._connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(ConnectorError, match="attempt to write a readonly database; expected to write them"):
+        log.take(1)
+
+
+def test_a_file_that_was_removed_is_made_anew_for_all(log: SQLiteLog, path: Path, dial: Dial) -> None:
+    """Else those who have it open would count past those who come."""
+    log.take(3)
+    path.unlink()
+    with closing(SQLiteLog(path, terms("3/10s"), dial)) as other:
+        assert other.take(2) == log.take(1) == 0
+        assert other.take(1) == log.take(1) == 10 * SECOND
+
+
+def test_a_folder_that_was_removed_is_an_error(log: SQLiteLog, path: Path) -> None:
+    log.take(1)
+    shutil.rmtree(path.parent)
+    with pytest.raises(ConnectorError, match="unable to open database file"):
+        log.take(1)
+
+
 FORKS = """
 import os, sys
 from connector_kit.limiters.sqlite_log import SQLiteLog
@@ -253,6 +278,16 @@ def test_a_forked_process_opens_the_file_for_itself(path: Path) -> None:
     assert forking.stdout == f"[0, 0, {60 * SECOND}]\n"
 
 
+def test_what_was_opened_before_a_fork_is_left_alone(log: SQLiteLog) -> None:
+    log.take(1)
+    others = log._connection
+    log._process = -1  # as in a child
+    assert log.take(1) == 0
+    assert others is not None
+    assert others.execute("SELECT 1").fetchall() == [(1,)]
+    others.close()
+
+
 def test_is_shown_with_its_place(path: Path) -> None:
     assert repr(SQLiteLimiter(path, "1/s")) == f"SQLiteLimiter('{path}', '1/s', name='default')"
 
@@ -264,6 +299,7 @@ def test_waits_for_what_another_one_has_taken(path: Path, anyio_backend: str) ->
     async def main() -> None:
         assert await one.acquire(2) == 0.0
         assert not await other.try_acquire()
+        assert one.waiting == other.waiting == 0
         assert 60.0 <= await other.acquire() < 60.01
 
     clock.run(main, backend=anyio_backend)

@@ -106,10 +106,10 @@ class Book:
     def copy(self, server: RedisServer) -> None:
         with server.client() as client:
             for field, value in client.hgetall(KEY).items():
-                window, colon, place = field.partition(b":")
+                window, colon, place = str(field).partition(":")
                 if colon:
-                    assert window == b"1"
-                    ends, permits = map(int, value.split())
+                    assert window == "1"
+                    ends, permits = map(int, str(value).split())
                     assert permits == 1
                     self.grants[int(place)] = ends * 1000 - WINDOW
 
