@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .limiters.keyed_limiter import KeyedLimiter
     from .limiters.rate import Rate, Rates
     from .limiters.rate_limiter import RateLimiter
+    from .limiters.redis_limiter import RedisLimiter
     from .limiters.sqlite_limiter import SQLiteLimiter
     from .observers.logging import LoggingObserver
     from .observers.memory import MemoryObserver
@@ -124,6 +125,7 @@ __all__ = [
     "Record",
     "RecordConnector",
     "Recording",
+    "RedisLimiter",
     "Rejected",
     "Replaying",
     "Report",
@@ -179,6 +181,7 @@ _MODULES = {
     "limiters.keyed_limiter": ["KeyedLimiter"],
     "limiters.rate": ["Rate", "Rates"],
     "limiters.rate_limiter": ["RateLimiter"],
+    "limiters.redis_limiter": ["RedisLimiter"],
     "limiters.sqlite_limiter": ["SQLiteLimiter"],
     "observers.logging": ["LoggingObserver"],
     "observers.memory": ["MemoryObserver"],
