@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
+from connector_kit.limiters.calendar_rate import CalendarRate
 from connector_kit.limiters.rate import Rate, Rates
 
 any_rate = st.builds(
@@ -17,6 +18,7 @@ any_rate = st.builds(
         st.integers(1, 10**6).map(float),
         st.integers(1, 400).map(lambda n: n * 86_400.0),
     ),
+    st.none() | st.just(1),
 )
 
 
@@ -83,6 +85,8 @@ def test_several_rates_are_read_back_the_same(rates: Rates) -> None:
         ("10/fortnight", "the unit 'fortnight' is none of s, min, h, day"),
         ("0/s", "nothing would ever be let through"),
         ("10/0s", "nothing would ever be let through"),
+        ("10/s burst", "not '10/s burst'"),
+        ("10/sburst 3", "not '10/sburst 3'"),
     ],
 )
 def test_text_that_is_no_rate_is_refused_with_what_is_expected(text: str, wrong: str) -> None:
@@ -104,6 +108,52 @@ def test_a_rate_without_a_window_is_refused(seconds: float) -> None:
         Rate(1, Duration(seconds))
 
 
+@pytest.mark.parametrize("text", ["10/2s burst 3", " 10 / 2 s  burst  3 "])
+def test_a_burst_is_read_from_text(text: str) -> None:
+    assert Rate.parse(text) == Rate(10, Duration(2), burst=3)
+    assert str(Rate.parse(text)) == "10/2s burst 3"
+
+
+@pytest.mark.parametrize("burst", [0, 11, -1])
+def test_a_burst_that_is_none_is_refused(burst: int) -> None:
+    with pytest.raises(ValueError, match=f"a burst from 1 to the rate's 10 permits, not {burst}"):
+        Rate(10, Duration(1), burst)
+
+
+@pytest.mark.parametrize(
+    ("rates", "dead"),
+    [
+        ("100/s, 10/min", ["100/s"]),
+        ("10/min, 100/s", ["100/s"]),
+        ("10/s, 600/min", ["600/min"]),
+        ("10/s, 599/min", []),
+        ("10/s, 10000/day", []),
+        ("10/s, 10/s", ["10/s"]),
+        ("10/s, 100/1.5s", ["100/1.5s"]),
+        ("10/s, 19/1.5s", []),
+        ("5/s burst 2, 7/s", ["7/s"]),
+        ("5/s burst 2, 6/s", ["6/s"]),
+        ("5/s burst 2, 5/s", []),
+        ("3/s, 100/s burst 50", []),
+        ("5/day@UTC, 9/day@UTC, 9/day@Asia/Tokyo", ["9/day@UTC"]),
+        ("10/day@UTC, 100/s", ["100/s"]),
+        ("1/min, 2000/day@UTC", ["2000/day@UTC"]),
+        ("1/min, 1000/day@UTC", []),
+        ("100/s, 10/s, 1/s", ["100/s", "10/s"]),
+    ],
+)
+def test_rates_that_change_nothing_are_found(rates: str, dead: list[str]) -> None:
+    assert [str(found.rate) for found in Rates.parse(rates).dead()] == dead
+
+
+def test_a_dead_rate_says_what_to_do() -> None:
+    (found,) = Rates.parse("100/s, 10/min").dead()
+    assert str(found) == (
+        "100/s never holds anything up beside 10/min, which is always reached first; "
+        "expected rates that each limit something; leave 100/s out, or correct one of the two"
+    )
+
+
 def test_rates_come_in_any_form() -> None:
     first, second = Rate(10, Duration(1)), Rate(100, Duration(60))
     both = Rates((first, second))
@@ -111,6 +161,9 @@ def test_rates_come_in_any_form() -> None:
     assert Rates.of("10/s, 100/min") == Rates.of(both) == Rates.of(rate for rate in both) == both
     assert list(both) == [first, second]
     assert len(both) == 2
+    daily = CalendarRate(5, "day", "UTC")
+    assert Rates.of(daily) == Rates.of("5/day@UTC") == Rates((daily,))
+    assert Rates.of([first, daily]).cost_limit == 5
 
 
 def test_no_rate_at_all_is_refused() -> None:

@@ -87,3 +87,30 @@ def test_a_grant_of_many_permits_takes_one_entry() -> None:
     assert len(log) == 2
     assert log.ready_at(2, 600_000) == 10
     assert log.ready_at(2, 600_001) == 11
+
+
+@given(limits, windows, st.integers(0, 20), requests)
+def test_a_grain_holds_permits_back_for_at_most_that_long(
+    limit: int, window: int, grain: int, requests: list[tuple[int, int]]
+) -> None:
+    """The bound stays as it was, and the entries become few."""
+    log = SlidingLog(limit, window, grain)
+    grants: list[tuple[int, int]] = []
+    now = 0
+    for pause, asked in requests:
+        now, cost = now + pause, min(asked, limit)
+        ready = log.ready_at(now, cost)
+        assert fits(grants, ready, cost, limit, window)
+        assert (
+            ready
+            <= next(t for t in range(now, now + window + 1) if fits(grants, t, cost, limit, window)) + grain
+        )
+        assert log.take(now, cost) is (ready == now)
+        if ready > now:
+            now = ready
+            log.commit(now, cost)
+        grants.append((now, cost))
+        assert len(log) <= window // (grain + 1) + 2
+        assert log.taken(now) >= taken_within(grants, now - window + 1, window)
+        assert log.in_use(now)
+    assert not log.in_use(now + window)

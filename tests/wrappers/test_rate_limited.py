@@ -13,6 +13,8 @@ from doubles import Able, Ear, Slow, Turnstile
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, RateLimitError
 from connector_kit.events import PermitGranted, QuotaHeard, observing
+from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
+from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
@@ -25,9 +27,11 @@ from connector_kit.wrappers.time_limited import TimeLimited
 from connector_kit.wrappers.translating import Translating
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
 
     from connector_kit.protocols import Connector
+    from connector_kit.records.page import Cursor
 
 pytestmark = pytest.mark.anyio
 
@@ -232,3 +236,103 @@ class TestOrder:
 
         clock.run(test, backend=anyio_backend)
         assert clock.monotonic_ns() == 3 * 3604 * 1_000_000_000
+
+
+class TestKeys:
+    def test_each_key_has_its_permits(self, anyio_backend: str) -> None:
+        """Five pages and the end of either entity, two to a second and entity."""
+        clock = VirtualClock()
+        tables = {name: sources.Table(size=5, page_size=1) for name in ("orders", "events")}
+
+        async def test() -> None:
+            keyed = KeyedLimiter("2/s", clock=clock)
+            limited = RateLimited(sources.Shop(tables), keyed, key=lambda operation, entity: entity)
+            async with anyio.create_task_group() as group:
+                for entity in tables:
+                    group.start_soon(count, limited, entity)
+            assert len(keyed) == 2
+
+        async def count(limited: Connector, entity: str) -> None:
+            assert len([page async for page in limited.fetch_data(entity)]) == 5
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == pytest.approx(2_000_000_000, abs=1000)
+
+    async def test_a_key_is_made_of_operation_and_entity(self) -> None:
+        asked: list[tuple[str, str | None]] = []
+
+        def key(operation: str, entity: str | None) -> str:
+            asked.append((operation, entity))
+            return operation
+
+        limited = RateLimited(Able(), KeyedLimiter("100/s"), key=key)
+        await limited.connect()
+        await limited.discover_schema()
+        await limited.get_sample_data("orders")
+        await read(limited)
+        assert asked == [
+            ("connect", None),
+            ("discover_schema", None),
+            ("get_sample_data", "orders"),
+            ("fetch_data", "orders"),
+        ]
+
+    def test_a_key_without_keys_and_keys_without_a_key_are_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"does not say whose permits are taken; expected a key with"):
+            RateLimited(sources.Shop(), KeyedLimiter("1/s"))
+        with pytest.raises(ConfigError, match=r"does not say whose permits are taken; expected a key with"):
+            RateLimited(sources.Shop(), Turnstile(), key=lambda operation, entity: entity)
+
+    async def test_costs_by_function(self) -> None:
+        gate = Turnstile()
+        limited = RateLimited(Able(), gate, costs=lambda operation, entity: len(entity or ""))
+        await limited.connect()
+        await begin(limited)
+        assert gate.granted == [6]
+
+
+class TestLearning:
+    def test_what_comes_of_a_request_is_told_with_its_grant(self, anyio_backend: str) -> None:
+        """Two are under way; the later one is answered first, and what the earlier one hears is older."""
+        clock = VirtualClock()
+        limiter = AdaptiveLimiter("100/s", clock=clock)
+
+        async def ask(after: float, remaining: int) -> None:
+            async def fetch() -> Page:
+                await clock.sleep(after)
+                return Page([], None, Quota(100, remaining, 60.0))
+
+            await begin(RateLimited(OnePage(fetch), limiter))
+
+        async def test() -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask, 2.0, 99)
+                await clock.sleep(1)
+                group.start_soon(ask, 0.5, 0)
+            assert not limiter.try_acquire()
+
+        clock.run(test, backend=anyio_backend)
+
+    async def test_a_refusal_lowers_the_rate(self) -> None:
+        limiter, ear = AdaptiveLimiter("100/s"), Ear()
+        limited = RateLimited(Faulty(sources.Shop(), [Refuse(0.01), None, None, Refuse(0.01)]), limiter)
+        with observing(ear):
+            with pytest.raises(RateLimitError):
+                await limited.discover_schema()
+            assert limiter.rate < 100
+            with pytest.raises(RateLimitError):
+                await read(limited)
+        assert QuotaHeard("orders", Quota(remaining=0, reset_after=0.01)) in ear.heard
+
+
+class OnePage(sources.Shop):
+    """Delivers what `fetch` gives."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[Page]]) -> None:
+        super().__init__()
+        self.fetch = fetch
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        yield await self.fetch()
