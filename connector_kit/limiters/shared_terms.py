@@ -68,12 +68,7 @@ class SharedTerms:
         return min(window.limit for window in self.windows)
 
     def share(self, share: float) -> Rates:
-        """Give the rates at this share: fewer permits in the same windows, or one in longer windows.
-
-        >>> terms = Terms.of("10/s, 40/min", max_wait=None, max_queue=None, state=None)
-        >>> str(SharedTerms.of("github.com", terms).share(0.05))
-        '1/2s, 2/min'
-        """
+        """Give the rates at this share: fewer permits in the same windows, or one in a longer window."""
         return Rates(_part(_hard(rate), share) for rate in self.rates)
 
 
