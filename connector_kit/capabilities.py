@@ -1,7 +1,7 @@
 """The optional methods of a connector, with the default for an object that lacks one, and the closing of streams.
 
-A wrapper calls these with `through=self`: where the inner connector lacks the method, the default is built from the
-wrapper's own `fetch_data`, so that it passes the wrapper's limits and retries like any other read.
+A wrapper around a connector that lacks `get_sample_data` gives the `first_records` of its own `fetch_data`, so that they
+pass its limits and retries like any other read.
 """
 
 from __future__ import annotations
@@ -44,16 +44,11 @@ async def close_broken_stream(stream: AsyncIterator[object]) -> None:
             await close_stream(stream)
 
 
-async def sample(
-    connector: Connector, entity: str, /, limit: int = 10, *, through: Connector | None = None
-) -> Sequence[Record]:
-    """Give at most `limit` records: by `get_sample_data`, or else from the first pages of `fetch_data`.
-
-    `through` is the connector whose `fetch_data` stands in; by default the same one.
-    """
+async def sample(connector: Connector, entity: str, /, limit: int = 10) -> Sequence[Record]:
+    """Give at most `limit` records: by `get_sample_data`, or else from the first pages of `fetch_data`."""
     if isinstance(connector, SupportsSample):
         return await connector.get_sample_data(entity, limit) if limit > 0 else []
-    return await first_records(through or connector, entity, limit)
+    return await first_records(connector, entity, limit)
 
 
 async def first_records(connector: Connector, entity: str, /, limit: int) -> Sequence[Record]:

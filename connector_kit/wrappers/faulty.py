@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
+from connector_kit.capabilities import (
+    close_broken_stream,
+    close_stream,
+    first_records,
+    partitions,
+    sample,
+    validate,
+)
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import ConnectionFailedError, RateLimitError
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 
-from .layers import outline
+from .layers import asks_for, outline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -108,12 +115,9 @@ class Faulty(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, unless the schedule has a fault; page by page where it comes from a read."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsSample):
-            return await sample(inner, entity, limit, through=self)
-        return await self._answer(
-            self._draw(), "get_sample_data", lambda: inner.get_sample_data(entity, limit)
-        )
+        if not asks_for(self.inner, SupportsSample):
+            return await first_records(self, entity, limit)
+        return await self._answer(self._draw(), "get_sample_data", lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
         """Let the inner connector look at its configuration."""

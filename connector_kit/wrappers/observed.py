@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import close_stream, partitions, sample, validate
+from connector_kit.capabilities import close_stream, first_records, partitions, sample, validate
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.events import CallFinished, Observer, PageDelivered, StreamFinished, observing
 from connector_kit.protocols import Connector, SupportsSample
 
-from .layers import outline
+from .layers import asks_for, outline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -58,10 +58,9 @@ class Observed(Generic[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample, observed; page by page where it comes from a read."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsSample):
-            return await sample(inner, entity, limit, through=self)
-        return await self._call("get_sample_data", entity, lambda: inner.get_sample_data(entity, limit))
+        if not asks_for(self.inner, SupportsSample):
+            return await first_records(self, entity, limit)
+        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
         """Let the inner connector look at its configuration."""

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 import anyio
 import attrs
 
-from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
+from connector_kit.capabilities import (
+    close_broken_stream,
+    close_stream,
+    first_records,
+    partitions,
+    sample,
+    validate,
+)
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import (
     ConfigError,
@@ -24,7 +31,7 @@ from connector_kit.policies.progress import CursorWatch
 from connector_kit.policies.retry import Again, GiveUp, Retry, passing, was_made
 from connector_kit.protocols import Connector, SupportsSample
 
-from .layers import layers, outline
+from .layers import asks_for, layers, outline
 from .prefetching import Prefetching
 
 if TYPE_CHECKING:
@@ -97,11 +104,10 @@ class Retrying(Generic[C]):
         return _RetriedPages(self, entity, since, cursor)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, with retries."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsSample):
-            return await sample(inner, entity, limit, through=self)
-        return await self._call("get_sample_data", entity, lambda: inner.get_sample_data(entity, limit))
+        """Give a sample, with retries; page by page where it comes from a read."""
+        if not asks_for(self.inner, SupportsSample):
+            return await first_records(self, entity, limit)
+        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
         """Let the inner connector look at its configuration."""

@@ -116,7 +116,7 @@ class TestDefaults:
         able = Able()
         for limit in (1, 3):
             expected = [{"entity": "orders", "limit": limit}]
-            assert await sample(able, "orders", limit, through=sources.Shop()) == expected
+            assert await sample(able, "orders", limit) == expected
         assert await sample(able, "orders") == [{"entity": "orders", "limit": 10}]
         assert await partitions(able, "orders", target=5) == ["orders", 5]
         with pytest.raises(ConfigError, match="no token"):
@@ -127,11 +127,6 @@ class TestDefaults:
         shop = sources.Shop()
         assert await partitions(shop, "orders", target=8) == [None]
         validate(shop)
-
-    async def test_a_sample_goes_through_the_connector_that_is_named(self) -> None:
-        shop, through = sources.Shop(), sources.Shop()
-        assert len(await sample(shop, "orders", through=through)) == 10
-        assert (shop.opened, through.opened) == (0, 1)
 
     async def test_a_sample_that_fails_closes_the_stream_and_keeps_its_error(self) -> None:
         """The error of closing would hide the one that tells what happened."""
