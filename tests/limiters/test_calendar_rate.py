@@ -104,6 +104,8 @@ def test_a_unit_that_there_is_not_is_refused() -> None:
         ("1/day@America/New_York", "2024-11-04T04:59:59.999999Z", "2024-11-03T04:00Z", 25),
         ("1/day@Africa/Cairo", "2024-04-26T00:00Z", "2024-04-25T22:00Z", 23),
         ("1/day@America/Havana", "2024-11-03T04:30Z", "2024-11-03T04:00Z", 25),
+        ("1/day@America/St_Johns", "2006-10-29T03:00Z", "2006-10-29T02:30Z", 25),
+        ("1/day@America/Toronto", "1919-03-31T04:45Z", "1919-03-30T05:00Z", 24),
         ("1/month@Europe/Berlin", "2024-02-29T22:59Z", "2024-01-31T23:00Z", 29 * 24),
         ("1/month@Europe/Berlin", "2024-03-31T21:59Z", "2024-02-29T23:00Z", 31 * 24 - 1),
         ("1/month@UTC", "2024-12-31T23:00Z", "2024-12-01T00:00Z", 31 * 24),
