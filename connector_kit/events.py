@@ -68,7 +68,10 @@ class StreamFinished:
 
 @attrs.frozen
 class RetryScheduled:
-    """Attempt number `attempt` (1 is the first) failed with `error`; the next one comes after `wait` seconds."""
+    """Attempt number `attempt` (1 is the first) failed with `error`; the next one comes after `wait` seconds.
+
+    With a `CircuitOpenError` nothing was tried: `attempt` is the number of the last one before, 0 where there was none.
+    """
 
     operation: str
     entity: str | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from connector_kit.errors import ConnectorError
+from connector_kit.errors import CircuitOpenError, ConnectorError
 from connector_kit.events import (
     AnswerReused,
     BreakerMoved,
@@ -37,6 +37,7 @@ __all__ = ["MAX_TEXT", "detail", "fields", "level", "line"]
 MAX_TEXT = 500
 """How many characters a line has at most, and an error's message."""
 
+_CIRCUIT_OPEN = "the circuit is open, going on in {wait:.1f} s"
 _LINES: Mapping[type[Event], tuple[int, str]] = {
     CallFinished: (logging.DEBUG, "took {seconds:.3f} s"),
     PageDelivered: (logging.DEBUG, "a page of {records} records came after {seconds:.3f} s"),
@@ -92,6 +93,8 @@ def line(event: Event) -> str:
     if isinstance(event, QuotaHeard):
         quota = attrs.asdict(event.quota)
         more["quota"] = ", ".join(f"{name} {value}" for name, value in quota.items() if value is not None)
+    elif isinstance(event, RetryScheduled) and isinstance(event.error, CircuitOpenError):
+        words = _CIRCUIT_OPEN
     elif isinstance(event, EntityStarted):
         more["begins"] = "goes on where it stopped" if event.resumed else "begins"
     said = words.format_map({**found, **more})

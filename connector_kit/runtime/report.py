@@ -25,8 +25,8 @@ class EntityReport:
     somebody looked (`Validating`), and `rejections` says of the first three what was wrong, a line each.
 
     The times are in seconds: `fetching` the other side was busy, `limited` a limiter or a bulkhead held requests back,
-    `backing_off` retries waited, `writing` the destination was busy. Fetching and writing overlap, so that they may add
-    up to more than the run took.
+    `backing_off` retries waited (for an open circuit, too), `writing` the destination was busy. Fetching and writing
+    overlap, so that they may add up to more than the run took.
     """
 
     entity: str

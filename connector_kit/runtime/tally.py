@@ -6,6 +6,7 @@ from collections import Counter
 
 import attrs
 
+from connector_kit.errors import CircuitOpenError
 from connector_kit.events import (
     Event,
     Observer,
@@ -65,6 +66,8 @@ class Tally:
                 self.of(entity).asking += seconds
             case PermitGranted(entity=entity, waited=waited) | SlotGranted(entity=entity, waited=waited):
                 self.of(entity).limited += waited
+            case RetryScheduled(entity=entity, wait=wait, error=CircuitOpenError()):
+                self.of(entity).backing_off += wait  # nothing was tried, so nothing is tried again
             case RetryScheduled(entity=entity, wait=wait, error=error):
                 sums = self.of(entity)
                 sums.retries += 1

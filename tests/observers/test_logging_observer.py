@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.errors import AuthenticationError, ConfigError, ConnectionFailedError, Problem
+from connector_kit.errors import (
+    AuthenticationError,
+    CircuitOpenError,
+    ConfigError,
+    ConnectionFailedError,
+    Problem,
+)
 from connector_kit.events import (
     AnswerReused,
     BreakerMoved,
@@ -50,6 +56,11 @@ EVENTS: list[tuple[Event, int, str]] = [
         RetryScheduled("fetch_data", "orders", 2, 1.5, BROKEN),
         logging.WARNING,
         "fetch_data orders: attempt 2 failed, the next one comes in 1.5 s: ConnectionFailedError: the line broke",
+    ),
+    (
+        RetryScheduled("fetch_data", "orders", 0, 1.5, CircuitOpenError("the circuit is open", 1.0)),
+        logging.WARNING,
+        "fetch_data orders: the circuit is open, going on in 1.5 s: CircuitOpenError: the circuit is open",
     ),
     (PermitGranted("fetch_data", "orders", 0.1), logging.INFO, "fetch_data orders: waited 0.100 s for a permit"),
     (QuotaHeard("orders", Quota(100, 0, 30.0)), logging.DEBUG, "orders: the other side tells of its quota: limit 100, remaining 0, reset_after 30.0"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from connector_kit.errors import ServiceUnavailableError, TimedOutError
+from connector_kit.errors import CircuitOpenError, ServiceUnavailableError, TimedOutError
 from connector_kit.events import (
     AnswerReused,
     Event,
@@ -66,6 +66,12 @@ def test_sums_are_kept_for_each_entity() -> None:
     )
     assert orders.fetching == pytest.approx(3.0 - 0.75 - 0.375)
     assert tally.of("customers") == Sums()
+
+
+def test_a_refusal_by_an_open_circuit_is_a_wait_and_no_retry() -> None:
+    tally = Tally()
+    tally.observe(RetryScheduled("fetch_data", "orders", 0, 2.0, CircuitOpenError("open", 2.0)))
+    assert tally.of("orders") == Sums(backing_off=2.0)
 
 
 def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> None:
