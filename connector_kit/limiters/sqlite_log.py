@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteLog"]
 
 _APPLICATION = 0x636B6C31  # "ckl1": what `file` and we tell the file by
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)
 _LIMITERS = """
 CREATE TABLE limiters (
     name TEXT PRIMARY KEY, rates TEXT NOT NULL, paused_from INTEGER NOT NULL, paused_until INTEGER NOT NULL
@@ -122,7 +123,7 @@ class SQLiteLog:
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             for table in (_LIMITERS, *TABLES):
                 connection.execute(table)
-        connection.execute("COMMIT")
+        self._patiently(connection, "COMMIT")
         # A commit waits for no disk: a killed process loses nothing, a power cut the grants of the last moments.
         self._patiently(connection, "PRAGMA journal_mode = WAL")
 
@@ -135,7 +136,7 @@ class SQLiteLog:
                 try:
                     self._check_rates(connection)
                     yield connection
-                    connection.execute("COMMIT")
+                    self._patiently(connection, "COMMIT")
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
@@ -174,7 +175,7 @@ class SQLiteLog:
             try:
                 connection.execute(statement)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                if error.sqlite_errorcode & 0xFF not in _IN_USE:
                     raise
                 if time.monotonic() > until:
                     raise TimedOutError(

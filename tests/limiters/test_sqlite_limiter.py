@@ -240,6 +240,26 @@ def test_a_file_that_does_not_take_a_write_grants_nothing(log: SQLiteLog) -> Non
         log.take(1)
 
 
+def test_many_may_make_the_file_at_once(tmp_path: Path, dial: Dial) -> None:
+    """Each of them comes with the first permit in mind, and none of them is told that the file is locked."""
+    for number in range(10):
+        path = tmp_path / f"{number}.sqlite"
+        together = threading.Barrier(8)
+        waits: list[int] = []
+
+        def come(path: Path = path, together: threading.Barrier = together, waits: list[int] = waits) -> None:
+            together.wait()
+            with closing(SQLiteLog(path, terms("8/min"), dial)) as log:
+                waits.append(log.take(1))
+
+        comers = [threading.Thread(target=come) for _ in range(8)]
+        for comer in comers:
+            comer.start()
+        for comer in comers:
+            comer.join()
+        assert waits == [0] * 8
+
+
 def test_a_file_that_was_removed_is_made_anew_for_all(log: SQLiteLog, path: Path, dial: Dial) -> None:
     """Else those who have it open would count past those who come."""
     log.take(3)

@@ -72,6 +72,7 @@ def moments(said: list[list[str]], source: str = "store") -> list[int]:
 
 def assert_bound(grants: list[int], window: int = WINDOW) -> None:
     """At most the limit in every half-open window: a permit and the one `LIMIT` later are a window apart."""
+    assert len(grants) > LIMIT
     closest = min(later - grant for grant, later in zip(grants, grants[LIMIT:], strict=False))
     assert closest >= window
 
@@ -90,7 +91,7 @@ def test_four_processes_and_a_file_one_killed(tmp_path: Path) -> None:
         team.processes[0].kill()
         said = team.said()
     grants = moments(said)
-    shares = used(grants, grants[0], 6), used(grants, grants[0] + 3 * WINDOW, 3)
+    shares = used(grants, grants[0], 5), used(grants, grants[0] + 3 * WINDOW, 2)
     report("sqlite", *shares, [len(each) for each in said])
     assert_bound(grants)
     assert min(shares) >= 0.97
@@ -150,7 +151,7 @@ def test_four_processes_and_redis_one_killed(tmp_path: Path) -> None:
         team.processes[0].kill()
         said = team.said()
     grants = book.moments()
-    shares = used(grants, grants[0], 6), used(grants, grants[0] + 3 * WINDOW, 3)
+    shares = used(grants, grants[0], 5), used(grants, grants[0] + 3 * WINDOW, 2)
     report("redis", *shares, [len(each) for each in said])
     assert_bound(grants)
     assert min(shares) >= 0.97
@@ -161,9 +162,10 @@ def test_four_processes_and_redis_one_killed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_redis_is_killed_and_started_again(tmp_path: Path) -> None:
     """Meanwhile each process keeps to its share; then all keep to the limit together again, and use it."""
-    with running_redis(tmp_path) as server, Team.at_work("redis", server.url, seconds=19) as team:
+    with running_redis(tmp_path) as server, Team.at_work("redis", server.url, seconds=20) as team:
         with copying(server) as before:
-            time.sleep(4)
+            while len(before.grants) <= LIMIT:  # into the second window
+                time.sleep(0.05)
         gone = time.monotonic_ns()
         server.kill()
         time.sleep(5)
