@@ -67,6 +67,7 @@ def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of
         circuit = Circuit(resilience.breaker)
     if budget is None and resilience.budget is not None:
         budget = BudgetLedger(resilience.budget)
+    _refuse_second_retry(connector)
     one_try = _one_try(Translating(connector, rules), resilience, limiter, slots, circuit, clock)
     stack = _all_tries(one_try, resilience, budget, clock, random or Random())  # noqa: S311 - spreads waits
     return stack if observer is None else Observed(stack, observer, clock=clock)
@@ -104,6 +105,14 @@ def _all_tries(
     if resilience.deadline is not None and not resilience.deadline.unlimited:
         stack = TimeLimited(stack, resilience.deadline, clock=clock)
     return Cached(stack, resilience.cache, clock=clock) if resilience.cache else stack
+
+
+def _refuse_second_retry(connector: Connector) -> None:
+    if any(isinstance(layer, Retrying) for layer in layers(connector)):
+        raise ConfigError(
+            "there is a Retrying around this connector already, as protect puts one; give protect the connector without its "
+            "stack (the command line protects what it is given, as the file's [resilience] says)"
+        )
 
 
 def _refuse_second_limit(connector: Connector) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from connector_kit.capabilities import close_stream, partitions, sample, validate
-from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, TimedOutError
+from connector_kit.errors import (
+    ConfigError,
+    ConnectionFailedError,
+    ConnectorError,
+    SchemaMismatchError,
+    TimedOutError,
+)
 from connector_kit.protocols import Connector
 
 from .layers import innermost, layers, outline
@@ -144,6 +150,15 @@ class Translating(Generic[C]):
                 raise translated from error
 
 
+def _no_page(given: object, entity: str) -> SchemaMismatchError:
+    error = SchemaMismatchError(
+        f"fetch_data yielded a {type(given).__name__}; expected a Page; yield Page(records, cursor), or put Paged around a "
+        "connector that yields single records"
+    )
+    error.locate(operation="fetch_data", entity=entity)
+    return error
+
+
 class _TranslatedPages:
     """The inner stream, its exceptions translated."""
 
@@ -168,7 +183,10 @@ class _TranslatedPages:
         except Exception as error:
             self._wrapper.raise_translated(error, "fetch_data", self._entity, self._cursor)
             raise
-        self._cursor = page.cursor
+        try:
+            self._cursor = page.cursor
+        except AttributeError:
+            raise _no_page(page, self._entity) from None
         return page
 
     async def aclose(self) -> None:

@@ -129,10 +129,10 @@ def test_each_stack_has_its_own_limiter_and_budget_otherwise() -> None:
 
 @pytest.mark.parametrize("resilience", [None, NONE])
 def test_a_connector_with_a_retry_around_it_is_refused(resilience: Resilience | None) -> None:
-    """Errors are translated inside the retry, which is inside already."""
-    with pytest.raises(ConfigError, match="outside Retrying"):
+    """It has its own words for who protects twice, as with a factory for the command line."""
+    with pytest.raises(ConfigError, match="a Retrying around this connector already, as protect puts one"):
         protect(TimeLimited(Retrying(sources.Shop()), LIMITS), resilience)
-    with pytest.raises(ConfigError, match="outside Retrying"):
+    with pytest.raises(ConfigError, match="the command line protects what it is given"):
         protect(protect(sources.Shop()), resilience)
 
 

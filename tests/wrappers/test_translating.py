@@ -20,6 +20,7 @@ from connector_kit.errors import (
     ConnectorError,
     RateLimitError,
     RequestRejectedError,
+    SchemaMismatchError,
     ServiceUnavailableError,
     TimedOutError,
     UnknownEntityError,
@@ -247,3 +248,21 @@ def test_outside_a_retry_it_is_refused() -> None:
     """Retrying would decide by a class that the error does not have yet."""
     with pytest.raises(ConfigError, match=r"Translating is outside Retrying.*put it inside"):
         Translating(TimeLimited(Retrying(Able()), Timeouts()))
+
+
+@pytest.mark.parametrize("page", [[{"id": 1}], {"id": 1}])
+async def test_what_is_no_page_is_told_as_that(page: Any) -> None:
+    """The mistake of a first connector: a list, or a record, is yielded as it comes."""
+
+    class Careless(sources.Shop):
+        def change(self, entity: str, _: Page, number: int) -> Page:
+            wrong: Page = page
+            return wrong
+
+    stream = Translating(Careless()).fetch_data("orders")
+    with pytest.raises(
+        SchemaMismatchError, match=r"expected a Page; yield Page\(records, cursor\)"
+    ) as caught:
+        await anext(stream)
+    await close_stream(stream)
+    assert (caught.value.operation, caught.value.entity) == ("fetch_data", "orders")
