@@ -250,13 +250,13 @@ def test_outside_a_retry_it_is_refused() -> None:
         Translating(TimeLimited(Retrying(Able()), Timeouts()))
 
 
-@pytest.mark.parametrize("page", [[{"id": 1}], {"id": 1}])
-async def test_what_is_no_page_is_told_as_that(page: Any) -> None:
+@pytest.mark.parametrize("given", [[{"id": 1}], {"id": 1}])
+async def test_what_is_no_page_is_told_as_that(given: Any) -> None:
     """The mistake of a first connector: a list, or a record, is yielded as it comes."""
 
     class Careless(sources.Shop):
-        def change(self, entity: str, _: Page, number: int) -> Page:
-            wrong: Page = page
+        def change(self, entity: str, page: Page, number: int) -> Page:
+            wrong: Page = given
             return wrong
 
     stream = Translating(Careless()).fetch_data("orders")
