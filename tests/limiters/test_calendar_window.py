@@ -211,7 +211,7 @@ class TestFile:
     def test_what_cannot_be_stored_is_not_granted(self, tmp_path: Path) -> None:
         """By no rate, and the count stays as it is on the disk."""
         clock = VirtualClock(NIGHT)
-        both = limiter(tmp_path, clock, f"3/min, {DAILY}")
+        both = limiter(tmp_path, clock, f"9/min, {DAILY}")
         assert both.try_acquire()
         stored = (tmp_path / "counts.json").read_bytes()
         (tmp_path / "counts.json.new").mkdir()
