@@ -211,14 +211,15 @@ class TestFile:
     def test_what_cannot_be_stored_is_not_granted(self, tmp_path: Path) -> None:
         """By no rate, and the count stays as it is on the disk."""
         clock = VirtualClock(NIGHT)
-        both = limiter(tmp_path, clock, f"9/min, {DAILY}")
+        both = limiter(tmp_path, clock, f"5/min, {DAILY}")
         assert both.try_acquire()
         stored = (tmp_path / "counts.json").read_bytes()
         (tmp_path / "counts.json.new").mkdir()
-        with pytest.raises(
-            ConnectorError, match=r"cannot store permit counts in .*; expected to write it before"
-        ):
-            both.try_acquire()
+        for _ in range(3):
+            with pytest.raises(
+                ConnectorError, match=r"cannot store permit counts in .*; expected to write it"
+            ):
+                both.try_acquire()
         (tmp_path / "counts.json.new").rmdir()
         assert (tmp_path / "counts.json").read_bytes() == stored
         assert taken(both) == 2
