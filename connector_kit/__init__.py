@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .runtime.report import EntityReport, Report
     from .runtime.session import connected, stream
     from .runtime.sync import sync
+    from .structure.explain import conforms, explain
+    from .structure.explanation import Explanation
     from .wrappers.bulkheaded import Bulkheaded
     from .wrappers.cached import Cached
     from .wrappers.circuit_breaking import CircuitBreaking
@@ -100,6 +102,7 @@ __all__ = [
     "EntityOptions",
     "EntityReport",
     "Environment",
+    "Explanation",
     "Faulty",
     "Field",
     "FullConnector",
@@ -152,7 +155,9 @@ __all__ = [
     "Validating",
     "Validation",
     "blocking",
+    "conforms",
     "connected",
+    "explain",
     "infer_fields",
     "layers",
     "load_config",
@@ -214,6 +219,8 @@ _MODULES = {
     "runtime.report": ["EntityReport", "Report"],
     "runtime.session": ["connected", "stream"],
     "runtime.sync": ["sync"],
+    "structure.explain": ["conforms", "explain"],
+    "structure.explanation": ["Explanation"],
     "wrappers.bulkheaded": ["Bulkheaded"],
     "wrappers.cached": ["Cached"],
     "wrappers.circuit_breaking": ["CircuitBreaking"],

@@ -15,12 +15,12 @@ from connector_kit.config.source import read
 from connector_kit.errors import ConfigError
 from connector_kit.policies.resilience import Resilience
 from connector_kit.protocols import Connector
+from connector_kit.structure.explain import require
 
 from .factories import Factory, find_factory
 
 __all__ = ["Located", "config_class", "locate"]
 
-_METHODS = ("connect", "disconnect", "discover_schema", "fetch_data")
 _SUFFIXES = (".toml", ".json")
 
 
@@ -95,18 +95,14 @@ def _named_in(path: Path) -> str:
     return connector
 
 
-def _checked(made: object, name: str) -> Connector:
+def _checked(made: Any, name: str) -> Connector:
     """Give back what a factory made, or raise `ConfigError` that says what it lacks of a connector."""
-    if isinstance(made, Connector):
-        return made
     if iscoroutine(made):
         made.close()
         raise ConfigError(
             f"{name} gives a coroutine; expected a plain function that gives a connector; write it without `async`, and "
             "do in `connect` what has to be awaited"
         )
-    missing = [method for method in _METHODS if not callable(getattr(made, method, None))]
-    raise ConfigError(
-        f"{name} gives {type(made).__name__!r}, which is no connector: it has no {', '.join(missing)}; expected an object "
-        f"with the four async methods {', '.join(_METHODS)}; add what is missing"
-    )
+    require(made, f"{name} gives")
+    connector: Connector = made
+    return connector

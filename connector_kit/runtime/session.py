@@ -10,6 +10,7 @@ import anyio
 from connector_kit.capabilities import CLOSING_SECONDS, close_broken_stream, close_stream, validate
 from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector
+from connector_kit.structure.explain import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -30,9 +31,12 @@ DISCONNECT_SECONDS = 10.0
 async def connected(connector: C, /) -> AsyncIterator[C]:
     """Validate the configuration, connect, and disconnect at the end, whatever happens.
 
+    Raises `ConfigError` for an object that is no connector, with what `explain` says of it.
+
     >>> async with connected(connector):  # doctest: +SKIP
     ...     catalog = await connector.discover_schema()
     """
+    require(connector, "connected() was given")
     validate(connector)
     try:
         await connector.connect()

@@ -11,6 +11,7 @@ from connector_kit.capabilities import validate
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.config.connector import EntityOptions
 from connector_kit.errors import ConfigError
+from connector_kit.structure.explain import require
 from connector_kit.wrappers.layers import innermost
 from connector_kit.wrappers.observed import Observed
 
@@ -68,12 +69,13 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         clock: For tests.
 
     Raises:
-        ConfigError: An option, a mode or an entity's name cannot work. Nothing was read or written.
+        ConfigError: An option, a mode or an entity's name cannot work, or the object is no connector. Nothing was read or written.
         ConnectorError: Connecting or discovering the schema failed.
         DestinationError: The destination could not be opened.
     """
     if concurrency < 1 or buffer < 0:
         raise ConfigError(f"concurrency is {concurrency} and buffer {buffer}; at least 1 and 0 are needed")
+    require(connector, "sync() was given")
     clock = clock or AnyioClock()
     stop = stop or anyio.Event()
     name = name or type(innermost(connector)).__name__

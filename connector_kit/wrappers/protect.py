@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError
+from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.breaker import Circuit
 from connector_kit.policies.budget import BudgetLedger
 from connector_kit.policies.resilience import Resilience
+from connector_kit.structure.explain import require
 
 from .bulkheaded import Bulkheaded
 from .cached import Cached
@@ -55,12 +57,14 @@ def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of
     `rules` translate the client's exceptions. `limiter`, `circuit`, `slots` and `budget` are used instead of those that would
     be made for this connector alone: to share a quota, a breaker, a bulkhead or a retry budget with others of the
     same upstream. Raises `ConfigError` for a connector that has a retry around it already, or a rate limit where it
-    would get a second one.
+    would get a second one, and for an object that is no connector, with what `explain` says of it.
     """
+    require(connector, "protect() was given")
     resilience = resilience or Resilience()
     clock = clock or AnyioClock()
     if limiter is None and resilience.rate is not None:
-        limiter = RateLimiter(resilience.rate, clock=clock)
+        kind = AdaptiveLimiter if resilience.adaptive else RateLimiter
+        limiter = kind(resilience.rate, clock=clock)
     if slots is None and resilience.bulkhead is not None:
         slots = Slots(resilience.bulkhead, clock=clock)
     if circuit is None and resilience.breaker is not None:

@@ -52,7 +52,7 @@ class Shop:
     async def connect(self): ...
     async def disconnect(self): ...
     async def discover_schema(self): ...
-    async def fetch_data(self, entity, /, *, since=None, cursor=None): ...
+    async def fetch_data(self, entity, /, *, since=None, cursor=None): yield
 
 
 @attrs.define
@@ -168,7 +168,7 @@ def test_the_summary_is_the_first_line_of_the_documentation(folder: Path) -> Non
         ("own_shop:a_connector", "own_shop:a_connector is 'Shop', which cannot be called"),
         ("own_shop:make_from", "own_shop:make_from wants size, colour; expected no parameter without a default"),
         ("own_shop:make_later", "own_shop:make_later gives a coroutine"),
-        ("own_shop:make_half", "own_shop:make_half gives 'Half', which is no connector: it has no connect, discover_schema, fetch_data"),
+        ("own_shop:make_half", "own_shop:make_half gives 'Half', which is no connector; expected an object with the four async methods"),
         ("own_shop:Shop", "settings.url: missing"),
         ("own_shpo:make", "no module 'own_shpo'"),
         ("own_shop.deeper:make", "no module 'own_shop.deeper'"),

@@ -1,0 +1,1 @@
+"""What an object lacks of a connector, told from its signatures: `explain` and `conforms`. Nothing of it is called."""
