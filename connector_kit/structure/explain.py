@@ -41,11 +41,14 @@ def explain(obj: object, /) -> Explanation:
     fetch_data - `async def` without `yield`: a coroutine, no iterator; no `cursor`
     """
     cls = type(obj)
-    if not _alike(obj):
+    if any(each.name in getattr(obj, "__dict__", {}) for each in _ALL):
         return _explained(obj)
-    if (known := _KNOWN.get(cls)) is None:
-        known = _KNOWN[cls] = _explained(obj)
-    return known
+    explanation = _KNOWN.get(cls)
+    if explanation is None:
+        explanation = _explained(obj)
+        if _alike(cls):
+            _KNOWN[cls] = explanation
+    return explanation
 
 
 def conforms(obj: object, /) -> bool:
@@ -64,14 +67,11 @@ def require(obj: object, what: str, /) -> None:
         )
 
 
-def _alike(obj: object) -> bool:
-    """Tell whether what is found in an object is found in all instances of its class."""
-    cls = type(obj)
-    own = getattr(obj, "__dict__", {})
+def _alike(cls: type) -> bool:
+    """Tell whether instances of a class without methods of their own are alike: no slots for methods, no forwarding."""
     return (
-        not isinstance(obj, type)
+        not issubclass(cls, type)
         and not hasattr(cls, "__getattr__")
-        and not any(each.name in own for each in _ALL)
         and not any(isinstance(_of_class(cls, each.name), MemberDescriptorType) for each in _ALL)
     )
 
