@@ -34,7 +34,8 @@ class Resilience:
     tries and waits. `retry` says how a failed call is made again, `budget` how many retries all calls together may
     need. `hedge` asks a second time where that is safe and the first answer is slow. `breaker` leaves a source alone
     that keeps failing. `bulkhead` bounds the requests under way at once. `rate` is how many may be made (`"10/s,
-    10000/day"`), for all entities together. `attempt` limits one try. `validation` compares records with the catalog.
+    10000/day"`), for all entities together; with `adaptive` there are fewer where the other side says so. `attempt`
+    limits one try. `validation` compares records with the catalog.
     """
 
     cache: Duration | None = attrs.field(default=None, converter=_optional)
@@ -45,5 +46,6 @@ class Resilience:
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
     rate: Rates | None = attrs.field(default=None, converter=_rates)
+    adaptive: bool = False
     attempt: Timeouts | None = attrs.field(default=Timeouts(call=Duration(60), page=Duration(60)))
     validation: Validation | None = None

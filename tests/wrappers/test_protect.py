@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, RetriesExhaustedError, ServiceUnavailableError
+from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.breaker import Breaker, Circuit
 from connector_kit.policies.budget import BudgetLedger, RetryBudget
@@ -110,6 +111,13 @@ def test_every_part_gets_what_it_is_given() -> None:
     assert unwrap(stack, Observed).observer is ear
     assert isinstance(limited.limiter, RateLimiter)
     assert all(layer.clock is clock for layer in (outer, inner, retrying, unwrap(stack, Observed)))
+
+
+def test_the_limiter_adapts_where_asked_to() -> None:
+    """Only then does it go below the configured rate."""
+    for adaptive, kind in ((False, RateLimiter), (True, AdaptiveLimiter)):
+        stack = protect(sources.Shop(), Resilience(rate="10/s", adaptive=adaptive))
+        assert type(unwrap(stack, RateLimited).limiter) is kind
 
 
 def test_a_limiter_may_be_shared() -> None:
