@@ -68,9 +68,7 @@ def main() -> int:
         return 1
     print(f"Every row of the data set is in {DATABASE}, once.")
     if before:
-        print(
-            "Only what is new was read; but for airlines: 16 rows in numbered pages are read in full each time."
-        )
+        print("Only what is new was read; the last hour of flights and weather is looked at again.")
     else:
         print("Run `make demo` again: it reads only what is new.")
     return 0

