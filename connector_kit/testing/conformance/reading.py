@@ -1,0 +1,78 @@
+"""What a read delivered, kept as it was at that moment: whoever changes a record later does not change this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from connector_kit.records.page import Cursor, Page, Record
+
+__all__ = ["Reading", "SeenPage", "text_of"]
+
+
+def text_of(value: object) -> str:
+    """Give a value as JSON text with sorted keys: the same text for the same content, whatever holds it.
+
+    What JSON has no word for is given by its `repr`.
+    """
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain, order="sorted").decode()
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return repr(value)
+
+
+def _plain(value: Any) -> object:
+    return dict(value) if isinstance(value, Mapping) else repr(value)
+
+
+@attrs.frozen
+class SeenPage:
+    """One page: its number in the read, from 1, its records and its cursor as text, and the page itself."""
+
+    number: int
+    records: tuple[str, ...]
+    cursor: str | None
+    page: Page
+
+    @classmethod
+    def of(cls, number: int, page: Page) -> SeenPage:
+        """Look at a page now."""
+        cursor = None if page.cursor is None else text_of(page.cursor)
+        return cls(number, tuple(_record(record) for record in page.records), cursor, page)
+
+    def still(self) -> bool:
+        """Whether the page's records and its cursor are what they were when it came."""
+        now = SeenPage.of(self.number, self.page)
+        return (now.records, now.cursor) == (self.records, self.cursor)
+
+
+def _record(record: Record) -> str:
+    return text_of(record if isinstance(record, dict) else dict(record))
+
+
+@attrs.frozen
+class Reading:
+    """The pages of one read; `ended` tells whether it came to its end or was stopped at the bounds."""
+
+    pages: tuple[SeenPage, ...]
+    ended: bool
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """All records in their order, as text."""
+        return tuple(record for page in self.pages for record in page.records)
+
+    def after(self, number: int) -> tuple[str, ...]:
+        """Give the records that followed page `number` (the first is 1)."""
+        return tuple(record for page in self.pages[number:] for record in page.records)
+
+    def cursors(self) -> list[tuple[SeenPage, Cursor]]:
+        """Give the pages that carry a cursor, with a copy of it that has been through text."""
+        return [
+            (page, msgspec.json.decode(page.cursor.encode()))
+            for page in self.pages
+            if page.cursor is not None
+        ]

@@ -1,0 +1,119 @@
+"""`Watched`: the connector under examination, with every request counted and none waited for without end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from connector_kit.capabilities import close_stream, first_records, partitions, sample, validate
+from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
+from connector_kit.wrappers.layers import asks_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from datetime import datetime
+
+    from connector_kit.records.catalog import Catalog
+    from connector_kit.records.page import Cursor, Page, Record
+
+    from .bounds import Meter
+
+__all__ = ["NoAnswerError", "Watched"]
+
+
+class NoAnswerError(Exception):
+    """A call that did not come back in time. Never leaves the conformance kit."""
+
+
+class Watched:
+    """Counts requests as `Faulty` does (calls, and every page asked for) and gives up on one after `seconds`.
+
+    Raises `EnoughError` before a request that the bounds do not allow, `NoAnswerError` after one without an answer.
+    """
+
+    def __init__(self, inner: Connector, meter: Meter, seconds: float) -> None:
+        self.inner = inner
+        self._meter = meter
+        self._seconds = seconds
+
+    async def connect(self) -> None:
+        """Connect."""
+        self._meter.count()
+        with self.answering("connect"):
+            await self.inner.connect()
+
+    async def disconnect(self) -> None:
+        """Disconnect; this is not counted, so that it can be done at the bounds."""
+        with self.answering("disconnect"):
+            await self.inner.disconnect()
+
+    async def discover_schema(self) -> Catalog:
+        """Give the catalog."""
+        self._meter.count()
+        with self.answering("discover_schema"):
+            return await self.inner.discover_schema()
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        """Read page by page."""
+        return _WatchedPages(
+            self, self._meter, self.inner.fetch_data(entity, since=since, cursor=cursor), entity
+        )
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give a sample; page by page where it comes from a read."""
+        if not asks_for(self.inner, SupportsSample):
+            return await first_records(self, entity, limit)
+        self._meter.count()
+        with self.answering("get_sample_data"):
+            return await sample(self.inner, entity, limit)
+
+    def validate_config(self) -> None:
+        """Let the connector look at its configuration."""
+        validate(self.inner)
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Give the partitions."""
+        if isinstance(self.inner, SupportsPartitions):
+            self._meter.count()
+        with self.answering("partition_data"):
+            return await partitions(self.inner, entity, since=since, target=target)
+
+    @contextmanager
+    def answering(self, operation: str) -> Iterator[None]:
+        """Wait for an answer no longer than allowed. No page is handed over inside."""
+        with anyio.move_on_after(self._seconds) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise NoAnswerError(f"{operation} did not come back within {self._seconds:g} s")
+
+
+class _WatchedPages:
+    """The connector's stream, watched."""
+
+    __slots__ = ("_connector", "_entity", "_meter", "_number", "_pages")
+
+    def __init__(self, connector: Watched, meter: Meter, pages: AsyncIterator[Page], entity: str) -> None:
+        self._connector = connector
+        self._meter = meter
+        self._pages = pages
+        self._entity = entity
+        self._number = 0
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        self._meter.count()
+        self._number += 1
+        with self._connector.answering(f"page {self._number} of fetch_data({self._entity!r})"):
+            return await self._pages.__anext__()
+
+    async def aclose(self) -> None:
+        with self._connector.answering(f"closing fetch_data({self._entity!r})"):
+            await close_stream(self._pages)
