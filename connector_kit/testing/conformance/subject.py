@@ -81,6 +81,10 @@ class Subject:
                 self._catalog = await connector.discover_schema()
         return self._catalog
 
+    def keep(self, catalog: Catalog) -> None:
+        """Take a catalog that has been asked for already."""
+        self._catalog = catalog
+
     async def entities(self) -> list[Entity]:
         """Give the entities that are to be looked at. Raises `UnknownEntityError` for a bound that names another one."""
         catalog = await self.catalog()

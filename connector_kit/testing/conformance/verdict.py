@@ -9,7 +9,7 @@ import attrs
 
 from connector_kit.config.secret import HIDDEN
 
-__all__ = ["Evidence", "Findings", "Law", "Outcome", "Verdict"]
+__all__ = ["Evidence", "Findings", "Law", "Outcome", "Verdict", "cleaned"]
 
 Outcome: TypeAlias = Literal["held", "broken", "unchecked"]
 
@@ -84,7 +84,7 @@ class Findings:
 
     def __init__(self, law: Law, secrets: tuple[str, ...] = ()) -> None:
         self.law = law
-        self._secrets = sorted(set(secrets) - {""}, key=len, reverse=True)  # one may be a part of another
+        self._secrets = secrets
         self._evidence: list[Evidence] = []
         self._checked: list[str] = []
         self._unchecked: list[str] = []
@@ -142,9 +142,14 @@ class Findings:
         )
 
     def _clean(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return cleaned(text, self._secrets)
+
+
+def cleaned(text: str, secrets: tuple[str, ...]) -> str:
+    """Give a text with every secret hidden."""
+    for secret in sorted(set(secrets) - {""}, key=len, reverse=True):  # one may be a part of another
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _short(text: str) -> str:

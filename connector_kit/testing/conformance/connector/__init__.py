@@ -1,0 +1,1 @@
+"""The laws a connector keeps, a module for each."""
