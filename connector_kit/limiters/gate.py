@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from anyio.lowlevel import checkpoint_if_cancelled
-
 from connector_kit.errors import ConfigError
 
+from .cancellation import CancellationPoint
 from .queue import Queue
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ class Gate:
         "_now",
         "_patience",
         "_paused_until",
+        "_point",
         "_queue",
         "_rates",
         "_take",
@@ -52,6 +52,7 @@ class Gate:
         self._cost_limit = book.cost_limit
         self._paused_until = clock.monotonic_ns()
         self._queue = Queue()
+        self._point = CancellationPoint()
 
     @property
     def waiting(self) -> int:
@@ -67,7 +68,7 @@ class Gate:
         now = self._now()
         return self._queue.empty and now >= self._paused_until and not self._book.in_use(now)
 
-    async def acquire(self, cost: int) -> float:
+    async def acquire(self, cost: int = 1) -> float:
         """Wait for `cost` permits, take them, and give the seconds waited.
 
         Raises `ConfigError` for a cost that can never be granted, `RateLimitError` where the wait is not allowed.
@@ -75,7 +76,11 @@ class Gate:
         if not 1 <= cost <= self._cost_limit:
             raise self._impossible(cost)
         # Free permits are taken without a pause: `limit` calls in a row may get theirs before other tasks run.
-        await checkpoint_if_cancelled()
+        try:
+            await self._point.enter()
+        except RuntimeError:  # the limiter has come into another event loop
+            self._point.renew()
+            await self._point.enter()
         now = self._now()
         if self._queue.empty and now >= self._paused_until and self._take(now, cost):
             return 0.0

@@ -11,9 +11,7 @@ from .gate import Gate
 from .terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from pathlib import Path
-    from typing import Any
 
     from connector_kit.records.page import Quota
 
@@ -39,7 +37,7 @@ class RateLimiter:
     RateLimiter('10/s, 10000/day')
     """
 
-    __slots__ = ("_file", "_gate", "rates")
+    __slots__ = ("_file", "_gate", "acquire", "rates")
 
     def __init__(
         self,
@@ -54,6 +52,12 @@ class RateLimiter:
         self.rates = terms.rates
         self._file = terms.file
         self._gate = Gate(book_of(self.rates, clock, self._file), self.rates, terms.patience, clock)
+        self.acquire = self._gate.acquire  # the very method: one call less for every permit
+        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
+
+        Raises `ConfigError` for a cost below 1 or above the smallest limit, and `RateLimitError` with `retry_after`
+        where `max_wait` or `max_queue` does not allow the wait. Cancelled, it takes nothing and the next one moves up.
+        """
 
     def __repr__(self) -> str:
         return f"RateLimiter({str(self.rates)!r})"
@@ -62,14 +66,6 @@ class RateLimiter:
     def waiting(self) -> int:
         """How many calls stand in the queue."""
         return self._gate.waiting
-
-    def acquire(self, cost: int = 1) -> Coroutine[Any, Any, float]:
-        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
-
-        Raises `ConfigError` for a cost below 1 or above the smallest limit, and `RateLimitError` with `retry_after`
-        where `max_wait` or `max_queue` does not allow the wait. Cancelled, it takes nothing and the next one moves up.
-        """
-        return self._gate.acquire(cost)
 
     def try_acquire(self, cost: int = 1) -> bool:
         """Take `cost` permits if they are free now and nobody waits. Raises `ConfigError` as `acquire` does."""
