@@ -8,6 +8,7 @@ from typing import TypeAlias
 from connector_kit.errors import ConnectorError, TransientError
 
 from .bounds import EnoughError
+from .reading import NoPageError
 from .subject import Factory, Subject
 from .verdict import Findings, Law, Verdict
 from .watched import NoAnswerError
@@ -44,6 +45,8 @@ def _tell(error: Exception, found: Findings) -> None:
                 expected="an answer or an error",
                 mend="set a time limit in the client, or allow more time for one answer (call_seconds)",
             )
+        case NoPageError():
+            found.unchecked(f"{error}, so what was read says nothing of this law (see progress)")
         case TransientError():
             found.unchecked(f"the source failed in the middle: {type(error).__name__}: {error}")
         case ExceptionGroup(exceptions=errors):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 import msgspec
 
-from connector_kit.records.page import Cursor, Page, Record
+from connector_kit.records.page import Cursor, Page
 
-__all__ = ["Reading", "SeenPage", "text_of"]
+__all__ = ["NoPageError", "Reading", "SeenPage", "text_of"]
+
+
+class NoPageError(Exception):
+    """What came out of a stream is no page. Never leaves the conformance kit."""
 
 
 def text_of(value: object) -> str:
@@ -39,7 +43,15 @@ class SeenPage:
 
     @classmethod
     def of(cls, number: int, page: Page) -> SeenPage:
-        """Look at a page now."""
+        """Look at a page now. Raises `NoPageError` where it is none."""
+        came: object = page
+        if not isinstance(came, Page):
+            raise NoPageError(f"page {number} is no Page: a {type(came).__name__} came")
+        records: object = page.records
+        if not isinstance(records, Iterable):
+            raise NoPageError(
+                f"page {number} has no records: {type(records).__name__} is no sequence of records"
+            )
         cursor = None if page.cursor is None else text_of(page.cursor)
         return cls(number, tuple(_record(record) for record in page.records), cursor, page)
 
@@ -49,8 +61,9 @@ class SeenPage:
         return (now.records, now.cursor) == (self.records, self.cursor)
 
 
-def _record(record: Record) -> str:
-    return text_of(record if isinstance(record, dict) else dict(record))
+def _record(record: object) -> str:
+    """Give a record as text; something that is no record, too: the law of shape has a word on it."""
+    return text_of(dict(record) if isinstance(record, Mapping) else record)
 
 
 @attrs.frozen

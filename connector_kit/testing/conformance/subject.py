@@ -15,7 +15,7 @@ from connector_kit.protocols import Connector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.runtime.session import disconnect_surely
 
-from .bounds import Bounds, Meter
+from .bounds import Bounds, EnoughError, Meter
 from .reading import Reading, SeenPage
 from .watched import Watched
 from .wire import Wire
@@ -91,10 +91,20 @@ class Subject:
         return [catalog[name] for name in self.bounds.entities or catalog.names]
 
     async def full_read(self, entity: str, since: datetime | None = None) -> Reading:
-        """Give an undisturbed read of an entity by a connector of its own; made once, up to the pages allowed."""
+        """Give an undisturbed read of an entity by a connector of its own; made once.
+
+        It has not ended where the pages allowed are too few, or the requests allowed are used up on the way.
+        """
         if (entity, since) not in self._full:
-            async with self.connector() as connector:
-                self._full[entity, since] = await self.read(connector, entity, since=since)
+            seen: list[SeenPage] = []
+            ended = False
+            try:
+                async with self.connector() as connector:
+                    ended = await self._read_into(seen, connector.fetch_data(entity, since=since), None)
+            except EnoughError:
+                if not seen:
+                    raise
+            self._full[entity, since] = Reading(tuple(seen), ended)
         return self._full[entity, since]
 
     async def read(
@@ -107,23 +117,28 @@ class Subject:
         pages: int | None = None,
     ) -> Reading:
         """Read to the end, or for so many pages (those the bounds allow where None), and close the stream."""
-        stream = connector.fetch_data(entity, since=since, cursor=cursor)
-        most = self.bounds.pages if pages is None else min(pages, self.bounds.pages)
         seen: list[SeenPage] = []
+        stream = connector.fetch_data(entity, since=since, cursor=cursor)
+        ended = await self._read_into(seen, stream, pages)
+        return Reading(tuple(seen), ended)
+
+    async def _read_into(self, seen: list[SeenPage], stream: AsyncIterator[Page], pages: int | None) -> bool:
+        """Add the pages to `seen` as they come; tell whether the stream came to its end."""
+        most = self.bounds.pages if pages is None else min(pages, self.bounds.pages)
         ended = False
         try:
-            while len(seen) < most:
+            while not ended and len(seen) < most:
                 page = await _next(stream)
                 if page is None:
                     ended = True
-                    break
-                seen.append(SeenPage.of(len(seen) + 1, page))
+                else:
+                    seen.append(SeenPage.of(len(seen) + 1, page))
         except BaseException:
             await close_broken_stream(stream)
             raise
         with anyio.fail_after(self.bounds.call_seconds):
             await close_stream(stream)
-        return Reading(tuple(seen), ended=ended)
+        return ended
 
 
 async def _next(stream: AsyncIterator[Page]) -> Page | None:
