@@ -19,7 +19,7 @@ class SlidingLog:
     holds permits back for at most that long and needs no more than `window_ns / grain_ns + 2` entries.
     """
 
-    __slots__ = ("_began", "_entries", "_used", "cost_limit", "grain_ns", "limit", "window_ns")
+    __slots__ = ("_began", "_entries", "_fresh_until", "_used", "cost_limit", "grain_ns", "limit", "window_ns")
 
     def __init__(self, limit: int, window_ns: int, grain_ns: int = 0) -> None:
         self.limit = self.cost_limit = limit
@@ -28,6 +28,7 @@ class SlidingLog:
         self._entries: deque[tuple[int, int]] = deque()  # when permits are free again, and how many
         self._used = 0  # the sum of these
         self._began = 0  # the first grant of the last entry
+        self._fresh_until = 0  # before this moment no entry's permits are free again
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -56,18 +57,17 @@ class SlidingLog:
     def take(self, now: int, cost: int) -> bool:
         """Take `cost` permits if they are free."""
         # Written out, not as `ready_at` and `commit`: this is most of what a call without a wait costs.
-        entries = self._entries
-        while entries and entries[0][0] <= now:
-            self._used -= entries.popleft()[1]
+        if now >= self._fresh_until:
+            self.taken(now)
         used = self._used + cost
         if used > self.limit:
             return False
-        if now - self._began <= self.grain_ns and entries:
+        if now - self._began <= self.grain_ns and self._entries:
             self.commit(now, cost)
             return True
         self._used = used
         self._began = now
-        entries.append((now + self.window_ns, cost))
+        self._entries.append((now + self.window_ns, cost))
         return True
 
     def in_use(self, now: int) -> bool:
@@ -90,4 +90,5 @@ class SlidingLog:
         entries = self._entries
         while entries and entries[0][0] <= now:
             self._used -= entries.popleft()[1]
+        self._fresh_until = entries[0][0] if entries else now + self.window_ns
         return self._used
