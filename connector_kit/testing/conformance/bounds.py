@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Bounds", "EnoughError", "Meter"]
 
@@ -39,19 +45,52 @@ class Bounds:
 
 @attrs.define(eq=False)
 class Meter:
-    """Counts the requests of an examination, all laws together, and stops it at its bounds."""
+    """Counts the requests of an examination, all laws together, stops it at its bounds, and knows what is under way."""
 
     bounds: Bounds
     requests: int = 0
+    refusals: int = 0
+    """How many requests were refused because of a quota."""
     _started: float = attrs.field(factory=time.monotonic)
+    _under_way: dict[object, tuple[str, float]] = attrs.field(factory=dict, init=False)
 
     def count(self) -> None:
         """Count a request that is about to be made. Raises `EnoughError` where it is one too many."""
         limit = self.bounds.requests
         if limit is not None and self.requests >= limit:
             raise EnoughError(f"the {limit} requests allowed are used up; allow more to look at the rest")
-        if time.monotonic() - self._started > self.bounds.seconds:
+        if self.seconds_left < 0:
             raise EnoughError(
                 f"the {self.bounds.seconds:g} s allowed are over; allow more to look at the rest"
             )
         self.requests += 1
+
+    @property
+    def requests_left(self) -> float:
+        """How many more requests are allowed; infinite where there is no limit."""
+        limit = self.bounds.requests
+        return math.inf if limit is None else limit - self.requests
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the time for all laws; zero or less where it is over."""
+        return self.bounds.seconds - (time.monotonic() - self._started)
+
+    @contextmanager
+    def under_way(self, what: str, seconds: float) -> Iterator[None]:
+        """Take note of a call for as long as it goes on; it is overdue after `seconds`."""
+        key = object()
+        self._under_way[key] = (what, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._under_way.pop(key, None)
+
+    def overdue(self) -> str | None:
+        """Name a call that goes on although its time is over. May be asked from another thread."""
+        now = time.monotonic()
+        return next((what for what, until in tuple(self._under_way.values()) if now > until), None)
+
+    def give_up(self) -> None:
+        """Forget what is under way: nobody waits for it any more."""
+        self._under_way.clear()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import attrs
+from connector_kit.errors import ConfigError
 
 from .bounds import Bounds
 from .connector.table import laws_named
-from .preflight import prepare
+from .examination import Examination
 from .report import LawReport
 from .subject import Factory, Subject
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 __all__ = ["check_connector"]
+
+_BACKENDS = ("asyncio", "trio")
 
 
 async def check_connector(  # noqa: PLR0913 - the options of the one call that there is, by keyword
@@ -37,18 +41,49 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
 ) -> LawReport:
     """Look at the laws that a connector keeps; at those named in `laws`, or at all of them.
 
-    `factory` makes a new connector each time. `progress` is called with each verdict as it comes. Raises `ConfigError`
-    for the name of a law that there is not. Whatever the connector does is told in the report.
+    `factory` makes a new connector each time. `wire` lets requests fail between it and its source, `change` changes the
+    source as others would. `secrets` are looked for in every message. `progress` is called with each verdict as it
+    comes; what it raises is passed on.
+
+    Each law runs in a thread of its own on a `backend` event loop of its own: a connector that blocks it, or never
+    comes back, is named and abandoned. Whatever the connector does is told in the report, which has a verdict on each
+    law that was asked for, or says in `failure` why nothing could be looked at.
+
+    Raises `ConfigError` for the name of a law that there is not, and for a backend that is not installed.
+
+    >>> import anyio
+    >>> from connector_kit.connectors.mock import MockConnector
+    >>> report = anyio.run(partial(check_connector, MockConnector, laws=["cursors"]))
+    >>> report.ok
+    True
     """
     chosen = laws_named(laws)
+    _require_backend(backend)
     subject = Subject(factory, bounds=bounds, wire=wire, change=change, secrets=tuple(secrets))
     started = time.monotonic()
-    ready = await prepare(subject)
+    examination = Examination(subject, backend, tuple(law for law, _ in chosen))
+    ready = await examination.prepare()
     verdicts: list[Verdict] = []
     if not ready.failure:
-        for _, look in chosen:
-            verdicts.append(await look(subject))
+        for law, look in chosen:
+            verdicts.append(await examination.look_at(law, partial(look, subject)))
             if progress is not None:
                 progress(verdicts[-1])
-    report = LawReport(name or ready.name or "connector", tuple(verdicts), ready.failure)
-    return attrs.evolve(report, requests=subject.meter.requests, seconds=time.monotonic() - started)
+    return LawReport(
+        name or ready.name or getattr(factory, "__name__", "") or "connector",
+        tuple(verdicts),
+        ready.failure,
+        subject.meter.requests,
+        time.monotonic() - started,
+    )
+
+
+def _require_backend(backend: str) -> None:
+    if backend not in _BACKENDS:
+        raise ConfigError(
+            f"no backend {backend!r}; expected one of {', '.join(_BACKENDS)}; name the one the connector is for"
+        )
+    if find_spec(backend) is None:
+        raise ConfigError(
+            f"the backend {backend!r} is not installed; expected one that is; pip install 'connector-kit[testing]'"
+        )

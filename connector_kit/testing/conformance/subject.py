@@ -17,6 +17,7 @@ from connector_kit.runtime.session import disconnect_surely
 
 from .bounds import Bounds, EnoughError, Meter
 from .reading import Reading, SeenPage
+from .verdict import Findings
 from .watched import Watched
 from .wire import Wire
 
@@ -46,6 +47,8 @@ class Subject:
     change: Callable[[], None] | None = attrs.field(default=None, kw_only=True)
     secrets: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     meter: Meter = attrs.field(init=False)
+    findings: Findings | None = attrs.field(default=None, init=False)
+    """What the law that is looked at has found so far; it is there also where the law never ends."""
     _catalog: Catalog | None = attrs.field(default=None, init=False)
     _full: dict[tuple[str, datetime | None], Reading] = attrs.field(factory=dict, init=False)
 

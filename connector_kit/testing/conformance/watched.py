@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from connector_kit.capabilities import close_stream, first_records, partitions, sample, validate
+from connector_kit.errors import RateLimitError
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 from connector_kit.wrappers.layers import asks_for
 
@@ -40,7 +42,7 @@ class Watched:
 
     async def connect(self) -> None:
         """Connect."""
-        self._meter.count()
+        await self.request()
         with self.answering("connect"):
             await self.inner.connect()
 
@@ -51,7 +53,7 @@ class Watched:
 
     async def discover_schema(self) -> Catalog:
         """Give the catalog."""
-        self._meter.count()
+        await self.request()
         with self.answering("discover_schema"):
             return await self.inner.discover_schema()
 
@@ -59,15 +61,13 @@ class Watched:
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         """Read page by page."""
-        return _WatchedPages(
-            self, self._meter, self.inner.fetch_data(entity, since=since, cursor=cursor), entity
-        )
+        return _WatchedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample; page by page where it comes from a read."""
         if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
-        self._meter.count()
+        await self.request()
         with self.answering("get_sample_data"):
             return await sample(self.inner, entity, limit)
 
@@ -80,15 +80,24 @@ class Watched:
     ) -> Sequence[Cursor]:
         """Give the partitions."""
         if isinstance(self.inner, SupportsPartitions):
-            self._meter.count()
+            await self.request()
         with self.answering("partition_data"):
             return await partitions(self.inner, entity, since=since, target=target)
+
+    async def request(self) -> None:
+        """Count a request. Lets the event loop's other tasks go on first, as a connector without any I/O does not."""
+        self._meter.count()
+        await anyio.lowlevel.checkpoint()
 
     @contextmanager
     def answering(self, operation: str) -> Iterator[None]:
         """Wait for an answer no longer than allowed. No page is handed over inside."""
-        with anyio.move_on_after(self._seconds) as scope:
-            yield
+        with self._meter.under_way(operation, self._seconds), anyio.move_on_after(self._seconds) as scope:
+            try:
+                yield
+            except RateLimitError:
+                self._meter.refusals += 1
+                raise
         if scope.cancelled_caught:
             raise NoAnswerError(f"{operation} did not come back within {self._seconds:g} s")
 
@@ -96,11 +105,10 @@ class Watched:
 class _WatchedPages:
     """The connector's stream, watched."""
 
-    __slots__ = ("_connector", "_entity", "_meter", "_number", "_pages")
+    __slots__ = ("_connector", "_entity", "_number", "_pages")
 
-    def __init__(self, connector: Watched, meter: Meter, pages: AsyncIterator[Page], entity: str) -> None:
+    def __init__(self, connector: Watched, pages: AsyncIterator[Page], entity: str) -> None:
         self._connector = connector
-        self._meter = meter
         self._pages = pages
         self._entity = entity
         self._number = 0
@@ -109,7 +117,7 @@ class _WatchedPages:
         return self
 
     async def __anext__(self) -> Page:
-        self._meter.count()
+        await self._connector.request()
         self._number += 1
         with self._connector.answering(f"page {self._number} of fetch_data({self._entity!r})"):
             return await self._pages.__anext__()

@@ -1,0 +1,219 @@
+"""`isolated`: runs an async function in a thread and an event loop of its own, and never waits for it without end.
+
+Whoever blocks that loop, spins in it or swallows its cancellation is named and abandoned.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from .stalls import Place, Quiet, Stall, connectors_place, place, stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["End", "Isolated", "isolated"]
+
+T = TypeVar("T")
+
+End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
+"""By itself; cancelled when its time was over; abandoned while it blocked its loop; abandoned while it did not react."""
+
+_BEAT_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.05
+_ENDING_SECONDS: Final = 0.05
+
+
+@attrs.frozen
+class Isolated(Generic[T]):
+    """What came of a function: its value or its error, how it ended, and where its loop stood still.
+
+    `at` is where the thread was when it was abandoned, `waiting_for` what had no answer then; both as far as known.
+    """
+
+    end: End
+    value: T | None = None
+    error: BaseException | None = None
+    stalls: tuple[Stall, ...] = ()
+    at: Place | None = None
+    waiting_for: str = ""
+
+
+async def isolated(
+    function: Callable[[], Awaitable[T]],
+    /,
+    *,
+    seconds: float,
+    block_seconds: float = 1.0,
+    patience: float = 5.0,
+    backend: str = "asyncio",
+    overdue: Callable[[], str | None] = lambda: None,
+) -> Isolated[T]:
+    """Run a function in a daemon thread with an event loop of its own.
+
+    After `seconds` it is cancelled. A loop that stands still for `block_seconds` in the connector's code is told as a
+    stall. It is abandoned, which means that nobody waits for it any more, when it blocks its loop for `patience`
+    seconds, does not react to its cancellation for as long, or when `overdue` names a call that has outlived its own
+    time limit for a fifth of that. Cancelled from outside, it is told to stop, and not waited for.
+    """
+    run = _Run(function, backend)
+    watch = _Watch(run, seconds, block_seconds, patience, overdue)
+    limiter = anyio.CapacityLimiter(1)
+    run.thread.start()
+    try:
+        while (end := watch.look()) is None:
+            await anyio.to_thread.run_sync(
+                run.over.wait, _LOOK_SECONDS, abandon_on_cancel=True, limiter=limiter
+            )
+    finally:
+        run.stop = True
+    if end in {"blocked", "hung"}:
+        run.end()
+    return watch.result(end)
+
+
+class _Run(Generic[T]):
+    """The function in its thread. What the two threads share: `beats`, `stop`, `answered`, `over` and the results."""
+
+    def __init__(self, function: Callable[[], Awaitable[T]], backend: str) -> None:
+        self._function = function
+        self._backend = backend
+        self.thread = threading.Thread(target=self._run, name="connector_kit isolated", daemon=True)
+        self.beats = 0
+        self.stop = False
+        self.answered = False
+        self.over = threading.Event()
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.stopped = False
+
+    def end(self) -> None:
+        """Ask the thread to end, so that an abandoned one that spins does not slow everybody else down.
+
+        It takes one request to leave a loop that runs and others to leave the loop's own attempts to end its tasks. One
+        that blocks outside of Python gets them if it ever comes back.
+        """
+        for _ in range(4):
+            if self.over.is_set() or self.thread.ident is None:
+                return
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self.thread.ident), ctypes.py_object(SystemExit)
+            )
+            self.over.wait(_ENDING_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            anyio.run(self._main, backend=self._backend)
+        except BaseException as error:  # noqa: BLE001 - the thread is at its end; the error is the caller's to see
+            self.error = self.error or error
+        finally:
+            self.over.set()
+
+    async def _main(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(self._beat, scope)
+                try:
+                    self.value = await self._function()
+                except Exception as error:  # noqa: BLE001 - the caller's to see, and not as a part of a group
+                    self.error = error
+            self.stopped = scope.cancelled_caught
+            self.answered = True
+            tasks.cancel_scope.cancel()
+
+    async def _beat(self, scope: anyio.CancelScope) -> None:
+        while True:
+            self.beats += 1
+            if self.stop:
+                scope.cancel()
+            await anyio.sleep(_BEAT_SECONDS)
+
+
+class _Watch(Generic[T]):
+    """Looks at a run every now and then, and decides how it has ended."""
+
+    def __init__(
+        self,
+        run: _Run[T],
+        seconds: float,
+        block_seconds: float,
+        patience: float,
+        overdue: Callable[[], str | None],
+    ) -> None:
+        self._run = run
+        self._seconds = seconds
+        self._block_seconds = block_seconds
+        self._patience = patience
+        self._overdue = overdue
+        self._quiet = Quiet(_LOOK_SECONDS, time.monotonic())
+        self._answered_at: float | None = None
+        self._overdue_since: float | None = None
+        self._stalls: list[Stall] = []
+        self._standing: Stall | None = None
+        self._waiting_for = ""
+
+    def look(self) -> End | None:
+        """Give how the run has ended; None while it goes on."""
+        quiet = self._quiet.look(time.monotonic(), self._run.beats)
+        if self._run.over.is_set() or self._run.answered:
+            return self._after_answer()
+        self._look_at_stall(quiet)
+        now = self._quiet.watched
+        if self._standing is not None and quiet >= self._patience:
+            return "blocked"
+        if self._without_answer(now):
+            return "hung"
+        if now >= self._seconds:
+            self._run.stop = True
+        if now >= self._seconds + self._patience:
+            return "blocked" if quiet >= self._patience else "hung"
+        return None
+
+    def result(self, end: End) -> Isolated[T]:
+        """Give what came of the run."""
+        run = self._run
+        if end in {"ended", "stopped"}:
+            return Isolated(end, run.value, run.error, tuple(self._stalls))
+        stalls = [*self._stalls, *([self._standing] if self._standing else [])]
+        at = self._standing.place if self._standing else place(stack_of(run.thread.ident))
+        return Isolated(end, stalls=tuple(stalls), at=at, waiting_for=self._waiting_for)
+
+    def _after_answer(self) -> End | None:
+        """A function that has given its answer has ended; its loop gets a little time to be closed."""
+        self._come_back()
+        now = self._quiet.watched
+        if self._answered_at is None:
+            self._answered_at = now
+        if self._run.over.is_set() or now - self._answered_at > self._patience:
+            return "stopped" if self._run.stopped else "ended"
+        return None
+
+    def _look_at_stall(self, quiet: float) -> None:
+        if quiet < self._block_seconds:
+            self._come_back()
+        elif self._standing is not None:
+            self._standing = attrs.evolve(self._standing, seconds=quiet)
+        elif (where := connectors_place(stack_of(self._run.thread.ident))) is not None:
+            self._standing = Stall(where, quiet, back=False)
+
+    def _come_back(self) -> None:
+        if self._standing is not None:
+            self._stalls.append(attrs.evolve(self._standing, back=True))
+            self._standing = None
+
+    def _without_answer(self, now: float) -> bool:
+        """Tell whether a call has been ignoring its time limit for long enough."""
+        waiting_for = self._overdue()
+        if waiting_for is None:
+            self._overdue_since = None
+            return False
+        self._waiting_for = waiting_for
+        self._overdue_since = now if self._overdue_since is None else self._overdue_since
+        return now - self._overdue_since >= self._patience / 5
