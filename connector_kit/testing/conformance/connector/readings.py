@@ -1,0 +1,70 @@
+"""The undisturbed reads that laws look at and compare with, and whether the source has changed since they were made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from connector_kit.testing.conformance.bounds import EnoughError
+from connector_kit.testing.conformance.reading import NoPageError
+
+if TYPE_CHECKING:
+    from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.reading import Reading
+    from connector_kit.testing.conformance.subject import Subject
+    from connector_kit.testing.conformance.verdict import Findings
+
+__all__ = ["differing", "full_read_of", "full_reads", "still_the_same"]
+
+
+async def full_reads(subject: Subject, found: Findings) -> list[tuple[Entity, Reading]]:
+    """Give the entities with a full read of each, up to the pages allowed; those that can be read."""
+    reads: list[tuple[Entity, Reading]] = []
+    for entity in await subject.entities():
+        try:
+            reading = await full_read_of(subject, found, entity)
+        except NoPageError as error:
+            found.unchecked(f"{entity.name}: {error} (see progress)")
+        except EnoughError as error:
+            found.unchecked(str(error))
+            break
+        else:
+            reads += [(entity, reading)] if reading is not None else []
+    return reads
+
+
+async def full_read_of(subject: Subject, found: Findings, entity: Entity) -> Reading | None:
+    """Give a full read of an entity; None where it fails, which is unchecked here, and for the law of the catalog to judge.
+
+    Raises `NoPageError` where something that is no page came, and `EnoughError`.
+    """
+    try:
+        return await subject.full_read(entity.name)
+    except (EnoughError, NoPageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+        found.unchecked(
+            f"{entity.name}, which could not be read: {type(error).__name__}: {error} (see catalog)"
+        )
+        return None
+
+
+async def still_the_same(subject: Subject, entity: str) -> bool:
+    """Read an entity once more with a new connector and tell whether it delivers the records of the first full read.
+
+    Where it does not, the source changes by itself, and what differs shows nothing about the connector.
+    """
+    before = await subject.full_read(entity)
+    async with subject.connector() as connector:
+        now = await subject.read(connector, entity, pages=None if before.ended else len(before.pages))
+    return Counter(now.records) == Counter(before.records)
+
+
+def differing(got: Reading, whole: Reading) -> tuple[str, ...]:
+    """Give the records that one of two reads has and the other lacks, whatever their order; empty where there is none.
+
+    Of a read that was cut short, what the other one has besides counts for nothing.
+    """
+    more = Counter(got.records) - Counter(whole.records) if whole.ended else Counter[str]()
+    less = Counter(whole.records) - Counter(got.records) if got.ended else Counter[str]()
+    return (*more.elements(), *less.elements())
