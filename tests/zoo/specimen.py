@@ -1,0 +1,55 @@
+"""`Specimen`: one wrong connector, the law it breaks, and its right twin, which is the class it derives from."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+
+import attrs
+
+from connector_kit.testing.conformance.bounds import Bounds
+
+from .ledger import Ledger
+from .source import Source
+
+__all__ = ["QUICK", "Specimen"]
+
+QUICK = Bounds(seconds=10.0, call_seconds=0.6, pages=20, plans=5)
+"""The sources of the zoo are small and in memory, and answer at once or never."""
+
+
+@attrs.frozen
+class Specimen:
+    """A wrong connector and the name of the law that it breaks. Its docstring's first line says how."""
+
+    law: str
+    wrong: type[Ledger]
+    source: Callable[[], Source] = Source
+    bounds: Bounds = QUICK
+
+    @property
+    def name(self) -> str:
+        """The wrong one's name, in words: CursorSkipsOne is `cursor skips one`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", self.wrong.__name__).lower()
+
+    @property
+    def right(self) -> type[Ledger]:
+        """The right twin."""
+        (twin,) = self.wrong.__bases__
+        assert issubclass(twin, Ledger)
+        return twin
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """The methods and attributes in which the two differ."""
+        return tuple(
+            name
+            for name, value in vars(self.wrong).items()
+            if inspect.isfunction(value) or not name.startswith("__")
+        )
+
+    @property
+    def story(self) -> str:
+        """What is wrong, in a sentence."""
+        return (inspect.getdoc(self.wrong) or "").partition("\n")[0]

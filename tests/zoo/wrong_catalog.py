@@ -1,0 +1,98 @@
+"""Connectors that break the law of the catalog: all it names can be fetched, and nothing else."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from connector_kit.errors import RequestRejectedError
+from connector_kit.records.catalog import Catalog
+
+from .ledger import ORDERS, STORES, Ledger
+from .specimen import Specimen
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from connector_kit.records.page import Cursor, Page
+
+
+class UnknownEntityIsAKeyError(Ledger):
+    """A name that is not in the catalog raises KeyError, out of a dict of tables."""
+
+    def table_of(self, entity: str) -> str:
+        return {"orders": "orders", "stores": "stores"}[entity]
+
+
+class UnknownEntityIsEmpty(Ledger):
+    """A name that is not in the catalog is read as an entity without records: a typing error loses all rows."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        if entity not in self.catalog().names:
+            return
+        async for page in super().fetch_data(entity, since=since, cursor=cursor):
+            yield page
+
+
+class UnknownEntityIsA404(Ledger):
+    """A name that is not in the catalog is asked for, and the 404 passed on as any other rejected request."""
+
+    def table_of(self, entity: str) -> str:
+        return entity
+
+
+class CatalogNamesWhatCannotBeFetched(Ledger):
+    """The catalog names a view for which there is nothing to read from."""
+
+    def catalog(self) -> Catalog:
+        return Catalog([ORDERS, STORES, attrs.evolve(STORES, name="returns")])
+
+
+class CatalogHasLabels(Ledger):
+    """The catalog gives the labels people see, and `fetch_data` takes the technical names."""
+
+    def catalog(self) -> Catalog:
+        return Catalog([attrs.evolve(ORDERS, name="Orders"), attrs.evolve(STORES, name="Stores")])
+
+
+class CatalogNeedsARight(Ledger):
+    """The catalog names everything there is, also what these credentials may not read."""
+
+    def table_of(self, entity: str) -> str:
+        if entity == "stores":
+            raise RequestRejectedError(
+                "stores cannot be read by this user; expected an administrator; ask one"
+            )
+        return super().table_of(entity)
+
+
+class CatalogChanges(Ledger):
+    """Every other call of `discover_schema` leaves an entity out."""
+
+    calls = 0
+
+    async def discover_schema(self) -> Catalog:
+        self.calls += 1
+        catalog = await super().discover_schema()
+        return catalog if self.calls % 2 else Catalog(catalog.entities[:1])
+
+
+SPECIMENS = tuple(
+    map(
+        partial(Specimen, "catalog"),
+        (
+            UnknownEntityIsAKeyError,
+            UnknownEntityIsEmpty,
+            UnknownEntityIsA404,
+            CatalogNamesWhatCannotBeFetched,
+            CatalogHasLabels,
+            CatalogNeedsARight,
+            CatalogChanges,
+        ),
+    )
+)

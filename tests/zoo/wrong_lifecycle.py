@@ -1,0 +1,107 @@
+"""Connectors that break the law of the lifecycle: disconnect at any time and twice, connect again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .ledger import Ledger
+from .source import Client, ClosedError
+from .specimen import Specimen
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from connector_kit.records.page import Cursor
+
+    from .source import Row
+
+
+class DisconnectTwiceRaises(Ledger):
+    """The second `disconnect` raises: the client minds being closed twice."""
+
+    async def connect(self) -> None:
+        self.client = Client(self.source, self.token.reveal())
+
+    async def disconnect(self) -> None:
+        if self.client is not None:
+            if self.client.closed:
+                raise ClosedError("the client is closed already")
+            await self.client.close()
+
+
+class DisconnectBeforeConnectRaises(Ledger):
+    """`disconnect` before `connect` raises AttributeError: what it closes is made by `connect`."""
+
+    http: Client
+
+    async def connect(self) -> None:
+        self.http = self.client = Client(self.source, self.token.reveal())
+
+    async def disconnect(self) -> None:
+        await self.http.close()
+
+
+class ReconnectKeepsTheClosedClient(Ledger):
+    """`connect` makes a client only where there is none, and `disconnect` leaves the closed one in its place."""
+
+    async def disconnect(self) -> None:
+        if self.client is not None:
+            await self.client.close()
+
+
+class ReconnectGoesOnWhereItStopped(Ledger):
+    """Where the last read stopped is kept over `disconnect`: after a new `connect`, reads begin there."""
+
+    stopped: Cursor = None
+    begin: Cursor = None
+
+    def rest(self, rows: list[Row], since: datetime | None, cursor: Cursor) -> list[Row]:
+        return super().rest(rows, since, self.begin if cursor is None else cursor)
+
+    def cursor_after(self, chosen: list[Row], since: datetime | None, cursor: Cursor) -> Cursor:
+        self.stopped = super().cursor_after(chosen, since, cursor)
+        return self.stopped
+
+    async def disconnect(self) -> None:
+        await super().disconnect()
+        self.begin = self.stopped
+
+
+class DisconnectForgetsTheClient(Ledger):
+    """`disconnect` drops the client without closing it, and the connection it keeps open stays open."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        await self.take()
+
+    async def disconnect(self) -> None:
+        await checkpoint()
+        self.client = None
+
+
+class DisconnectWaitsForStreams(Ledger):
+    """`disconnect` waits until every stream has given its connection back, as some pools do: for ever."""
+
+    async def disconnect(self) -> None:
+        while self.client is not None and self.client.taken:  # noqa: ASYNC110 - the client tells nobody
+            await anyio.sleep(0.05)
+        await super().disconnect()
+
+
+SPECIMENS = tuple(
+    map(
+        partial(Specimen, "lifecycle"),
+        (
+            DisconnectTwiceRaises,
+            DisconnectBeforeConnectRaises,
+            ReconnectKeepsTheClosedClient,
+            ReconnectGoesOnWhereItStopped,
+            DisconnectForgetsTheClient,
+            DisconnectWaitsForStreams,
+        ),
+    )
+)
