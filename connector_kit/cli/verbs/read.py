@@ -13,8 +13,8 @@ from connector_kit.cli.output import note, write
 from connector_kit.cli.session import connector_argument, opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.teaching import examples
-from connector_kit.destinations.json_text import ENCODER
 from connector_kit.errors import DataError
+from connector_kit.records.json_text import ENCODER
 from connector_kit.runtime.locate import Located, locate
 from connector_kit.runtime.session import stream
 

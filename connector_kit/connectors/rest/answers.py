@@ -22,9 +22,9 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
+from connector_kit.records.json_path import find, kind_of
 
 from .credentials import Credentials
-from .paths import find, kind_of
 from .quota import quota_of, retry_after_of
 from .site import path_of
 

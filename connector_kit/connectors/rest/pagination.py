@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 import attrs
 
 from connector_kit.errors import CursorExpiredError
+from connector_kit.records.json_path import find, kind_of
 
-from .paths import find, kind_of
 from .turns import Ask, Reply, Turn
 
 if TYPE_CHECKING:

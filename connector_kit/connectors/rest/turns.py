@@ -8,9 +8,9 @@ from typing import ClassVar, Protocol
 import attrs
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.json_path import find, kind_of
 from connector_kit.records.page import Cursor, JsonValue, Record
 
-from .paths import find, kind_of
 from .site import Parameter, Site, path_of
 
 __all__ = ["Ask", "Reply", "Style", "Turn"]

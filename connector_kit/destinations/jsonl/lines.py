@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from connector_kit.destinations.json_text import ENCODER
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.json_text import ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

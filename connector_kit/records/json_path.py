@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connector_kit.records.page import JsonValue
+    from .page import JsonValue
 
-__all__ = ["find", "kind_of"]
+__all__ = ["find", "kind_of", "steps_of"]
 
 
 def find(body: JsonValue, path: str) -> JsonValue:
@@ -19,7 +19,7 @@ def find(body: JsonValue, path: str) -> JsonValue:
     >>> find({"a.b": ["x", "y"]}, "/a.b/1")
     'y'
     """
-    for step in _steps(path):
+    for step in steps_of(path):
         match body:
             case Mapping() if step in body:
                 body = body[step]
@@ -36,7 +36,8 @@ def kind_of(value: JsonValue) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _steps(path: str) -> list[str]:
+def steps_of(path: str) -> list[str]:
+    """Give the names, or the places in lists, that lead to what stands at `path`."""
     if path.startswith("/"):
         return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
     return path.split(".") if path else []
