@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
 from connector_kit.errors import ConnectionFailedError, ServiceUnavailableError, TimedOutError
 from connector_kit.wrappers.faulty import Cut, Fail, Fault, Refuse, Schedule, Stall
+
+from .drawing import st
 
 __all__ = ["faults", "schedules"]
 

@@ -1,0 +1,184 @@
+"""Hypothesis strategies for tests of connectors, wrappers and destinations: catalogs, records, pages, cursors, faults.
+
+What is drawn is right by construction: records fit their entity, pages keep the laws of a read. What goes wrong is
+drawn by `faults` and `schedules`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector_kit.errors import ConfigError
+from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
+from connector_kit.records.page import Cursor, Page
+
+from .conformance.reading import text_of
+from .drawing import st
+from .schedules import faults, schedules
+from .values import as_text, json_values, names, natives, nested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from connector_kit.records.catalog import Incremental
+
+__all__ = [
+    "catalogs",
+    "cursors",
+    "entities",
+    "faults",
+    "field_types",
+    "fields",
+    "json_values",
+    "pages",
+    "reads",
+    "records",
+    "schedules",
+]
+
+_MOST_FIELDS = 6
+_KEYS = (Scalar.INTEGER, Scalar.STRING, Scalar.DATE)
+
+
+def field_types(*, max_depth: int = 2) -> SearchStrategy[FieldType]:
+    """Give types of fields, lists and structs in each other up to `max_depth` deep."""
+    scalars: SearchStrategy[FieldType] = st.sampled_from(Scalar)
+    if max_depth <= 0:
+        return scalars
+    inner = field_types(max_depth=max_depth - 1)
+    structs = st.lists(st.builds(Field, names(), inner, st.booleans()), max_size=3, unique_by=_name)
+    return st.one_of(scalars, st.builds(ListOf, inner), st.builds(Struct, structs))
+
+
+def fields(*, max_depth: int = 2) -> SearchStrategy[Field]:
+    """Give fields of any type."""
+    return st.builds(Field, names(), field_types(max_depth=max_depth), st.booleans())
+
+
+@st.composite
+def entities(draw: DrawFn, *, name: str | None = None, max_depth: int = 2) -> Entity:
+    """Give entities as sources have them: with and without keys, order, fields; read by since, by cursor or in full.
+
+    `name` is theirs, any where None. A key is a required field of a type with an order.
+    """
+    keys = draw(st.lists(names(), max_size=2, unique=True))
+    growing = draw(st.none() | names().filter(lambda each: each not in keys))
+    ways: list[Incremental] = [None, "cursor"] if growing is None else [None, "cursor", "since"]
+    required = [Field(key, draw(st.sampled_from(_KEYS)), nullable=False) for key in keys]
+    required += [Field(growing, Scalar.DATETIME, nullable=False)] if growing is not None else []
+    others = st.lists(fields(max_depth=max_depth), max_size=_MOST_FIELDS, unique_by=_name)
+    free = [each for each in draw(others) if each.name not in {key.name for key in required}]
+    known = draw(st.permutations([*required, *free]))
+    return Entity(
+        draw(names()) if name is None else name,
+        fields=draw(st.sampled_from([known, known, known, []])),
+        primary_key=tuple(keys),
+        replication_key=growing,
+        ordered=growing is not None and draw(st.booleans()),
+        incremental=draw(st.sampled_from(ways)),
+    )
+
+
+def catalogs(*, max_size: int = 4) -> SearchStrategy[Catalog]:
+    """Give catalogs of up to `max_size` entities."""
+    return st.lists(entities(), max_size=max_size, unique_by=_name).map(Catalog)
+
+
+def records(entity: Entity, *, as_json: bool = False) -> SearchStrategy[dict[str, Any]]:
+    """Give records that fit the entity, with a value for each of its keys.
+
+    Times, decimals and bytes come as Python's values and as the text that JSON has for them; with `as_json` as text only.
+    """
+    known = {field.name: field for field in entity.fields}
+    for key in entity.primary_key:
+        known[key] = Field(key, known[key].type if key in known else Scalar.INTEGER, nullable=False)
+    if entity.replication_key is not None:
+        known[entity.replication_key] = Field(entity.replication_key, _growing_type(entity), nullable=False)
+    return nested(tuple(known.values()), as_json=as_json)
+
+
+def cursors() -> SearchStrategy[Cursor]:
+    """Give cursors: JSON values that survive a round trip through text, none of them None."""
+    return json_values().filter(lambda value: value is not None)
+
+
+def pages(entity: Entity, *, max_size: int = 10, as_json: bool = False) -> SearchStrategy[Page]:
+    """Give single pages of up to `max_size` records of the entity, with a cursor or without."""
+    batches = st.lists(records(entity, as_json=as_json), max_size=max_size, unique_by=_keys_of(entity))
+    return st.builds(Page, batches, st.none() | cursors())
+
+
+@st.composite
+def reads(
+    draw: DrawFn, entity: Entity, *, max_pages: int = 5, max_size: int = 5, as_json: bool = False
+) -> tuple[Page, ...]:
+    """Give the pages of one full read of the entity, as the laws want them.
+
+    Primary keys are unique, records are in order where the entity promises it, and either no page has a cursor or each
+    has one of its own. Pages may be empty, and there may be none.
+    """
+    one = records(entity, as_json=as_json)
+    key = entity.replication_key if entity.ordered else None
+    if key is not None:
+        one = st.builds(lambda record, value: {**record, key: value}, one, natives(_growing_type(entity)))
+    read = draw(st.lists(one, max_size=max_pages * max_size, unique_by=_keys_of(entity)))
+    if key is not None:
+        read.sort(key=lambda record: record[key])
+        if as_json or draw(st.booleans()):
+            read = [{**record, key: as_text(record[key])} for record in read]
+    parts = _parts(draw, read, max_pages, max_size)
+    resumable = draw(st.booleans())
+    return tuple(
+        Page(part, {"page": number, "token": draw(cursors())} if resumable else None)
+        for number, part in enumerate(parts, 1)
+    )
+
+
+def _parts(
+    draw: DrawFn, rest: Sequence[dict[str, Any]], max_pages: int, max_size: int
+) -> list[Sequence[dict[str, Any]]]:
+    """Divide records into at most so many pages of at most so many records."""
+    parts: list[Sequence[dict[str, Any]]] = []
+    while rest or (len(parts) < max_pages and draw(st.booleans())):
+        left = max_pages - len(parts) - 1
+        size = draw(st.integers(max(0, len(rest) - left * max_size), min(max_size, len(rest))))
+        parts.append(rest[:size])
+        rest = rest[size:]
+    return parts
+
+
+def _name(named: Field | Entity) -> str:
+    return named.name
+
+
+def _growing_type(entity: Entity) -> Scalar:
+    """Give the type of the replication key's values: times where nothing is said of it."""
+    kinds = [field.type for field in entity.fields if field.name == entity.replication_key] or [
+        Scalar.DATETIME
+    ]
+    if not isinstance(kinds[0], Scalar):
+        raise ConfigError(
+            f"the replication key {entity.replication_key!r} of entity {entity.name!r} is a list or a struct; "
+            "expected values that grow; name another field"
+        )
+    return Scalar.DATETIME if kinds[0] is Scalar.JSON else kinds[0]
+
+
+def _keys_of(entity: Entity) -> Any:
+    """Give by what records are told apart: the values of their key, and the text of them. None without a key."""
+    if not entity.primary_key:
+        return None
+
+    def as_values(record: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(_hashable(record[name]) for name in entity.primary_key)
+
+    def as_texts(record: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(text_of(record[name]) for name in entity.primary_key)
+
+    return as_values, as_texts
+
+
+def _hashable(value: Any) -> Any:
+    return text_of(value) if isinstance(value, dict | list) else value
