@@ -5,16 +5,43 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
+
 from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.reading import NoPageError
+from connector_kit.testing.conformance.reading import NoPageError, Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_kit.records.catalog import Entity
-    from connector_kit.testing.conformance.reading import Reading
     from connector_kit.testing.conformance.subject import Subject
     from connector_kit.testing.conformance.verdict import Findings
 
-__all__ = ["differing", "full_read_of", "full_reads", "still_the_same"]
+__all__ = ["Example", "differing", "full_read_of", "full_reads", "still_the_same"]
+
+_MANY_PAGES = 20
+
+
+@attrs.frozen
+class Example:
+    """An entity that has records, and a full read of it: what a connector is tried with."""
+
+    entity: str
+    whole: Reading
+
+    @property
+    def pages(self) -> int | None:
+        """How many pages to read for comparison; None for all, where there are few."""
+        count = len(self.whole.pages)
+        return None if self.whole.ended and count <= _MANY_PAGES else min(count, _MANY_PAGES)
+
+    @classmethod
+    def among(cls, reads: Sequence[tuple[Entity, Reading]]) -> Example | None:
+        """Choose the smallest with more than one page, if there is one; None where nothing has a record."""
+        known = [cls(entity.name, reading) for entity, reading in reads if reading.records]
+        if not known:
+            return None
+        return min(known, key=lambda it: (not it.whole.ended, len(it.whole.pages) == 1, len(it.whole.pages)))
 
 
 async def full_reads(subject: Subject, found: Findings) -> list[tuple[Entity, Reading]]:

@@ -1,0 +1,171 @@
+"""Law 1: disconnecting is safe at any time and twice, connecting works again, and nothing is left behind."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from inspect import iscoroutine
+from typing import TYPE_CHECKING
+
+from connector_kit.capabilities import close_broken_stream
+from connector_kit.errors import ConfigError, TransientError
+from connector_kit.protocols import SupportsValidation
+from connector_kit.runtime.session import disconnect_surely
+from connector_kit.testing.conformance.bounds import EnoughError
+from connector_kit.testing.conformance.judged import judged
+from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+
+from .failing_connect import look_at_failing_connect
+from .leftovers import look_for_leftovers
+from .readings import Example, differing, full_reads, still_the_same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.watched import Watched
+
+__all__ = ["LAW", "lifecycle"]
+
+LAW = Law(1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works.")
+
+
+async def lifecycle(subject: Factory | Subject, /) -> Verdict:
+    """Connect and disconnect in every order, read after it, and look at what is left."""
+    return await judged(LAW, _look, subject)
+
+
+async def _look(subject: Subject, found: Findings) -> None:
+    _look_at_validation(subject, found)
+    await _out_of_turn(subject, found)
+    example = Example.among(await full_reads(subject, found))
+    if example is None:
+        found.unchecked("what is read after connecting again: no entity delivers a record")
+    else:
+        await _connect_again(subject, example, found)
+        await _two_at_once(subject, example, found)
+    await look_for_leftovers(subject, None if example is None else example.entity, found)
+    await look_at_failing_connect(subject, example, found)
+
+
+def _look_at_validation(subject: Subject, found: Findings) -> None:
+    """Let the connector look at the configuration its own factory made, before it is connected."""
+    inner = subject.make().inner
+    if not isinstance(inner, SupportsValidation):
+        return
+    try:
+        check: Callable[[], object] = inner.validate_config
+        answer = check()
+    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+        wanted = "nothing to complain about: the connector connects with it"
+        found.broken(
+            f"validate_config raises {type(error).__name__}: {error}",
+            expected=wanted if isinstance(error, ConfigError) else "a ConfigError, or nothing",
+            mend="let it say what connect would fail with, as ConfigError(message, problems), and nothing else",
+        )
+        return
+    if iscoroutine(answer):
+        answer.close()
+        found.broken(
+            "validate_config is a coroutine function, so that nothing in it ever runs",
+            expected="a plain function",
+            mend="write `def validate_config(self) -> None:`, and ask nobody in it",
+        )
+    else:
+        found.checked("validate_config holds before connecting")
+
+
+async def _out_of_turn(subject: Subject, found: Findings) -> None:
+    """Disconnect where nothing is connected."""
+    connector = subject.make()
+    right = await _disconnects(connector, "before the first connect", found)
+    await connector.connect()
+    right = await _disconnects(connector, "after connecting", found) and right
+    right = await _disconnects(connector, "a second time", found) and right
+    if right:
+        found.checked("disconnect is safe before the first connect, and twice")
+
+
+async def _disconnects(connector: Watched, when: str, found: Findings) -> bool:
+    try:
+        await connector.disconnect()
+    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+        found.broken(
+            f"disconnect {when} failed: {type(error).__name__}: {error}",
+            expected="nothing: it is safe at any time and twice",
+            mend="release what there is, and only that: `client, self._client = self._client, None`",
+        )
+        return False
+    return True
+
+
+async def _connect_again(subject: Subject, example: Example, found: Findings) -> None:
+    """Disconnect in the middle of a read, connect the same object again, and read."""
+    connector = subject.make()
+    try:
+        await connector.connect()
+        stream = connector.fetch_data(example.entity)
+        try:
+            await stream.__anext__()
+            right = await _disconnects(connector, "while a stream is open", found)
+        finally:
+            await close_broken_stream(stream)
+        when = "after disconnecting in the middle of a read and connecting again"
+        await _reads_whole(subject, connector, example, when, found, connect=True)
+        if right and await _disconnects(connector, "after connecting again", found):
+            found.checked("disconnect is safe while a stream is open")
+    finally:
+        with suppress(Exception):  # it has been told above
+            await disconnect_surely(connector)
+
+
+async def _two_at_once(subject: Subject, example: Example, found: Findings) -> None:
+    """Disconnect one of two connectors, and read with the other one."""
+    one, other = subject.make(), subject.make()
+    if one.inner is other.inner:
+        found.broken(
+            "the factory gave the same connector twice",
+            expected="a new one each time, as a new process would make it",
+            mend="make the connector inside the factory",
+        )
+        return
+    try:
+        await one.connect()
+        await other.connect()
+        if await _disconnects(one, "with another connector connected", found):
+            when = "after another connector of the same factory has disconnected"
+            await _reads_whole(subject, other, example, when, found, connect=False)
+    finally:
+        for each in (one, other):
+            with suppress(Exception):  # it has been told above
+                await disconnect_surely(each)
+
+
+async def _reads_whole(
+    subject: Subject, connector: Watched, example: Example, when: str, found: Findings, *, connect: bool
+) -> None:
+    """Look whether a read is what an undisturbed one is."""
+    records: tuple[str, ...] = ()
+    try:
+        if connect:
+            await connector.connect()
+        reading = await subject.read(connector, example.entity, pages=example.pages)
+        records = differing(reading, example.whole)
+    except (EnoughError, TransientError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+        what = f"a read raises {type(error).__name__}: {error}"
+    else:
+        if not records:
+            found.checked(f"a read of {example.entity} is whole {when}")
+            return
+        if not await still_the_same(subject, example.entity):
+            found.unchecked(f"what is read {when}: the source changed meanwhile")
+            return
+        what = f"a read differs in {len(records)} records"
+    found.broken(
+        f"{when}, {what}",
+        expected="the same as at the first time",
+        mend="let connect make everything anew, in the object itself, and every read have a state of its own",
+        entity=example.entity,
+        records=records,
+    )
