@@ -97,7 +97,7 @@ class Source:
     tables: dict[str, list[Row]] = attrs.field(
         factory=lambda: {
             "orders": [order(number) for number in range(1, 11)],
-            "stores": [{**order(number), "customer": "the chain"} for number in range(1, 7)],
+            "stores": [{**order(number), "total": 0.0} for number in range(1, 7)],
         }
     )
     page_size: int = 3

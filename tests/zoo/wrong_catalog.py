@@ -1,4 +1,4 @@
-"""Connectors that break the law of the catalog: all it names can be fetched, and nothing else."""
+"""Connectors that break the law of the catalog: all it names can be fetched, nothing else, and in parts as in one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 from connector_kit.errors import RequestRejectedError
 from connector_kit.records.catalog import Catalog
 
-from .ledger import ORDERS, STORES, Ledger
+from .ledger import ORDERS, STORES, Ledger, PartedLedger
 from .specimen import Specimen
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connector_kit.records.page import Cursor, Page
+
+    from .source import Row
 
 
 class UnknownEntityIsAKeyError(Ledger):
@@ -82,6 +84,27 @@ class CatalogChanges(Ledger):
         return catalog if self.calls % 2 else Catalog(catalog.entities[:1])
 
 
+class PartitionsOverlap(PartedLedger):
+    """The parts of a read share the record at their border."""
+
+    def part(self, begin: int, end: int) -> tuple[int, int]:
+        return begin, end + 1
+
+
+class PartitionsLeaveAGap(PartedLedger):
+    """The parts of a read leave out the record at their border."""
+
+    def part(self, begin: int, end: int) -> tuple[int, int]:
+        return begin + 1, end
+
+
+class PartitionForgetsItsEnd(PartedLedger):
+    """The pages of a part carry cursors without its end: who goes on there reads to the end of the table."""
+
+    def page(self, chosen: list[Row], cursor: Cursor) -> Page:
+        return super().page(chosen, [chosen[-1]["updated_at"], chosen[-1]["id"]])
+
+
 SPECIMENS = tuple(
     map(
         partial(Specimen, "catalog"),
@@ -93,6 +116,9 @@ SPECIMENS = tuple(
             CatalogHasLabels,
             CatalogNeedsARight,
             CatalogChanges,
+            PartitionsOverlap,
+            PartitionsLeaveAGap,
+            PartitionForgetsItsEnd,
         ),
     )
 )

@@ -104,7 +104,7 @@ class CursorListsWhatWasRead(Ledger):
 def large() -> Source:
     """Make a source with as many orders as a cursor cannot list."""
     return Source(
-        tables={"orders": [order(number) for number in range(1, 1801)], "stores": []}, page_size=200
+        tables={"orders": [order(number) for number in range(1, 1601)], "stores": []}, page_size=400
     )
 
 

@@ -1,4 +1,4 @@
-"""Connectors that break the law of progress: no two pages of a read carry the same cursor."""
+"""Connectors that break the law of progress: cursors move on, within a read and to the next one."""
 
 from __future__ import annotations
 
@@ -88,6 +88,21 @@ class CursorOfTheJob(Ledger):
         return super().follows(row, None if cursor == "job-17" else cursor)
 
 
+class NoCursorForTheNextRun(Ledger):
+    """An entity is read by cursor, and its last page carries none: the next run reads everything again."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        waiting: Page | None = None
+        async for page in super().fetch_data(entity, since=since, cursor=cursor):
+            if waiting is not None:
+                yield waiting
+            waiting = page
+        if waiting is not None:
+            yield Page(waiting.records)
+
+
 SPECIMENS = tuple(
     map(
         partial(Specimen, "progress"),
@@ -97,6 +112,7 @@ SPECIMENS = tuple(
             TwoPagesWithOneCursor,
             EndlessPolling,
             CursorOfTheJob,
+            NoCursorForTheNextRun,
         ),
     )
 )

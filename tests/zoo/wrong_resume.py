@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import CursorExpiredError
 
-from .ledger import Ledger, PartedLedger
+from .ledger import Ledger
 from .specimen import Specimen
 
 if TYPE_CHECKING:
@@ -201,20 +201,6 @@ class EndRaises(Ledger):
         return [rest[0], *rest[1:]]
 
 
-class PartitionsOverlap(PartedLedger):
-    """The parts of a read share the record at their border."""
-
-    def part(self, begin: int, end: int) -> tuple[int, int]:
-        return begin, end + 1
-
-
-class PartitionsLeaveAGap(PartedLedger):
-    """The parts of a read leave out the record at their border."""
-
-    def part(self, begin: int, end: int) -> tuple[int, int]:
-        return begin + 1, end
-
-
 SPECIMENS = tuple(
     map(
         partial(Specimen, "resume"),
@@ -233,8 +219,6 @@ SPECIMENS = tuple(
             LastPartialPageIsLostOnResume,
             EndStartsOver,
             EndRaises,
-            PartitionsOverlap,
-            PartitionsLeaveAGap,
         ),
     )
 )
