@@ -1,0 +1,121 @@
+"""What is examined: a wrapper, put around connectors of the kit's, in an event loop whose time is virtual."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
+
+import attrs
+
+from connector_kit.capabilities import close_broken_stream, close_stream
+from connector_kit.limiters.rate import Rate
+from connector_kit.protocols import Connector, FullConnector
+from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.reading import SeenPage
+from connector_kit.testing.virtual_clock import VirtualClock
+
+from .content import Content, varied_content
+from .inner import Fails, Inner
+
+if TYPE_CHECKING:
+    from connector_kit.records.page import Page
+
+__all__ = ["Around", "Outcome", "WrapperSubject", "read_out"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+Around: TypeAlias = Callable[[Connector], FullConnector | AbstractAsyncContextManager[FullConnector]]
+"""Puts the wrapper around a connector: `lambda inner: Retrying(inner, policy)`.
+
+It is called inside of a running event loop, and may give an async context manager where the wrapper needs a block
+(a task group, say).
+"""
+
+
+@attrs.define(eq=False)
+class WrapperSubject:
+    """A wrapper, and what it claims.
+
+    retries: it makes good for a transient fault of each request, so that a read comes to its end.
+    reads_records: to look into each record is its job, so that its work may grow with them.
+    rate: it lets no more requests through than this.
+    content: what the connectors inside deliver.
+    clock: the virtual clock that the wrapper goes by, where it takes one; the event loop goes by it in any case.
+    """
+
+    around: Around
+    retries: bool = attrs.field(default=False, kw_only=True)
+    reads_records: bool = attrs.field(default=False, kw_only=True)
+    rate: Rate | None = attrs.field(default=None, kw_only=True)
+    content: Content = attrs.field(factory=varied_content, kw_only=True)
+    clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
+    backend: str = attrs.field(default="asyncio", kw_only=True)
+    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
+    doing: str = attrs.field(default="putting it around a connector", init=False)
+    """What is looked at now: named where the wrapper hangs."""
+    hung: bool = attrs.field(default=False, init=False)
+    """Whether a law ended because nothing happened any more."""
+    runs: int = attrs.field(default=0, init=False)
+    _inners: list[Inner] = attrs.field(factory=list, init=False)
+
+    @classmethod
+    def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
+        """Give a subject for what a law was called with."""
+        return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
+
+    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
+        """Make a connector to put inside."""
+        made = Inner(self.content, self.clock, wait, fails)
+        self._inners.append(made)
+        return made
+
+    @property
+    def requests(self) -> int:
+        """How many requests reached the connectors inside."""
+        return sum(len(inner.requests) for inner in self._inners)
+
+    @asynccontextmanager
+    async def wrapped(self, inner: Connector) -> AsyncIterator[FullConnector]:
+        """Give the wrapper around a connector, for the length of a block."""
+        made = self.around(inner)
+        if isinstance(made, Connector):
+            yield made
+        else:
+            async with made as wrapper:
+                yield wrapper
+
+    def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Run an async function in an event loop of its own whose time is virtual, and give its result."""
+        self.runs += 1
+        return self.clock.run(body, *args, backend=self.backend)
+
+
+@attrs.frozen
+class Outcome:
+    """What a read came to: its pages, and the error that ended it, if one did."""
+
+    pages: tuple[SeenPage, ...]
+    error: Exception | None = None
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """All records in their order, as text."""
+        return tuple(record for page in self.pages for record in page.records)
+
+
+async def read_out(stream: AsyncIterator[Page]) -> Outcome:
+    """Read to the end or to the first error, and close the stream."""
+    seen: list[SeenPage] = []
+    try:
+        async for page in stream:
+            seen.append(SeenPage.of(len(seen) + 1, page))
+        await close_stream(stream)
+    except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
+        await close_broken_stream(stream)
+        return Outcome(tuple(seen), error)
+    except BaseException:
+        await close_broken_stream(stream)
+        raise
+    return Outcome(tuple(seen))

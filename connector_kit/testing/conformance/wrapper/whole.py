@@ -1,0 +1,230 @@
+"""Law 7, whole: all seven methods are there, reach the inner connector where it has them, and keep the wrapper's way else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_kit.errors import ConfigError
+from connector_kit.structure.explain import explain
+from connector_kit.testing.conformance.reading import text_of
+from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+
+from .content import START
+from .inner import AbleInner, Inner
+from .looked_at import looked_at
+from .subject import Around, WrapperSubject, read_out
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import FullConnector
+    from connector_kit.records.page import Record
+
+__all__ = ["LAW", "whole"]
+
+LAW = Law(
+    7,
+    "whole",
+    "A wrapper has all seven methods, loses none of the inner connector's, and bypasses itself in none.",
+)
+
+
+async def whole(wrapper: Around | WrapperSubject, /) -> Verdict:
+    """Look at the seven methods, around a connector that has them all and around one that has only four."""
+    return await looked_at(LAW, _look, wrapper)
+
+
+def _look(subject: WrapperSubject, found: Findings) -> None:
+    for inner in (subject.inner(), AbleInner(subject.inner())):
+        if not subject.run(_methods, subject, found, inner):
+            return
+    subject.run(_able, subject, found)
+    subject.run(_bare, subject, found)
+    subject.run(_lifecycle, subject, found)
+    _own_way(subject, found)
+
+
+async def _methods(subject: WrapperSubject, found: Findings, inner: Inner | AbleInner) -> bool:
+    subject.doing = "looking at its methods"
+    around = "has all seven" if isinstance(inner, AbleInner) else "has four of them"
+    async with subject.wrapped(inner) as wrapper:
+        wrong = [each for each in explain(wrapper).findings if each.status != "present"]
+    for each in wrong:
+        found.broken(
+            f"{each.method}: {each.found}, around a connector that {around}",
+            expected=each.expected,
+            mend=f"write it out in the wrapper: `{each.line}`",
+        )
+    if not wrong:
+        found.checked(f"all seven methods are there around a connector that {around}")
+    return not wrong
+
+
+async def _able(subject: WrapperSubject, found: Findings) -> None:
+    """Whether the optional methods of the inner connector are asked, with what was given."""
+    entity = subject.content.first
+    subject.doing = "asking for what an inner connector with all methods has"
+    able, direct = AbleInner(subject.inner()), AbleInner(subject.inner(), wrong="the token is missing")
+    async with subject.wrapped(able) as wrapper:
+        wrapper.validate_config()
+        for limit in (3, 1):
+            its = await AbleInner(subject.inner()).get_sample_data(entity, limit)
+            _same_sample(await wrapper.get_sample_data(entity, limit), its, limit, found)
+        before = len(able.source.requests)
+        cursors = list(await wrapper.partition_data(entity, since=START, target=2))
+        asked = [each for each in able.source.requests[before:] if each.operation == "partition_data"]
+    if cursors != list(await direct.partition_data(entity, since=START, target=2)):
+        found.broken(
+            f"partition_data(target=2) gives {cursors!r}, which are not the inner one's",
+            expected="what the inner connector answers to the same arguments",
+            mend="use connector_kit.capabilities.partitions(inner, entity, since=since, target=target)",
+        )
+    elif [each.since for each in asked] != [START]:
+        found.broken(
+            "partition_data did not hand `since` on", expected=f"since={START}", mend="pass since=since"
+        )
+    async with subject.wrapped(direct) as wrapper:
+        _validates(wrapper, found)
+    if not found.any_broken:
+        found.checked("sample, partitions and validation are the inner connector's where it has them")
+
+
+def _same_sample(got: object, its: object, limit: int, found: Findings) -> None:
+    if text_of(got) != text_of(its):
+        found.broken(
+            f"get_sample_data(limit={limit}) does not give the inner connector's sample",
+            expected="what its own get_sample_data gives for the same limit",
+            mend="use connector_kit.capabilities.sample(inner, entity, limit)",
+            records=(text_of(got),),
+        )
+
+
+def _validates(wrapper: FullConnector, found: Findings) -> None:
+    try:
+        wrapper.validate_config()
+    except ConfigError:
+        return
+    found.broken(
+        "validate_config says nothing where the inner connector's raises ConfigError",
+        expected="its ConfigError",
+        mend="use connector_kit.capabilities.validate(inner)",
+    )
+
+
+async def _bare(subject: WrapperSubject, found: Findings) -> None:
+    """What is made up for an inner connector without the optional methods."""
+    entity = subject.content.first
+    subject.doing = "asking for what an inner connector with four methods lacks"
+    inner = subject.inner()
+    pages = (await read_out(subject.inner().fetch_data(entity))).pages
+    records = [record for page in pages for record in page.records]
+    async with subject.wrapped(inner) as wrapper:
+        wrapper.validate_config()
+        for limit in (0, 2, 4, len(records) + 10):
+            sample: list[Record] = list(await wrapper.get_sample_data(entity, limit))
+            if [text_of(dict(each)) for each in sample] != records[:limit]:
+                found.broken(
+                    f"get_sample_data(limit={limit}) gives {len(sample)} records, or other ones",
+                    expected=f"the first {min(limit, len(records))} of a read, where the inner one has no such method",
+                    mend="use connector_kit.capabilities.first_records(self, entity, limit)",
+                    entity=entity,
+                )
+                return
+        if inner.open_streams:
+            found.broken(
+                "the read that a sample was taken from stays open",
+                expected="its stream closed",
+                mend="use connector_kit.capabilities.first_records, which closes it",
+                entity=entity,
+            )
+        cursors = list(await wrapper.partition_data(entity, target=3))
+    if cursors != [None]:
+        found.broken(
+            f"partition_data gives {cursors!r} where the inner connector cannot divide a read",
+            expected="[None]: the whole as one part",
+            mend="use connector_kit.capabilities.partitions",
+        )
+    if not found.any_broken:
+        found.checked("sample and partitions are made up for where the inner connector lacks them")
+
+
+async def _lifecycle(subject: WrapperSubject, found: Findings) -> None:
+    """Whether connecting and disconnecting reach the inner connector, each time."""
+    subject.doing = "connecting and disconnecting"
+    inner = subject.inner()
+    async with subject.wrapped(inner) as wrapper:
+        for _ in range(2):
+            await wrapper.connect()
+            await wrapper.disconnect()
+        await wrapper.disconnect()
+    asked = [each.operation for each in inner.requests]
+    expected = ["connect", "disconnect"] * 2 + ["disconnect"]
+    if asked == expected:
+        found.checked("connect and disconnect reach the inner connector")
+    else:
+        found.broken(
+            f"the inner connector heard {', '.join(asked) or 'nothing'}",
+            expected=", ".join(expected),
+            mend="pass connect and disconnect on; disconnect is safe twice, and connect may follow",
+        )
+
+
+def _own_way(subject: WrapperSubject, found: Findings) -> None:
+    """Whether the pages of a sample go the same way as those of a read: not earlier, and with the same errors."""
+    entity = subject.content.first
+    subject.doing = "comparing a sample with a read"
+    read, sampled = (subject.run(_times, subject, entity, sample) for sample in (False, True))
+    early = [number for number, (mine, its) in enumerate(zip(sampled, read, strict=False), 1) if mine < its]
+    if early:
+        page = early[0]
+        found.broken(
+            f"a sample asked for page {page} after {sampled[page - 1]:g} s, a read after {read[page - 1]:g} s",
+            expected="a sample that is taken from a read passes the same limits",
+            mend="use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's",
+            entity=entity,
+            page=page,
+        )
+        return
+    for number in (1, 2):
+        read_error, sample_error = (
+            subject.run(_error, subject, entity, number, sample) for sample in (False, True)
+        )
+        if read_error != sample_error:
+            found.broken(
+                f"a fault on page {number} makes {read_error} of a read and {sample_error} of a sample",
+                expected="the same of both, where the inner connector has no sample of its own",
+                mend="use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's",
+                entity=entity,
+                page=number,
+            )
+            return
+    found.checked("a sample that is taken from a read goes the same way as one: limits, retries, translation")
+
+
+async def _ask(wrapper: FullConnector, entity: str, *, sample: bool) -> Exception | None:
+    if not sample:
+        return (await read_out(wrapper.fetch_data(entity))).error
+    try:
+        await wrapper.get_sample_data(entity, 1000)
+    except Exception as error:  # noqa: BLE001 - what becomes of an error is compared
+        return error
+    return None
+
+
+async def _times(subject: WrapperSubject, entity: str, sample: bool) -> list[float]:  # noqa: FBT001 - run takes no keywords
+    """Give when each page was asked for, in seconds."""
+    inner = subject.inner()
+    start = subject.clock.monotonic_ns()
+    async with subject.wrapped(inner) as wrapper:
+        await _ask(wrapper, entity, sample=sample)
+    return [(each.at_ns - start) / 1e9 for each in inner.requests if each.number]
+
+
+class _ClientError(Exception):
+    """What a client raises that knows nothing of the kit."""
+
+
+async def _error(subject: WrapperSubject, entity: str, number: int, sample: bool) -> str:  # noqa: FBT001 - as above
+    """Give what an error of the client's on one page becomes."""
+    inner = subject.inner(fails=lambda request: _ClientError("down") if request.number == number else None)
+    async with subject.wrapped(inner) as wrapper:
+        error = await _ask(wrapper, entity, sample=sample)
+    return "nothing" if error is None else type(error).__name__
