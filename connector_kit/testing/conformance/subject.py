@@ -93,6 +93,10 @@ class Subject:
         catalog = await self.catalog()
         return [catalog[name] for name in self.bounds.entities or catalog.names]
 
+    def forget(self) -> None:
+        """Forget the reads made so far: the source has been changed."""
+        self._full.clear()
+
     async def full_read(self, entity: str, since: datetime | None = None) -> Reading:
         """Give an undisturbed read of an entity by a connector of its own; made once.
 
