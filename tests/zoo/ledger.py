@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import anyio
+
 from connector_kit.config.secret import Secret
 from connector_kit.errors import (
     AuthenticationError,
@@ -21,7 +23,7 @@ from connector_kit.errors import (
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Page
 
-from .source import TOKEN, Client, Row, Source, StatusError, updated
+from .source import TOKEN, Client, ClosedError, Row, Source, StatusError, updated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -179,10 +181,35 @@ class Ledger:
                 return RequestRejectedError(
                     f"the source answered {status}; expected 200; look at the request"
                 )
+            case ClosedError():
+                return RequestRejectedError("the client is closed; expected connect() before a read; call it")
             case TimeoutError():
                 return TimedOutError("the source did not answer in time; try again")
             case _:
                 return ConnectionFailedError(f"no answer from the source ({type(error).__name__}); try again")
+
+
+class GreetingLedger(Ledger):
+    """Asks the source for something when it connects, so that a wrong token is refused there."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        try:
+            await self.greet()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.disconnect()
+            raise
+
+    async def greet(self) -> None:
+        """Make a request for nothing."""
+        connection = await self.take()
+        try:
+            await connection.ask()
+        except Exception as error:
+            raise self.translated(error) from error
+        finally:
+            self.give_back(connection)
 
 
 class SamplingLedger(Ledger):

@@ -6,7 +6,6 @@ import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -14,7 +13,6 @@ from anyio.lowlevel import checkpoint
 from connector_kit.records.page import Page
 
 from .ledger import Ledger
-from .source import Client, Source
 from .specimen import Specimen
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Cursor
 
-    from .source import Connection, Row
+    from .source import Connection, Row, Source
 
 
 class HoldsItsConnection(Ledger):
@@ -98,19 +96,6 @@ class HoldsALockOverTheRead(Ledger):
         async with self.turn:
             async for page in super().fetch_data(entity, since=since, cursor=cursor):
                 yield page
-
-
-CLIENTS: WeakKeyDictionary[Source, Client] = WeakKeyDictionary()
-
-
-class ConnectorsShareAClient(Ledger):
-    """The client is a global of the module: who disconnects takes it from everybody else."""
-
-    async def connect(self) -> None:
-        client = CLIENTS.get(self.source)
-        if client is None or client.closed:
-            client = CLIENTS[self.source] = Client(self.source, self.token.reveal())
-        self.client = client
 
 
 class LeavesATaskRunning(Ledger):
@@ -212,7 +197,6 @@ SPECIMENS = tuple(
             FetchWorksOnce,
             ClosingClosesTheClient,
             HoldsALockOverTheRead,
-            ConnectorsShareAClient,
             LeavesATaskRunning,
             BlocksTheLoop,
             HangsInTheMiddle,

@@ -101,6 +101,20 @@ class CursorListsWhatWasRead(Ledger):
         return super().follows(row, cursor[-1] if cursor and isinstance(cursor[-1], list) else cursor)
 
 
+class SecretInTheCursor(Ledger):
+    """The cursor is the URL of the next page with the token in its query: it is stored with every checkpoint."""
+
+    def page(self, chosen: list[Row], cursor: Cursor) -> Page:
+        after = f"{chosen[-1]['updated_at']}&id={chosen[-1]['id']}"
+        return super().page(chosen, f"/orders?access_token={self.token.reveal()}&after={after}")
+
+    def follows(self, row: Row, cursor: Cursor) -> bool:
+        if isinstance(cursor, str):
+            moment, _, number = cursor.partition("&after=")[2].partition("&id=")
+            cursor = [moment, int(number)]
+        return super().follows(row, cursor)
+
+
 def large() -> Source:
     """Make a source with as many orders as a cursor cannot list."""
     return Source(
@@ -118,6 +132,7 @@ SPECIMENS = (
             CursorHasIntegerKeys,
             CursorIsALiveObject,
             CursorMovesOn,
+            SecretInTheCursor,
         ),
     ),
     Specimen("cursors", CursorListsWhatWasRead, source=large),

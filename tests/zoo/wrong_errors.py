@@ -75,20 +75,6 @@ class SecretInALogLine(Ledger):
         return await super().ask(connection, table)
 
 
-class SecretInTheCursor(Ledger):
-    """The cursor is the URL of the next page with the token in its query: it is stored with every checkpoint."""
-
-    def page(self, chosen: list[Row], cursor: Cursor) -> Page:
-        after = f"{chosen[-1]['updated_at']}&id={chosen[-1]['id']}"
-        return super().page(chosen, f"/orders?access_token={self.token.reveal()}&after={after}")
-
-    def follows(self, row: Row, cursor: Cursor) -> bool:
-        if isinstance(cursor, str):
-            moment, _, number = cursor.partition("&after=")[2].partition("&id=")
-            cursor = [moment, int(number)]
-        return super().follows(row, cursor)
-
-
 class ErrorsAreTheClients(Ledger):
     """The client's own exceptions come out of a read."""
 
@@ -229,7 +215,6 @@ SPECIMENS = tuple(
             SecretInTheCause,
             SecretInTheRepr,
             SecretInALogLine,
-            SecretInTheCursor,
             ErrorsAreTheClients,
             TimeoutIsRaw,
             BrokenBodyIsRaw,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .ledger import Ledger
-from .source import Client, ClosedError
+from connector_kit.errors import ConnectorError
+
+from .ledger import GreetingLedger, Ledger
+from .source import Client, ClosedError, Source
 from .specimen import Specimen
 
 if TYPE_CHECKING:
@@ -18,6 +23,11 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
 
     from .source import Row
+
+
+_LOG = logging.getLogger(__name__)
+
+CLIENTS: WeakKeyDictionary[Source, Client] = WeakKeyDictionary()
 
 
 class DisconnectTwiceRaises(Ledger):
@@ -92,6 +102,39 @@ class DisconnectWaitsForStreams(Ledger):
         await super().disconnect()
 
 
+class ConnectorsShareAClient(Ledger):
+    """The client is a global of the module: who disconnects takes it from everybody else."""
+
+    async def connect(self) -> None:
+        client = CLIENTS.get(self.source)
+        if client is None or client.closed:
+            client = CLIENTS[self.source] = Client(self.source, self.token.reveal())
+        self.client = client
+
+
+class KeepaliveOutlivesTheConnection(Ledger):
+    """A task that keeps the connection alive is started by `connect`, and ended by nobody."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        self.pinging = asyncio.create_task(self.ping())
+
+    async def ping(self) -> None:
+        """Keep the connection alive."""
+        while True:  # noqa: ASYNC110 - there is nothing else to wait for
+            await asyncio.sleep(1)
+
+
+class ConnectHidesItsFailure(GreetingLedger):
+    """A `connect` that fails is logged, and returns as if all were well."""
+
+    async def connect(self) -> None:
+        try:
+            await super().connect()
+        except ConnectorError:
+            _LOG.warning("could not connect")
+
+
 SPECIMENS = tuple(
     map(
         partial(Specimen, "lifecycle"),
@@ -102,6 +145,9 @@ SPECIMENS = tuple(
             ReconnectGoesOnWhereItStopped,
             DisconnectForgetsTheClient,
             DisconnectWaitsForStreams,
+            ConnectorsShareAClient,
+            KeepaliveOutlivesTheConnection,
+            ConnectHidesItsFailure,
         ),
     )
 )

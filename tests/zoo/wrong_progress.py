@@ -51,6 +51,20 @@ class CursorsInACircle(Ledger):
             yield page
 
 
+class EndlessWithoutCursors(Ledger):
+    """The last page comes again and again, and no page carries a cursor by which one could see it."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        last = Page([])
+        async for page in super().fetch_data(entity, since=since, cursor=cursor):
+            yield (last := Page(page.records))
+        while last.records:
+            await checkpoint()
+            yield last
+
+
 class TwoPagesWithOneCursor(Ledger):
     """Where the last page is full, an empty one follows, with its cursor again."""
 
@@ -108,6 +122,7 @@ SPECIMENS = tuple(
         partial(Specimen, "progress"),
         (
             EndlessLastPage,
+            EndlessWithoutCursors,
             CursorsInACircle,
             TwoPagesWithOneCursor,
             EndlessPolling,

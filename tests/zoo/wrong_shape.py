@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Cursor
 
-    from .source import Row
+    from .source import Row, Source
 
 
 class IntegerIsText(Ledger):
@@ -108,6 +108,25 @@ class OneShotRecords(Ledger):
         return Page(records(), cursor)  # type: ignore[arg-type]  # this is what is wrong with it
 
 
+class OneListForAllPages(Ledger):
+    """One list is filled anew for each page: who still holds an earlier one has the last one's records."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.records: list[Row] = []
+
+    def page(self, chosen: list[Row], cursor: Cursor) -> Page:
+        self.records[:] = chosen
+        return Page(self.records, cursor)
+
+
+class DatetimeWithoutAZone(Ledger):
+    """A time is a naive datetime, as databases and spreadsheets have it: nobody knows which moment it is."""
+
+    def record(self, row: Row) -> dict[str, Any]:
+        return {**row, "created_at": updated(row).replace(tzinfo=None)}
+
+
 SPECIMENS = tuple(
     map(
         partial(Specimen, "shape"),
@@ -123,6 +142,8 @@ SPECIMENS = tuple(
             RecordComesTwice,
             OneDictForAllRecords,
             OneShotRecords,
+            OneListForAllPages,
+            DatetimeWithoutAZone,
         ),
     )
 )
