@@ -1,0 +1,1 @@
+"""The laws of a destination, one module each; `check_destination` runs them all."""

@@ -1,0 +1,125 @@
+"""Law 16: after any sequence of calls and crashes, rows and checkpoints are what a plain model says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio.from_thread
+import anyio.to_thread
+
+from connector_kit.errors import ConfigError
+from connector_kit.testing.conformance.bounds import EnoughError
+from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.watched import NoAnswerError
+
+from .judged import judged
+from .walk import Crash, Finish, Reopen, Reset, Start, Step, Write, replay
+
+if TYPE_CHECKING:
+    from connector_kit.records.checkpoint import Mode
+
+    from .subject import DestinationSubject, PlaceOrSubject
+
+__all__ = ["LAW", "history"]
+
+LAW = Law(
+    16,
+    "history",
+    "After any sequence of starts, writes, finishes, resets, crashes and reopenings, rows and checkpoints are what a plain "
+    "model says.",
+)
+
+_MOST_STEPS = 14
+
+
+async def history(subject: PlaceOrSubject, /) -> Verdict:
+    """Draw sequences, and shrink the first that goes wrong to the smallest one that still does.
+
+    Needs hypothesis; without it, nothing is checked and the verdict says so.
+    """
+    return await judged(LAW, _look, subject)
+
+
+async def _look(subject: DestinationSubject, found: Findings) -> None:
+    try:
+        failed = await _first_failure(subject)
+    except ConfigError as error:
+        found.unchecked(str(error))
+        return
+    if why_not := await subject.crashes():
+        found.unchecked(why_not)
+    if failed is None:
+        found.checked(f"{subject.bounds.plans} sequences of up to {_MOST_STEPS} steps")
+        return
+    steps, complaint = failed
+    found.broken(
+        complaint,
+        expected="what the calls before it have left, see docs/reference/laws.md",
+        mend="play the steps again: await replay(places, [...]), from "
+        "connector_kit.testing.conformance.destination.walk",
+        plan=repr(steps),
+    )
+
+
+class _DivergedError(Exception):
+    """What hypothesis shrinks. Never leaves this module."""
+
+
+async def _first_failure(subject: DestinationSubject) -> tuple[list[Step], str] | None:
+    """Give the smallest sequence that goes wrong, and what does; None where none was found.
+
+    hypothesis is synchronous: it draws in a worker thread, and each sequence is played in the caller's loop.
+    """
+    failed: list[tuple[list[Step], str]] = []
+    ended: list[Exception] = []
+
+    def play(steps: list[Step]) -> None:
+        if ended:
+            raise ended[0]
+        try:
+            complaint = anyio.from_thread.run(replay, subject, steps)
+        except (EnoughError, NoAnswerError) as error:
+            ended.append(error)
+            raise
+        if complaint:
+            failed.append((steps, complaint))
+            raise _DivergedError(complaint)
+
+    examine = _examination(play, subject.modes(), subject.bounds.plans)
+    try:
+        await anyio.to_thread.run_sync(examine)
+    except Exception:
+        if not failed:
+            raise
+    return failed[-1] if failed else None
+
+
+def _examination(play: Any, modes: tuple[Mode, ...], plans: int) -> Any:
+    try:
+        from hypothesis import HealthCheck, Phase, Verbosity, given, settings  # noqa: PLC0415 - an extra
+        from hypothesis import strategies as st  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigError(
+            "random sequences need hypothesis, which is not installed; expected the extra 'testing'; "
+            "pip install 'connector-kit[testing]'"
+        ) from error
+    entities = st.sampled_from(["orders", "customers"])
+    record = st.fixed_dictionaries(
+        {"id": st.integers(1, 6)}, optional={"name": st.text("ab", max_size=2), "size": st.integers(0, 9)}
+    )
+    records = st.lists(record, max_size=4)
+    start = st.builds(Start, entities, st.sampled_from(modes), st.booleans().map(lambda other: not other))
+    write = st.builds(Write, entities, records, st.booleans().map(lambda other: not other))
+    finish = st.builds(Finish, entities)
+    others = st.one_of(st.builds(Reset, entities), st.builds(Crash), st.builds(Reopen))
+    steps = st.lists(st.one_of(start, write, write, finish, others), min_size=1, max_size=_MOST_STEPS)
+    return settings(
+        database=None,
+        deadline=None,
+        derandomize=True,
+        max_examples=plans,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+    )(given(steps)(play))

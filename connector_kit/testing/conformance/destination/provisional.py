@@ -1,0 +1,113 @@
+"""Law 3: what no checkpoint covers does not count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+
+from .alike import alike_records
+from .judged import judged
+from .samples import ORDERS, page, pages
+from .trial import Trial, trial
+
+if TYPE_CHECKING:
+    from connector_kit.records.checkpoint import Mode
+
+    from .subject import DestinationSubject, PlaceOrSubject
+
+__all__ = ["LAW", "provisional"]
+
+LAW = Law(
+    3,
+    "provisional",
+    "Rows written without a checkpoint count once a later write or finish brings one; otherwise the next start drops "
+    "them (in mode upsert they may stay).",
+)
+
+_DROP = "note with each checkpoint how far it reaches, and delete what lies beyond it in start()"
+_KEEP = "let a checkpoint cover all rows written before it"
+
+
+async def provisional(subject: PlaceOrSubject, /) -> Verdict:
+    """Write pages without a checkpoint, and see what is left of them after a crash, a close and another start."""
+    return await judged(LAW, _look, subject)
+
+
+async def _look(subject: DestinationSubject, found: Findings) -> None:
+    for mode in subject.modes():
+        for way in ("crash", "close", "start again"):
+            async with trial(subject, found, f"{mode}, provisional rows and then {way}") as at:
+                await _dropped(at, mode, way)
+        async with trial(subject, found, f"{mode}, nothing but provisional rows and then a crash") as at:
+            await _dropped_first(at, mode)
+        async with trial(subject, found, f"{mode}, provisional rows that a later checkpoint covers") as at:
+            await _covered_later(at, mode)
+        async with trial(subject, found, f"{mode}, provisional rows that finish() covers") as at:
+            await _covered_by_finish(at, mode)
+
+
+async def _interrupt(at: Trial, way: str) -> None:
+    if way == "crash":
+        await at.crash()
+    elif way == "close":
+        await at.reopen()
+
+
+async def _dropped(at: Trial, mode: Mode, way: str) -> None:
+    """The page before is covered, the provisional one changes one of its rows and adds another."""
+    await at.start(mode)
+    await at.write(1)
+    changed = {**page(1)[0], "name": "provisional"} if mode == "upsert" else page(2)[0]
+    await at.write(2, [changed, page(2)[1]], covered=False)
+    await _interrupt(at, way)
+    at.given_is(await at.start(mode), 1, "the next start", entity=ORDERS.name)
+    if mode == "append":
+        at.rows_are(page(1), "after the next start", mend=_DROP)
+    elif mode == "upsert":
+        allowed = [*page(1), changed, page(2)[1]]
+        if any(not any(alike_records(one, row) for one in allowed) for row in at.place.rows(ORDERS.name)):
+            at.broken("after the next start a row is there that nobody wrote", mend=_DROP)
+        return
+    await at.write(2)
+    await at.finish()
+    at.rows_are(pages(1, 2), "after the read has gone on", mend=_DROP)
+
+
+async def _dropped_first(at: Trial, mode: Mode) -> None:
+    await at.start(mode)
+    await at.write(1, covered=False)
+    await at.crash()
+    at.given_is(await at.start(mode), None, "the next start", mend=_DROP)
+    if mode != "upsert":
+        at.rows_are([], "after the next start", mend=_DROP)
+    await at.write(2)
+    await at.finish()
+    if mode != "upsert":
+        at.rows_are(page(2), "after another read", mend=_DROP)
+
+
+async def _covered_later(at: Trial, mode: Mode) -> None:
+    await at.start(mode)
+    await at.write(1)
+    await at.write(2, covered=False)
+    await at.write(3, covered=False)
+    await at.write(4)
+    await at.crash()
+    at.given_is(await at.start(mode), 4, "the next start", mend=_KEEP)
+    if mode != "replace":
+        at.rows_are(pages(1, 2, 3, 4), "after the next start", mend=_KEEP, ordered=mode == "append")
+    await at.finish()
+    at.rows_are(pages(1, 2, 3, 4), "after finish", mend=_KEEP, ordered=mode != "upsert")
+
+
+async def _covered_by_finish(at: Trial, mode: Mode) -> None:
+    await at.start(mode)
+    await at.write(1, covered=False)
+    await at.write(2, covered=False)
+    await at.finish()
+    at.rows_are(pages(1, 2), "after finish", mend=_KEEP, ordered=mode != "upsert")
+    await at.crash()
+    if mode == "append":
+        at.given_is(await at.start(mode), at.last(), "the next start", mend=_KEEP)
+    at.rows_are(pages(1, 2), "after a crash", mend=_KEEP, ordered=mode != "upsert")

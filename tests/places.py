@@ -1,0 +1,182 @@
+"""The shipped destinations as `check_destination` needs them: with every seam a place can have."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from connector_kit.destinations.jsonl import JsonlDestination
+from connector_kit.destinations.jsonl.files import LocalFiles
+from connector_kit.destinations.jsonl.names import file_name
+from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.testing.conformance.destination.place import Killed
+from connector_kit.testing.memory import MemoryDestination
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector_kit.protocols import Destination
+    from connector_kit.records.page import Record
+
+__all__ = ["JsonlPlace", "MemoryPlace", "SqlitePlace"]
+
+
+@attrs.define
+class MemoryPlace:
+    """What is in memory is gone with the process, so that there is nothing to let go of and nothing to cut."""
+
+    _memory: MemoryDestination = attrs.field(factory=MemoryDestination)
+
+    def destination(self) -> Destination:
+        return self._memory
+
+    def rows(self, entity: str, /) -> list[Record]:
+        return self._memory.rows(entity)
+
+
+@attrs.define
+class SqlitePlace:
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "data.sqlite"
+
+    def destination(self) -> Destination:
+        return SqliteDestination(self.file)
+
+    def rows(self, entity: str, /) -> list[Record]:
+        if not self.file.exists():
+            return []
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.row_factory = sqlite3.Row
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (entity,)).fetchone():
+                return []
+            quoted = entity.replace('"', '""')
+            return [dict(row) for row in connection.execute(f'SELECT * FROM "{quoted}" ORDER BY _rowid_')]
+
+    def abandon(self, destination: Destination, /) -> None:
+        assert isinstance(destination, SqliteDestination)
+        if destination._store is not None:
+            destination._store._connection.close()
+
+    def crashing(self, point: int, /) -> Destination:
+        return SqliteDestination(self.file, connection=_killed_at(point // 2, after=bool(point % 2)))
+
+    def occupy(self, entity: str, /) -> None:
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.execute(f"CREATE TABLE {entity} (theirs)")
+
+    def theirs(self) -> object:
+        return self.file.read_bytes()
+
+
+def _killed_at(at: int, *, after: bool) -> type[sqlite3.Connection]:
+    """Give connections that are gone before or after statement number `at`, or in the middle of many rows."""
+    numbers = count()
+
+    class Dying(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            number = next(numbers)
+            if number < at:
+                return super().execute(sql, *parameters)
+            if number == at and after:
+                super().execute(
+                    sql, *parameters
+                ).close()  # left open, it would keep the lock of a dead process
+            raise Killed
+
+        def executemany(self, sql: str, rows: Any) -> sqlite3.Cursor:
+            number = next(numbers)
+            if number < at:
+                return super().executemany(sql, rows)
+            if number == at:
+                super().executemany(sql, list(rows)[: len(rows) // (1 if after else 2)])
+            raise Killed
+
+    return Dying
+
+
+@attrs.define
+class JsonlPlace:
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.path / "data"
+
+    def destination(self) -> Destination:
+        return JsonlDestination(self.folder)
+
+    def rows(self, entity: str, /) -> list[Record]:
+        file = self.folder / f"{file_name(entity)}.jsonl"
+        return [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+
+    def abandon(self, destination: Destination, /) -> None:
+        assert isinstance(destination, JsonlDestination)
+        if destination._opened is not None:
+            destination._opened._lock.release()
+
+    def crashing(self, point: int, /) -> Destination:
+        return JsonlDestination(self.folder, files=_DyingFiles(point // 3, part=point % 3))
+
+    def occupy(self, entity: str, /) -> None:
+        self.folder.mkdir()
+        (self.folder / f"{entity}.jsonl").write_text('{"theirs": 1}\n')
+
+    def theirs(self) -> object:
+        return {file.name: file.read_bytes() for file in self.folder.glob("*.jsonl")}
+
+
+@attrs.define
+class _DyingFiles:
+    """The real files, until operation number `at`: that one is not done, half done or done (`part` 0, 1, 2)."""
+
+    at: int
+    part: int
+    _files: LocalFiles = attrs.field(factory=LocalFiles)
+    _numbers: Iterator[int] = attrs.field(factory=count)
+
+    def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
+        content = b"".join(pieces)
+        with self._operation() as part:
+            return self._files.append(path, [content[: len(content) * part // 2]])
+
+    def write(self, path: Path, content: bytes, /, *, durable: bool) -> None:
+        with self._operation() as part:
+            self._files.write(path, content[: len(content) * part // 2], durable=durable)
+
+    def truncate(self, path: Path, length: int, /) -> None:
+        with self._operation(whole=True):
+            self._files.truncate(path, length)
+
+    def replace(self, source: Path, target: Path, /) -> None:
+        with self._operation(whole=True):
+            self._files.replace(source, target)
+
+    def remove(self, path: Path, /) -> None:
+        with self._operation(whole=True):
+            self._files.remove(path)
+
+    def sync(self, path: Path, /) -> None:
+        with self._operation(whole=True):
+            self._files.sync(path)
+
+    @contextmanager
+    def _operation(self, *, whole: bool = False) -> Iterator[int]:
+        """Give how much of the operation is done, in halves; a `whole` one is done or not."""
+        number = next(self._numbers)
+        if number < self.at:
+            yield 2
+            return
+        if number > self.at or self.part == 0 or (whole and self.part == 1):
+            raise Killed
+        yield self.part
+        raise Killed
