@@ -10,11 +10,22 @@ from connector_kit.errors import ConfigError, Problem
 from connector_kit.testing.conformance.subject import Factory, Subject
 from connector_kit.testing.conformance.verdict import Law, Verdict
 
+from . import catalog, cursors, lifecycle, progress, resume, sample, shape, since
+
 __all__ = ["CONNECTOR_LAWS", "LawFunction", "laws_named"]
 
 LawFunction: TypeAlias = Callable[[Factory | Subject], Awaitable[Verdict]]
 
-CONNECTOR_LAWS: Final[tuple[tuple[Law, LawFunction], ...]] = ()
+CONNECTOR_LAWS: Final[tuple[tuple[Law, LawFunction], ...]] = (
+    (lifecycle.LAW, lifecycle.lifecycle),
+    (catalog.LAW, catalog.catalog),
+    (shape.LAW, shape.shape),
+    (resume.LAW, resume.resume),
+    (since.LAW, since.since),
+    (progress.LAW, progress.progress),
+    (cursors.LAW, cursors.cursors),
+    (sample.LAW, sample.sample),
+)
 
 
 def laws_named(names: Sequence[str]) -> tuple[tuple[Law, LawFunction], ...]:
