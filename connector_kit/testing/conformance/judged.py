@@ -37,7 +37,7 @@ async def judged(law: Law, look: Look, subject: Factory | Subject) -> Verdict:
 
 
 @contextmanager
-def telling(found: Findings, entity: str) -> Iterator[None]:
+def telling(found: Findings, entity: str | None) -> Iterator[None]:
     """Let what a block raises become a part of the verdict, as of this entity, so that the others are looked at, too.
 
     `EnoughError` passes: there is nothing left to look at with.

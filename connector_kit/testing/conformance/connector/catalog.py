@@ -43,7 +43,7 @@ async def _look(subject: Subject, found: Findings) -> None:
     for entity in await subject.entities():
         with telling(found, entity.name):
             await _can_be_fetched(subject, entity, found)
-    with telling(found, "(none)"):
+    with telling(found, None):
         await _others_are_refused(subject, found)
     for entity in await subject.entities():
         with telling(found, entity.name):
@@ -198,7 +198,6 @@ async def _is_refused(connector: Watched, name: str, way: str, ask: _Asking, fou
         f"{way}({name!r}), which is not in the catalog, {came}",
         expected="UnknownEntityError",
         mend="look the name up first: catalog[name] raises it, with the nearest name",
-        entity=name,
     )
     return False
 

@@ -27,6 +27,7 @@ LAW = Law(7, "cursors", "Cursors are JSON and survive a round trip through text.
 
 _POSITION_BYTES = 4 * 1024  # a cursor below this is bounded enough, however it grows
 _PAGES_OF_GROWTH = 5
+_MOST_LETTERS = 100
 
 
 async def cursors(subject: Factory | Subject, /) -> Verdict:
@@ -58,7 +59,7 @@ def _wrong(entity: str, page: SeenPage, secrets: Sequence[str], found: Findings)
     cursor, then = page.page.cursor, page.cursor or ""
     if text_of(cursor) != then:
         found.broken(
-            f"the cursor changed after its page was handed over, from {then} to {text_of(cursor)}",
+            f"the cursor changed after its page was handed over, from {_shown(then)} to {_shown(text_of(cursor))}",
             expected="a value that stays",
             mend="hand over a copy, not the object the read goes on with",
             entity=entity,
@@ -66,7 +67,7 @@ def _wrong(entity: str, page: SeenPage, secrets: Sequence[str], found: Findings)
         )
     elif reason := changed_by_text(cursor):
         found.broken(
-            f"the cursor {cursor!r} {reason}",
+            f"the cursor {_shown(repr(cursor))} {reason}",
             expected="a JSON value: text, a number, true or false, a list or a dict with text as its keys",
             mend="make it of these, a time as its isoformat()",
             entity=entity,
@@ -97,7 +98,11 @@ def changed_by_text(cursor: Cursor) -> str:
     except DataError as error:
         return f"cannot be stored: {error}"
     back = Checkpoint.from_json(encoded).cursor
-    return "" if back == cursor else f"comes back from JSON text as {back!r}"
+    return "" if back == cursor else f"comes back from JSON text as {_shown(repr(back))}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
 def _grown(entity: str, pages: Sequence[SeenPage], found: Findings) -> bool:

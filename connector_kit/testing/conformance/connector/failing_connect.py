@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from connector_kit.errors import TransientError
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import Reset
 
+from .insisting import insisting
 from .readings import differing, still_the_same
 
 if TYPE_CHECKING:
@@ -30,17 +33,27 @@ async def look_at_failing_connect(subject: Subject, example: Example | None, fou
         why = "there is no wire to fail on" if subject.wire is None else "no faults are allowed"
         found.unchecked(f"what a connect does that fails: {why}")
         return
+    if example is None:
+        found.unchecked("what is read after a connect that failed: there is nothing to read")
+        return
+    for between in (False, True):
+        look = partial(_fail_and_read, subject, subject.wire, example, found, between=between)
+        await insisting(subject, example.entity, look, found, when="after a connect that failed")
+
+
+async def _fail_and_read(
+    subject: Subject, wire: Wire, example: Example, found: Findings, *, between: bool
+) -> None:
+    """Connect in vain and again: at once, as `Retrying` does, or with a disconnect between, as the next run does."""
     connector = subject.make()
     try:
-        told = await _failing(connector, subject.wire, found)
+        told = await _failing(connector, wire, found)
         if told is None:
             return
-        if told:  # as a run does: it disconnects whatever happened
-            await connector.disconnect()
+        if told:
+            if between:
+                await connector.disconnect()
             await connector.connect()
-        if example is None:
-            found.unchecked("what is read after a connect that failed: there is nothing to read")
-            return
         await _compare(subject, connector, example, told, found)
     finally:
         await disconnect_surely(connector)
@@ -81,7 +94,7 @@ async def _compare(
     )
     try:
         reading = await subject.read(connector, example.entity, pages=example.pages)
-    except EnoughError:
+    except (EnoughError, TransientError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
         what = f"a read raises {type(error).__name__}: {error}"

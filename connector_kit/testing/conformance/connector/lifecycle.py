@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from inspect import iscoroutine
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from connector_kit.testing.conformance.judged import judged
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .failing_connect import look_at_failing_connect
+from .insisting import insisting
 from .leftovers import look_for_leftovers
 from .readings import Example, differing, full_reads, still_the_same
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["LAW", "lifecycle"]
 
 LAW = Law(1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works.")
+
+_AGAIN = "after disconnecting in the middle of a read and connecting again"
+_WITHOUT_THE_OTHER = "after another connector of the same factory has disconnected"
 
 
 async def lifecycle(subject: Factory | Subject, /) -> Verdict:
@@ -41,8 +46,9 @@ async def _look(subject: Subject, found: Findings) -> None:
     if example is None:
         found.unchecked("what is read after connecting again: no entity delivers a record")
     else:
-        await _connect_again(subject, example, found)
-        await _two_at_once(subject, example, found)
+        for look, when in ((_connect_again, _AGAIN), (_two_at_once, _WITHOUT_THE_OTHER)):
+            again = partial(look, subject, example, found)
+            await insisting(subject, example.entity, again, found, when=when)
     await look_for_leftovers(subject, None if example is None else example.entity, found)
     await look_at_failing_connect(subject, example, found)
 
@@ -109,8 +115,7 @@ async def _connect_again(subject: Subject, example: Example, found: Findings) ->
             right = await _disconnects(connector, "while a stream is open", found)
         finally:
             await close_broken_stream(stream)
-        when = "after disconnecting in the middle of a read and connecting again"
-        await _reads_whole(subject, connector, example, when, found, connect=True)
+        await _reads_whole(subject, connector, example, _AGAIN, found, connect=True)
         if right and await _disconnects(connector, "after connecting again", found):
             found.checked("disconnect is safe while a stream is open")
     finally:
@@ -132,8 +137,7 @@ async def _two_at_once(subject: Subject, example: Example, found: Findings) -> N
         await one.connect()
         await other.connect()
         if await _disconnects(one, "with another connector connected", found):
-            when = "after another connector of the same factory has disconnected"
-            await _reads_whole(subject, other, example, when, found, connect=False)
+            await _reads_whole(subject, other, example, _WITHOUT_THE_OTHER, found, connect=False)
     finally:
         for each in (one, other):
             with suppress(Exception):  # it has been told above

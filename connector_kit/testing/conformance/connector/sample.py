@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
@@ -13,6 +14,7 @@ from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 from connector_kit.wrappers.layers import asks_for
 
+from .insisting import insisting
 from .readings import differing, full_reads, still_the_same
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ async def _look(subject: Subject, found: Findings) -> None:
     reads = await full_reads(subject, found)
     for entity, reading in reads:
         with telling(found, entity.name):
-            await _look_at(subject, entity, reading, found)
+            look = partial(_look_at, subject, entity, reading, found)
+            await insisting(subject, entity.name, look, found, when="after a few samples")
     if reads:
         with telling(found, reads[0][0].name):
             await _look_at_unknown(subject, reads, found)
@@ -154,7 +157,6 @@ async def _look_at_unknown(
         f"a sample of {name!r}, which is not in the catalog, {came}",
         expected="UnknownEntityError",
         mend="look the name up first: catalog[name] raises it, with the nearest name",
-        entity=name,
     )
 
 

@@ -137,6 +137,7 @@ async def _again(subject: Subject, entity: Entity) -> bool:
 def _tell(entity: Entity, reading: Reading, found: Findings) -> None:
     """Say what was looked at, and what could not be."""
     count = len(reading.records)
+    found.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
     if entity.fields:
         found.checked(f"{count} records of {entity.name} fit its fields")
     else:

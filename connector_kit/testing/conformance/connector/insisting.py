@@ -1,0 +1,45 @@
+"""Tells a source that fails now and then from a connector that calls its own failure transient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_kit.errors import TransientError
+
+from .readings import still_the_same
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from connector_kit.testing.conformance.subject import Subject
+    from connector_kit.testing.conformance.verdict import Findings
+
+__all__ = ["insisting"]
+
+_ATTEMPTS = 3
+
+
+async def insisting(
+    subject: Subject, entity: str, look: Callable[[], Awaitable[None]], found: Findings, *, when: str
+) -> None:
+    """Look, and where that ends with a transient error, again, as long as a new connector reads the entity meanwhile.
+
+    An error that comes each time, and to new connectors never, is evidence; `when` says under which circumstance it
+    comes. Otherwise it is raised: then the source failed.
+    """
+    errors: list[TransientError] = []
+    while len(errors) < _ATTEMPTS:
+        try:
+            await look()
+        except TransientError as error:
+            errors.append(error)
+            if type(error) is not type(errors[0]) or not await still_the_same(subject, entity):
+                raise
+        else:
+            return
+    found.broken(
+        f"{when}, {type(errors[-1]).__name__}: {errors[-1]} ({_ATTEMPTS} times of {_ATTEMPTS})",
+        expected="what a new connector gets at the same time, without an error",
+        mend="look at what is closed or used up and not made anew: a client, a pool, a stream",
+        entity=entity,
+    )
