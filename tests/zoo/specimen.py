@@ -42,12 +42,8 @@ class Specimen:
 
     @property
     def differs(self) -> tuple[str, ...]:
-        """The methods and attributes in which the two differ."""
-        return tuple(
-            name
-            for name, value in vars(self.wrong).items()
-            if inspect.isfunction(value) or not name.startswith("__")
-        )
+        """The methods in which the two differ."""
+        return tuple(name for name, value in vars(self.wrong).items() if inspect.isfunction(value))
 
     @property
     def story(self) -> str:

@@ -41,11 +41,18 @@ class UnknownEntityIsEmpty(Ledger):
             yield page
 
 
-class UnknownEntityIsA404(Ledger):
+class UnknownEntityIsRejected(Ledger):
     """A name that is not in the catalog is asked for, and the 404 passed on as any other rejected request."""
 
     def table_of(self, entity: str) -> str:
         return entity
+
+
+class UnknownEntityIsForgiven(Ledger):
+    """Names are taken in any case and with spaces around: one table is read as several entities."""
+
+    def table_of(self, entity: str) -> str:
+        return super().table_of(entity.strip().lower())
 
 
 class CatalogNamesWhatCannotBeFetched(Ledger):
@@ -111,7 +118,8 @@ SPECIMENS = tuple(
         (
             UnknownEntityIsAKeyError,
             UnknownEntityIsEmpty,
-            UnknownEntityIsA404,
+            UnknownEntityIsRejected,
+            UnknownEntityIsForgiven,
             CatalogNamesWhatCannotBeFetched,
             CatalogHasLabels,
             CatalogNeedsARight,

@@ -75,7 +75,7 @@ class SecretInALogLine(Ledger):
         return await super().ask(connection, table)
 
 
-class ErrorsAreTheClients(Ledger):
+class ClientErrorsComeOut(Ledger):
     """The client's own exceptions come out of a read."""
 
     async def ask(self, connection: Connection, table: str) -> list[Row]:
@@ -215,7 +215,7 @@ SPECIMENS = tuple(
             SecretInTheCause,
             SecretInTheRepr,
             SecretInALogLine,
-            ErrorsAreTheClients,
+            ClientErrorsComeOut,
             TimeoutIsRaw,
             BrokenBodyIsRaw,
             BrokenConnectionIsPermanent,
