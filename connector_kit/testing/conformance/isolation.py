@@ -28,7 +28,6 @@ End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
 
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
-_ENDING_SECONDS: Final = 0.05
 
 
 @attrs.frozen
@@ -75,12 +74,12 @@ async def isolated(
     finally:
         run.stop = True
     if end in {"blocked", "hung"}:
-        run.end()
+        run.park(blocked=end == "blocked")
     return watch.result(end)
 
 
 class _Run(Generic[T]):
-    """The function in its thread. What the two threads share: `beats`, `stop`, `answered`, `over` and the results."""
+    """The function in its thread. The two threads share its attributes; each has one writer."""
 
     def __init__(self, function: Callable[[], Awaitable[T]], backend: str) -> None:
         self._function = function
@@ -88,25 +87,23 @@ class _Run(Generic[T]):
         self.thread = threading.Thread(target=self._run, name="connector_kit isolated", daemon=True)
         self.beats = 0
         self.stop = False
+        self.parked = False
         self.answered = False
         self.over = threading.Event()
         self.value: T | None = None
         self.error: BaseException | None = None
         self.stopped = False
 
-    def end(self) -> None:
-        """Ask the thread to end, so that an abandoned one that spins does not slow everybody else down.
+    def park(self, *, blocked: bool) -> None:
+        """Let an abandoned thread stand still for good, so that it takes no time from anybody.
 
-        It takes one request to leave a loop that runs and others to leave the loop's own attempts to end its tasks. One
-        that blocks outside of Python gets them if it ever comes back.
+        It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs.
         """
-        for _ in range(4):
-            if self.over.is_set() or self.thread.ident is None:
-                return
+        self.parked = True
+        if blocked and self.thread.ident is not None:  # its loop does not turn: it is parked where it is
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self.thread.ident), ctypes.py_object(SystemExit)
+                ctypes.c_ulong(self.thread.ident), ctypes.py_object(_ParkedError)
             )
-            self.over.wait(_ENDING_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -131,9 +128,23 @@ class _Run(Generic[T]):
     async def _beat(self, scope: anyio.CancelScope) -> None:
         while True:
             self.beats += 1
+            if self.parked:
+                _stand_still()
             if self.stop:
                 scope.cancel()
             await anyio.sleep(_BEAT_SECONDS)
+
+
+class _ParkedError(BaseException):
+    """Sent into a thread; it stands still where the exception is made, before any handler sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _stand_still()
+
+
+def _stand_still() -> None:
+    threading.Event().wait()
 
 
 class _Watch(Generic[T]):

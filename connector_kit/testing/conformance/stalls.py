@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Place", "Quiet", "Stall", "connectors_place", "place", "stack_of"]
 
 _KIT: Final = Path(__file__).parents[2]
-_ENTRANCES: Final = frozenset(str(Path(__file__).parent / name) for name in ("watched.py", "isolation.py"))
+_ENTRANCES: Final = frozenset(
+    str(Path(__file__).parent / name) for name in ("watched.py", "destination/watched.py", "isolation.py")
+)
 """Where a connector is called from: by a law through `Watched`, or by the event loop for a task of its own."""
 _LOOPS: Final = ("anyio", "asyncio", "trio", "uvloop", "outcome")
 
