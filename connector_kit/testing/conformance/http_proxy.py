@@ -1,0 +1,311 @@
+"""`HttpProxy`: stands between a connector and an HTTP API, on loopback, and lets requests fail as it is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from connector_kit.errors import ConfigError
+
+from .link_rewriting import LinkRewriting
+from .wire import Answer, CutOff, Hold, Reset, Trickle
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from .wire import WireFault
+
+__all__ = ["HttpProxy"]
+
+_OF_ONE_CONNECTION = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that are about one connection, and not passed on (RFC 9110, 7.6.1)."""
+
+_POLL_SECONDS = 0.02
+_ENDING_SECONDS = 5.0
+_PIECE_BYTES = 5
+_MOST_PIECES = 500  # what is left of a long body then comes at once
+_RST: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing discards what is unsent, and says so with RST
+
+
+class HttpProxy:
+    """A `Wire` for HTTP: forwards requests to an API, and does with each what the plan says.
+
+    Inside its `with` block it listens on a free port of 127.0.0.1; `url` is what the connector's base URL has to be then,
+    with the path of the API's own. `timeout` is how long the API may take for an answer, in seconds.
+
+    Method, path, query, body and headers are passed on, but for Host, which is the API's, and Accept-Encoding: bodies
+    are asked for uncompressed, so that links in them can be rewritten (`LinkRewriting` says what is and what is not).
+    An answer is passed on when all of it is there, so streams without an end are not for this proxy. Where the API cannot
+    be reached, it answers 502. A request that is to fail with `Answer` or `Reset` never reaches the API.
+
+    >>> with HttpProxy("https://api.example.com/v1") as proxy:  # doctest: +SKIP
+    ...     connector = RestConnector(RestConfig(base_url=proxy.url, ...))
+    ...     proxy.fail([Answer(429, retry_after=1), None, CutOff()])
+    """
+
+    def __init__(self, upstream: str, *, timeout: float = 30.0) -> None:
+        parts = urlsplit(upstream)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(
+                f"a proxy to {upstream!r}; expected an http or https URL; give the base URL of the API"
+            )
+        self.upstream = upstream
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._plan: deque[WireFault | None] = deque()
+        self._requests = 0
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the API is found through the proxy. Raises `ConfigError` outside of the `with` block."""
+        if self._server is None:
+            raise ConfigError("the proxy is not running; expected a `with` block around this; write one")
+        return f"{self._server.origin}{urlsplit(self.upstream).path}"
+
+    @property
+    def requests(self) -> int:
+        """How many requests have come, those that failed included."""
+        with self._lock:
+            return self._requests
+
+    def fail(self, faults: Sequence[WireFault | None], /) -> None:
+        """Let the next requests fail so, one entry for each; what is left of an earlier plan is forgotten."""
+        with self._lock:
+            self._plan = deque(faults)
+
+    def draw(self) -> WireFault | None:
+        """Count a request, and give what is to become of it."""
+        with self._lock:
+            self._requests += 1
+            return self._plan.popleft() if self._plan else None
+
+    def __enter__(self) -> Self:
+        self._server = _Server(self, urlsplit(self.upstream), self._timeout)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="HttpProxy", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+            self._thread.join()
+
+
+@attrs.frozen
+class _Reply:
+    """What the API answered, as it is passed on."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class _Server(ThreadingHTTPServer):
+    """Listens, knows its open connections, and asks the API."""
+
+    daemon_threads = True
+    request_queue_size = 100
+
+    def __init__(self, proxy: HttpProxy, upstream: Any, timeout: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.proxy = proxy
+        self.origin = f"http://127.0.0.1:{self.server_port}"
+        self.stopping = threading.Event()
+        self._upstream = upstream
+        self._timeout = timeout
+        self._links = LinkRewriting(f"{upstream.scheme}://{upstream.netloc.rpartition('@')[2]}", self.origin)
+        self._open: set[socket.socket] = set()
+        self._changed = threading.Condition()
+
+    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> _Reply:
+        """Ask the API. Raises `OSError` or `HTTPException` where that fails."""
+        kind = HTTPSConnection if self._upstream.scheme == "https" else HTTPConnection
+        connection = kind(self._upstream.hostname, self._upstream.port, timeout=self._timeout)
+        try:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            connection.putheader("Host", self._upstream.netloc.rpartition("@")[2])
+            connection.putheader("Accept-Encoding", "identity")
+            for name, value in headers:
+                connection.putheader(name, value)
+            connection.endheaders(body or None)
+            return self._reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def _reply(self, response: HTTPResponse) -> _Reply:
+        body = response.read()
+        if response.headers.get("content-encoding", "identity").lower() == "identity":
+            body = self._links.body(response.headers.get("content-type", ""), body)
+        headers = [
+            (name, self._links.header(name, value))
+            for name, value in response.getheaders()
+            if name.lower() not in {*_OF_ONE_CONNECTION, "content-length"}
+        ]
+        return _Reply(response.status, response.reason, headers, body)
+
+    def opened(self, connection: socket.socket) -> None:
+        """Take note of a connection."""
+        with self._changed:
+            self._open.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        """Take note of its end."""
+        with self._changed:
+            self._open.discard(connection)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Listen no more, close every connection, and wait a little until nobody is at work."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        with self._changed:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:  # the other side was faster
+                    continue
+            self._changed.wait_for(lambda: not self._open, timeout=_ENDING_SECONDS)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a connector that hangs up is no fault of the proxy's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    @property
+    def proxy_server(self) -> _Server:
+        assert isinstance(self.server, _Server)  # the one that made this handler
+        return self.server
+
+    def setup(self) -> None:
+        super().setup()
+        self.proxy_server.opened(self.connection)
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.proxy_server.closed(self.connection)
+
+    def _pass(self) -> None:
+        body = self._body()
+        match self.proxy_server.proxy.draw():
+            case Answer(status=status, retry_after=retry_after):
+                self._send(_refusal(status, retry_after))
+            case Reset():
+                self._reset()
+            case CutOff():
+                self._cut(self._asked(body))
+            case Trickle():
+                self._send(self._asked(body), trickle=True)
+            case Hold(seconds=seconds):
+                self.proxy_server.stopping.wait(seconds)
+                self._send(self._asked(body))
+            case None:
+                self._send(self._asked(body))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass  # noqa: N815 - http.server's names
+
+    def _body(self) -> bytes:
+        """Read the request's body."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        parts: list[bytes] = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(parts)
+
+    def _asked(self, body: bytes) -> _Reply:
+        left_out = {*_OF_ONE_CONNECTION, "host", "accept-encoding", "content-length", "expect"}
+        headers = [(name, value) for name, value in self.headers.items() if name.lower() not in left_out]
+        if body or "content-length" in self.headers:
+            headers.append(("Content-Length", str(len(body))))
+        try:
+            return self.proxy_server.ask(self.command, self.path, headers, body)
+        except (OSError, HTTPException) as error:
+            return _failure(HTTPStatus.BAD_GATEWAY, f"the API behind the proxy gave no answer: {error!r}")
+
+    def _send(self, reply: _Reply, *, trickle: bool = False) -> None:
+        self._head(reply, len(reply.body))
+        if self.command == "HEAD":
+            return
+        if trickle:
+            for start in range(0, min(len(reply.body), _PIECE_BYTES * _MOST_PIECES), _PIECE_BYTES):
+                self.wfile.write(reply.body[start : start + _PIECE_BYTES])
+        self.wfile.write(reply.body[_PIECE_BYTES * _MOST_PIECES if trickle else 0 :])
+
+    def _cut(self, reply: _Reply) -> None:
+        """Announce a body, and close the connection in the middle of it."""
+        self._head(reply, max(2, len(reply.body)))
+        self.wfile.write(reply.body[: len(reply.body) // 2])
+        self.close_connection = True
+
+    def _reset(self) -> None:
+        """Close the connection with RST. Past the server, which would say goodbye first."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+        socket.close(self.connection.detach())
+        self.close_connection = True
+
+    def _head(self, reply: _Reply, length: int) -> None:
+        self.send_response_only(reply.status, reply.reason)
+        for name, value in reply.headers:
+            self.send_header(name, value)
+        if reply.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server has
+        """Write nothing to stderr."""
+
+
+def _refusal(status: int, retry_after: float | None) -> _Reply:
+    wait = [] if retry_after is None else [("Retry-After", str(math.ceil(retry_after)))]
+    reply = _failure(status, "the proxy was told to let this request fail")
+    return attrs.evolve(reply, headers=[*reply.headers, *wait])
+
+
+def _failure(status: int, message: str) -> _Reply:
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "Unknown"
+    body = json.dumps({"error": {"status": status, "message": message}}).encode()
+    return _Reply(status, reason, [("Content-Type", "application/json")], body)
