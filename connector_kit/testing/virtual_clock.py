@@ -33,6 +33,8 @@ _SECOND = 1_000_000_000
 class VirtualClock:
     """A `Clock` with virtual time, counted in whole nanoseconds from zero; `start` is the time of day at zero.
 
+    `backend`, "asyncio" or "trio", is where `run` runs if nothing else is said there.
+
     As soon as every task waits, time jumps to the next moment anybody waits for. It does not wait for worker threads
     then: only where no task waits for a moment does the loop really block until a thread or a socket has something.
     Not thread-safe: use it from the thread that runs the loop.
@@ -43,8 +45,11 @@ class VirtualClock:
     datetime.datetime(2024, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
     """
 
-    def __init__(self, start: datetime = datetime(2024, 1, 1, tzinfo=UTC)) -> None:
+    def __init__(
+        self, start: datetime = datetime(2024, 1, 1, tzinfo=UTC), *, backend: str = "asyncio"
+    ) -> None:
         self._start = start
+        self._backend = backend
         self._ns = 0
         self._origin = 0
         self._running = False
@@ -90,12 +95,13 @@ class VirtualClock:
         self,
         function: Callable[[*Args], Awaitable[T]],
         *args: *Args,
-        backend: str = "asyncio",
+        backend: str | None = None,
     ) -> T:
-        """Run an async function under this clock and give its result. `backend` is "asyncio" or "trio".
+        """Run an async function under this clock and give its result. `backend` is the clock's own where None.
 
         One run after the other is possible; time goes on. Raises `ConfigError` for another backend or without trio.
         """
+        backend = self._backend if backend is None else backend
         self._origin = self._ns
         self._running = True
         try:

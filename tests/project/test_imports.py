@@ -24,7 +24,17 @@ def test_no_extra_is_imported_by_the_core(statement: str) -> None:
     assert modules_after(statement) & EXTRAS == set()
 
 
-def test_the_package_itself_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("package", ["connector_kit", "connector_kit.testing"])
+def test_the_package_itself_imports_nothing_heavy(package: str) -> None:
     """Names are looked up when they are used: a command that needs few of them starts at once."""
-    heavy = {"anyio", "asyncio", "attr", "cattrs", "backoff", "msgspec", "sqlite3"}
-    assert modules_after("import connector_kit") & heavy == set()
+    heavy = {"anyio", "asyncio", "attr", "cattrs", "backoff", "msgspec", "sqlite3", *EXTRAS}
+    assert modules_after(f"import {package}") & heavy == set()
+
+
+def test_the_laws_are_there_without_hypothesis() -> None:
+    """Plans of faults are drawn late, and who has not got it hears what to install."""
+    names = "check_connector", "check_wrapper", "check_destination", "connector_laws", "VirtualClock"
+    assert (
+        modules_after(f"from connector_kit.testing import {', '.join(names)}") & {"hypothesis", "trio"}
+        == set()
+    )

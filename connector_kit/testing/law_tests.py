@@ -1,0 +1,203 @@
+"""Laws as tests of pytest: one line in a test file, a test for each law.
+
+The laws of one subject are looked at together, within the same bounds, when the first of its tests that were chosen
+runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import anyio
+import attrs
+import pytest
+
+from .conformance.bounds import Bounds
+from .conformance.report import LawReport
+from .pytest_plugin import UNCHECKED
+
+if TYPE_CHECKING:
+    from connector_kit.limiters.rate import Rate
+
+    from .conformance.destination.place import Places
+    from .conformance.subject import Factory
+    from .conformance.verdict import Law, Verdict
+    from .conformance.wire import Wire
+    from .conformance.wrapper.content import Content
+    from .conformance.wrapper.subject import Around
+    from .virtual_clock import VirtualClock
+
+__all__ = ["connector_laws", "destination_laws", "wrapper_laws"]
+
+T = TypeVar("T")
+
+_MOST_EVIDENCE = 3  # for a person: the first ones tell, and one mistake shows at many pages
+
+
+def connector_laws(
+    factory: Factory | str,
+    /,
+    *,
+    bounds: Bounds = Bounds(),  # noqa: B008 - a frozen value
+    wire: Wire | str | None = None,
+    change: Callable[[], None] | str | None = None,
+    secrets: Sequence[str] = (),
+    laws: Sequence[str] = (),
+    backend: str = "asyncio",
+) -> type:
+    """Give a class of tests, one for each law of a connector; the arguments are those of `check_connector`.
+
+    `TestShop = connector_laws(make_shop)` in a test file gives `TestShop::test_resume` and so on. Where something is
+    there during a test only, give the name of a fixture instead of `factory`, `wire` or `change`.
+    """
+    from .conformance.connector.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+
+    async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
+        from .conformance.check_connector import check_connector  # noqa: PLC0415 - the same
+
+        return await check_connector(
+            given(factory),
+            bounds=bounds,
+            wire=given(wire),
+            change=given(change),
+            secrets=secrets,
+            laws=chosen,
+            backend=backend,
+        )
+
+    return _tests([law for law, _ in laws_named(laws)], look)
+
+
+def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
+    around: Around,
+    /,
+    *,
+    retries: bool = False,
+    reads_records: bool = False,
+    rate: Rate | str | None = None,
+    content: Content | None = None,
+    clock: VirtualClock | None = None,
+    bounds: Bounds = Bounds(),  # noqa: B008 - a frozen value
+    laws: Sequence[str] = (),
+    backend: str = "asyncio",
+) -> type:
+    """Give a class of tests, one for each law of a wrapper; the arguments are those of `check_wrapper`."""
+    from .conformance.wrapper.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+
+    async def look(_given: _Given, chosen: Sequence[str]) -> LawReport:
+        from .conformance.check_wrapper import check_wrapper  # noqa: PLC0415 - the same
+
+        return await check_wrapper(
+            around,
+            retries=retries,
+            reads_records=reads_records,
+            rate=rate,
+            content=content,
+            clock=clock,
+            bounds=bounds,
+            laws=chosen,
+            backend=backend,
+        )
+
+    return _tests([law for law, _ in laws_named(laws)], look)
+
+
+def destination_laws(
+    places: Places | str,
+    /,
+    *,
+    bounds: Bounds = Bounds(),  # noqa: B008 - a frozen value
+    ordered: bool = True,
+    laws: Sequence[str] = (),
+    backend: str = "asyncio",
+) -> type:
+    """Give a class of tests, one for each law of a destination; the arguments are those of `check_destination`.
+
+    `places` may be the name of a fixture, as of one that makes places in `tmp_path`.
+    """
+    from .conformance.destination.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+
+    async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
+        from .conformance.check_destination import check_destination  # noqa: PLC0415 - the same
+
+        return await check_destination(
+            given(places), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
+        )
+
+    return _tests([law for law, _ in laws_named(laws)], look)
+
+
+@attrs.frozen
+class _Given:
+    """Gives what an author named: the value of a fixture for its name, anything else as it is."""
+
+    request: pytest.FixtureRequest
+
+    def __call__(self, value: T | str) -> T:
+        given: Any = self.request.getfixturevalue(value) if isinstance(value, str) else value
+        found: T = given
+        return found
+
+
+_Look: TypeAlias = Callable[[_Given, Sequence[str]], Awaitable[LawReport]]
+"""Looks at the laws of these names."""
+
+
+@attrs.define(eq=False)
+class _Examination:
+    """Looks at laws once, and has a verdict for each of their tests."""
+
+    look: _Look
+    _report: LawReport | None = attrs.field(default=None, init=False)
+    _looked_at: frozenset[str] = attrs.field(default=frozenset(), init=False)
+
+    def report(self, law: Law, request: pytest.FixtureRequest) -> LawReport:
+        """Give the report that has the verdict on this law; made for all chosen tests of the class at once."""
+        if self._report is None or law.name not in self._looked_at:
+            items = [each for each in request.session.items if isinstance(each, pytest.Function)]
+            tested = [getattr(each.function, "law", None) for each in items if each.cls is request.cls]
+            chosen = tuple(each.name for each in tested if each is not None)
+            # In a context of its own: a fixture of somebody's may keep an event loop that belongs to this one.
+            look = partial(self.look, _Given(request), chosen)
+            self._report = Context().run(lambda: anyio.run(look))
+            self._looked_at = frozenset(chosen)
+        return self._report
+
+
+def _tests(laws: Sequence[Law], look: _Look) -> type:
+    """Make the class. Its tests are plain methods, as written by hand: pytest needs no plugin for them."""
+    examination = _Examination(look)
+    return type("LawTests", (), {f"test_{law.name}": _test(law, examination) for law in laws})
+
+
+def _test(law: Law, examination: _Examination) -> Callable[..., None]:
+    def test(_self: object, request: pytest.FixtureRequest) -> None:
+        report = examination.report(law, request)
+        verdict = next((each for each in report.verdicts if each.law == law), None)
+        if verdict is None:
+            pytest.fail(f"{report.subject}: {report.failure}", pytrace=False)
+        request.node.user_properties += [(UNCHECKED, what) for what in verdict.unchecked]
+        if verdict.outcome == "broken":
+            pytest.fail(_told(verdict, report.subject), pytrace=False)
+        if verdict.outcome == "unchecked":
+            pytest.skip("; ".join(verdict.unchecked) or "nothing was looked at")
+
+    test.__name__ = test.__qualname__ = f"test_{law.name}"
+    test.__doc__ = law.says
+    vars(test)["law"] = law
+    return test
+
+
+def _told(verdict: Verdict, subject: str) -> str:
+    """Give a broken law with its evidence, as text."""
+    law = verdict.law
+    lines = [f"{subject} breaks law {law.number}, {law.name}: {law.says}"]
+    lines += [f"  {each}".replace("\n", "\n  ") for each in verdict.evidence[:_MOST_EVIDENCE]]
+    more = len(verdict.evidence) - _MOST_EVIDENCE
+    lines += [f"  and {more} more like these"] if more > 0 else []
+    lines += [f"  checked: {what}" for what in verdict.checked]
+    lines += [f"  not checked: {what}" for what in verdict.unchecked]
+    return "\n".join(lines)
