@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class SqlitePlace:
             destination._store._connection.close()
 
     def crashing(self, point: int, /) -> Destination:
-        return SqliteDestination(self.file, connection=_killed_at(point // 2, after=bool(point % 2)))
+        return SqliteDestination(self.file, connection=_killed_at(point))
 
     def occupy(self, entity: str, /) -> None:
         with closing(sqlite3.connect(self.file)) as connection:
@@ -78,27 +78,22 @@ class SqlitePlace:
         return self.file.read_bytes()
 
 
-def _killed_at(at: int, *, after: bool) -> type[sqlite3.Connection]:
-    """Give connections that are gone before or after statement number `at`, or in the middle of many rows."""
+def _killed_at(at: int) -> type[sqlite3.Connection]:
+    """Give connections that are gone before statement number `at`, or in the middle of its rows."""
     numbers = count()
 
     class Dying(sqlite3.Connection):
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-            number = next(numbers)
-            if number < at:
-                return super().execute(sql, *parameters)
-            if number == at and after:
-                super().execute(
-                    sql, *parameters
-                ).close()  # left open, it would keep the lock of a dead process
-            raise Killed
+            if next(numbers) >= at:
+                raise Killed
+            return super().execute(sql, *parameters)
 
         def executemany(self, sql: str, rows: Any) -> sqlite3.Cursor:
             number = next(numbers)
             if number < at:
                 return super().executemany(sql, rows)
             if number == at:
-                super().executemany(sql, list(rows)[: len(rows) // (1 if after else 2)])
+                super().executemany(sql, list(rows)[: len(rows) // 2])
             raise Killed
 
     return Dying
@@ -125,7 +120,7 @@ class JsonlPlace:
             destination._opened._lock.release()
 
     def crashing(self, point: int, /) -> Destination:
-        return JsonlDestination(self.folder, files=_DyingFiles(point // 3, part=point % 3))
+        return JsonlDestination(self.folder, files=_DyingFiles(point // 2, half=bool(point % 2)))
 
     def occupy(self, entity: str, /) -> None:
         self.folder.mkdir()
@@ -137,46 +132,49 @@ class JsonlPlace:
 
 @attrs.define
 class _DyingFiles:
-    """The real files, until operation number `at`: that one is not done, half done or done (`part` 0, 1, 2)."""
+    """The real files until operation number `at`, of which nothing is done, or half where it writes something."""
 
     at: int
-    part: int
+    half: bool
     _files: LocalFiles = attrs.field(factory=LocalFiles)
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
         content = b"".join(pieces)
-        with self._operation() as part:
-            return self._files.append(path, [content[: len(content) * part // 2]])
+        if self._lives():
+            return self._files.append(path, [content])
+        self._files.append(path, [content[: len(content) // 2]])
+        raise Killed
 
     def write(self, path: Path, content: bytes, /, *, durable: bool) -> None:
-        with self._operation() as part:
-            self._files.write(path, content[: len(content) * part // 2], durable=durable)
+        if self._lives():
+            return self._files.write(path, content, durable=durable)
+        self._files.write(path, content[: len(content) // 2], durable=durable)
+        raise Killed
 
     def truncate(self, path: Path, length: int, /) -> None:
-        with self._operation(whole=True):
-            self._files.truncate(path, length)
+        if not self._lives():
+            raise Killed
+        self._files.truncate(path, length)
 
     def replace(self, source: Path, target: Path, /) -> None:
-        with self._operation(whole=True):
-            self._files.replace(source, target)
+        if not self._lives():
+            raise Killed
+        self._files.replace(source, target)
 
     def remove(self, path: Path, /) -> None:
-        with self._operation(whole=True):
-            self._files.remove(path)
+        if not self._lives():
+            raise Killed
+        self._files.remove(path)
 
     def sync(self, path: Path, /) -> None:
-        with self._operation(whole=True):
-            self._files.sync(path)
-
-    @contextmanager
-    def _operation(self, *, whole: bool = False) -> Iterator[int]:
-        """Give how much of the operation is done, in halves; a `whole` one is done or not."""
-        number = next(self._numbers)
-        if number < self.at:
-            yield 2
-            return
-        if number > self.at or self.part == 0 or (whole and self.part == 1):
+        if not self._lives():
             raise Killed
-        yield self.part
-        raise Killed
+        self._files.sync(path)
+
+    def _lives(self) -> bool:
+        """Tell whether the next operation is carried out, and end everything unless it is or is half done."""
+        number = next(self._numbers)
+        if number > self.at or (number == self.at and not self.half):
+            raise Killed
+        return number < self.at

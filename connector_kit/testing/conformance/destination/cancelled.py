@@ -54,9 +54,10 @@ async def _at_every_await(subject: DestinationSubject, found: Findings, mode: Mo
         told = f"{mode}, {CALLS[call]} cancelled at its await number {step}"
         async with trial(subject, found, told, told=False) as at:
             await earlier(at, mode)
-            await at.destination.close()
-            at.destination = subject.watched(at.place.destination())
-            for before in range(call):
+            if call == 0:
+                await at.destination.close()
+                at.destination = subject.watched(at.place.destination())
+            for before in range(1, call):
                 await make(at.destination, mode, before)
             waited = await cancelled_at(step, make(at.destination, mode, call))
             if waited:

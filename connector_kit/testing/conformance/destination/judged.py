@@ -20,7 +20,7 @@ Look: TypeAlias = Callable[[DestinationSubject, Findings], Awaitable[None]]
 async def judged(law: Law, look: Look, subject: PlaceOrSubject) -> Verdict:
     """Look at a law and give the verdict. Cancellation passes; any other error becomes a part of the verdict."""
     examined = DestinationSubject.of(subject)
-    found = Findings(law)
+    found = examined.findings = Findings(law)
     before = examined.meter.requests
     try:
         await look(examined, found)

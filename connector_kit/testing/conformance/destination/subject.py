@@ -11,6 +11,7 @@ import attrs
 
 from connector_kit.records.checkpoint import Mode
 from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter
+from connector_kit.testing.conformance.verdict import Findings
 
 from .place import Abandoning, Place, Places
 from .samples import ORDERS, page, reached
@@ -37,6 +38,8 @@ class DestinationSubject:
     bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     ordered: bool = attrs.field(default=True, kw_only=True)
     meter: Meter = attrs.field(init=False)
+    findings: Findings | None = attrs.field(default=None, init=False)
+    """Of the law that is being looked at, for whoever has to stop it."""
     _modes: tuple[Mode, ...] | None = attrs.field(default=None, init=False)
     _held_on: str | None = attrs.field(default=None, init=False)
 

@@ -77,7 +77,7 @@ class WatchedDestination:
         if counted:  # closing is not, so that it can be done at the bounds
             self._meter.count()
         self.call = call
-        with anyio.move_on_after(self._seconds) as scope:
+        with self._meter.under_way(call, self._seconds), anyio.move_on_after(self._seconds) as scope:
             yield
         if scope.cancelled_caught:
             raise NoAnswerError(f"{call} did not come back within {self._seconds:g} s")
