@@ -22,7 +22,7 @@ __all__ = ["LAW", "bounded"]
 LAW = Law(
     3, "bounded", "In no window do more requests get through than the rate allows, whoever is cancelled."
 )
-READERS = 4
+MOST_READERS = 40
 MOST_REQUESTS = 400
 
 
@@ -39,15 +39,18 @@ def _look(subject: WrapperSubject, found: Findings) -> None:
     if rate is None:
         found.unchecked("no rate is claimed; name the one that it keeps to (rate=...), if it does")
         return
-    needed = 2 * rate.cost_limit + READERS
+    readers = min(
+        2 * rate.cost_limit + 4, MOST_READERS
+    )  # half are cancelled; the others are more than may go at once
+    needed = 2 * rate.cost_limit + readers
     if needed > MOST_REQUESTS:
         found.unchecked(f"{rate} would take {needed} requests to reach; give the wrapper a rate below it")
         return
-    times = subject.run(_requests, subject, rate, needed)
+    times = subject.run(_requests, subject, rate, readers, needed)
     crowd = fullest(times, rate)
     if crowd is None:
         found.checked(
-            f"{len(times)} requests of {READERS} readers, some cancelled, in no window more than {rate}"
+            f"{len(times)} requests of {readers} readers, some cancelled, in no window more than {rate}"
         )
         return
     count, nanoseconds = crowd
@@ -58,15 +61,15 @@ def _look(subject: WrapperSubject, found: Findings) -> None:
     )
 
 
-async def _requests(subject: WrapperSubject, rate: Rate, needed: int) -> list[int]:
+async def _requests(subject: WrapperSubject, rate: Rate, readers: int, needed: int) -> list[int]:
     """Give the times of the requests that got through, in nanoseconds."""
     inner = subject.inner()
-    subject.doing = f"reading with {READERS} readers at once under {rate}"
+    subject.doing = f"reading with {readers} readers at once under {rate}"
     async with subject.wrapped(inner) as wrapper:
         while len(inner.requests) < needed:
             before = len(inner.requests)
             async with anyio.create_task_group() as tasks:
-                for number in range(READERS):
+                for number in range(readers):
                     limit = None if number % 2 else float(rate.per) * 0.7
                     tasks.start_soon(_reader, wrapper, subject.content.first, limit)
             if len(inner.requests) == before:

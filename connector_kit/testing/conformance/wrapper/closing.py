@@ -26,6 +26,7 @@ LAW = Law(
     "Closing a stream closes the inner one: before the first page, in between, after the end, twice.",
 )
 
+_EXPECTED = "a closed inner stream, no error, and no page any more"
 _MEND = "give the stream an `aclose` that closes the inner one; in a generator, close it in a `finally`"
 
 
@@ -57,6 +58,9 @@ async def _close_after(subject: WrapperSubject, found: Findings, taken: int, fai
     inner = subject.inner(fails=fails)
     async with subject.wrapped(inner) as wrapper:
         stream = wrapper.fetch_data(subject.content.first)
+        if not hasattr(stream, "aclose"):
+            found.broken(f"{type(stream).__name__} has no aclose", expected=_EXPECTED, mend=_MEND)
+            return
         wrong = await _take_and_close(stream, taken)
         if not wrong and inner.open_streams:
             wrong = "the inner stream stays open"
@@ -65,7 +69,7 @@ async def _close_after(subject: WrapperSubject, found: Findings, taken: int, fai
     if wrong:
         found.broken(
             f"{where}: {wrong}",
-            expected="a closed inner stream, no error, and no page any more",
+            expected=_EXPECTED,
             mend=_MEND,
             entity=subject.content.first,
         )

@@ -62,6 +62,12 @@ class _OneFault:
         return ConnectionFailedError("the connection broke, on purpose")
 
 
+def _went_on(request: Request, cancelled_ns: int) -> bool:
+    """Tell whether a request that was under way when all was cancelled was answered all the same."""
+    under_way = request.at_ns < cancelled_ns < request.at_ns + round(WAIT * 1e9)
+    return under_way and request.ended != "cancelled"
+
+
 @attrs.frozen
 class Scenario:
     """An operation around a new inner connector each time.
@@ -107,6 +113,12 @@ class Scenario:
             late = (clock.monotonic_ns() - start) / 1e9 - moment.seconds
             if not scope.cancel_called:
                 return _OVER
+            if any(_went_on(each, start + round(moment.seconds * 1e9)) for each in inner.requests):
+                return Cut(
+                    reached=True,
+                    wrong="the request went on to its end",
+                    mend="shield nothing but the closing of what is open",
+                )
             if not scope.cancelled_caught:
                 came = "it went on" if error is None else f"{type(error).__name__} did: {error}"
                 return Cut(

@@ -13,9 +13,12 @@ import attrs
 
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .subject import Around, WrapperSubject
+from .subject import Around, StoppedError, WrapperSubject
 
 __all__ = ["Look", "look_in_a_thread", "looked_at"]
+
+ENDING_SECONDS = 0.5
+"""How long a thread that is cancelled may take to end. It keeps the caller waiting."""
 
 Look: TypeAlias = Callable[[WrapperSubject, Findings], None]
 """Looks at one law, with event loops of its own: says what it finds, raises nothing of its own."""
@@ -39,6 +42,8 @@ async def looked_at(law: Law, look: Look, wrapper: Around | WrapperSubject) -> V
 def _judge(look: Look, subject: WrapperSubject, found: Findings) -> None:
     try:
         look(subject, found)
+    except StoppedError:
+        pass  # who stopped it tells why
     except BaseException as error:  # noqa: BLE001 - the thread ends here; whatever came is told
         found.broken(
             f"{type(error).__name__} came out while {subject.doing}: {_told(error)}",
@@ -61,7 +66,7 @@ class _Done:
 async def look_in_a_thread(look: Callable[[], None], subject: WrapperSubject) -> bool:
     """Run a function in a thread, and tell whether it came back; it is left behind where nothing happens any more.
 
-    Something happens where a loop is started or a request reaches an inner connector.
+    Something happens where an event loop is started or a request reaches a connector inside.
     """
     done = _Done()
 
@@ -76,19 +81,21 @@ async def look_in_a_thread(look: Callable[[], None], subject: WrapperSubject) ->
     thread.start()
     beat, since, pause = (-1, -1), time.monotonic(), 0.001
     while not done.value:
-        now = (subject.runs, subject.requests)
+        now = (subject.beats, subject.requests)
         if now != beat:
             beat, since = now, time.monotonic()
         elif time.monotonic() - since > subject.bounds.call_seconds:
-            _end(thread)
+            _end(thread, subject)
             return False
         await anyio.sleep(pause)
         pause = min(0.05, pause * 1.5)
     return True
 
 
-def _end(thread: threading.Thread) -> None:
-    """Ask a thread to end, so that one that spins does not slow everybody down; one that waits for good stays."""
+def _end(thread: threading.Thread, subject: WrapperSubject) -> None:
+    """Let a thread end: cancelled, if it waits; interrupted, if it spins, so that it does not slow everybody down."""
+    subject.stop()
+    thread.join(ENDING_SECONDS)
     for _ in range(4):  # one request leaves the loop that runs, the others its attempts to end its tasks
         if thread.ident is None or not thread.is_alive():
             return

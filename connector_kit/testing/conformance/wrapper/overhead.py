@@ -16,6 +16,7 @@ from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .content import LazyRecords
 from .looked_at import looked_at
+from .subject import WrapperSubject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
-    from .subject import Around, WrapperSubject
+    from .subject import Around
 
 __all__ = ["LAW", "overhead"]
 
@@ -46,6 +47,7 @@ class Ready:
     """Delivers pages of lazy records, and is never waited for."""
 
     records: int
+    subject: WrapperSubject
     decoded: int = 0
     alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet)
 
@@ -69,6 +71,7 @@ class Ready:
     ) -> AsyncIterator[Page]:
         """Deliver the pages."""
         for number in range(PAGES):
+            self.subject.beats += 1
             first = number * self.records
             records = LazyRecords([b'{"id":%d}' % (first + each) for each in range(self.records)])
             self.alive.add(records)
@@ -163,7 +166,7 @@ def _does_not_grow_with_records(subject: WrapperSubject, few: _Work, many: _Work
 
 
 async def _read(subject: WrapperSubject, records: int, wrapped: bool) -> _Work:  # noqa: FBT001 - run takes no keywords
-    ready = Ready(records)
+    ready = Ready(records, subject)
     if not wrapped:
         return await _count(ready.fetch_data("orders"), ready)
     async with subject.wrapped(ready) as wrapper:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
+import anyio
 import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream
@@ -21,7 +24,7 @@ from .inner import Fails, Inner
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["Around", "Outcome", "WrapperSubject", "read_out"]
+__all__ = ["Around", "Outcome", "StoppedError", "WrapperSubject", "read_out"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -32,6 +35,10 @@ Around: TypeAlias = Callable[[Connector], FullConnector | AbstractAsyncContextMa
 It is called inside of a running event loop, and may give an async context manager where the wrapper needs a block
 (a task group, say).
 """
+
+
+class StoppedError(BaseException):
+    """What ran was stopped from another thread, since nothing happened any more. No Exception: no law judges it."""
 
 
 @attrs.define(eq=False)
@@ -57,7 +64,9 @@ class WrapperSubject:
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
     """Whether a law ended because nothing happened any more."""
-    runs: int = attrs.field(default=0, init=False)
+    beats: int = attrs.field(default=0, init=False)
+    """Grows while something happens besides requests to the connectors inside."""
+    _stop: Callable[[], object] | None = attrs.field(default=None, init=False)
     _inners: list[Inner] = attrs.field(factory=list, init=False)
 
     @classmethod
@@ -88,8 +97,34 @@ class WrapperSubject:
 
     def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Run an async function in an event loop of its own whose time is virtual, and give its result."""
-        self.runs += 1
-        return self.clock.run(body, *args, backend=self.backend)
+        self.beats += 1
+
+        async def main() -> T:
+            with anyio.CancelScope() as scope:
+                self._stop = partial(_thread_safe(self.backend), scope.cancel)
+                return await body(*args)
+            raise StoppedError
+
+        try:
+            return self.clock.run(main, backend=self.backend)
+        finally:
+            self._stop = None
+
+    def stop(self) -> None:
+        """Cancel what runs; to be called from another thread."""
+        stop = self._stop
+        if stop is not None:
+            with suppress(RuntimeError):  # its event loop has just been closed
+                stop()
+
+
+def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
+    """Give what lets the running event loop call a function, from whatever thread."""
+    if backend == "trio":
+        from trio.lowlevel import current_trio_token  # noqa: PLC0415 - trio is no core dependency
+
+        return current_trio_token().run_sync_soon
+    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 @attrs.frozen

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.errors import ConfigError
+from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.structure.explain import explain
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .content import START
-from .inner import AbleInner, Inner
+from .inner import AbleInner, Fails, Inner
 from .looked_at import looked_at
 from .subject import Around, WrapperSubject, read_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connector_kit.protocols import FullConnector
     from connector_kit.records.page import Record
 
@@ -183,17 +185,16 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
             page=page,
         )
         return
-    for number in (1, 2):
+    for fault in (_client_down(1), _client_down(2), _broke_once(1), _broke_once(2)):
         read_error, sample_error = (
-            subject.run(_error, subject, entity, number, sample) for sample in (False, True)
+            subject.run(_error, subject, entity, fault(), sample) for sample in (False, True)
         )
         if read_error != sample_error:
             found.broken(
-                f"a fault on page {number} makes {read_error} of a read and {sample_error} of a sample",
+                f"a fault on a page makes {read_error} of a read and {sample_error} of a sample",
                 expected="the same of both, where the inner connector has no sample of its own",
                 mend="use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's",
                 entity=entity,
-                page=number,
             )
             return
     found.checked("a sample that is taken from a read goes the same way as one: limits, retries, translation")
@@ -222,9 +223,23 @@ class _ClientError(Exception):
     """What a client raises that knows nothing of the kit."""
 
 
-async def _error(subject: WrapperSubject, entity: str, number: int, sample: bool) -> str:  # noqa: FBT001 - as above
-    """Give what an error of the client's on one page becomes."""
-    inner = subject.inner(fails=lambda request: _ClientError("down") if request.number == number else None)
-    async with subject.wrapped(inner) as wrapper:
+def _client_down(number: int) -> Callable[[], Fails]:
+    """Let a page fail, each time, with an error that the kit does not know."""
+    return lambda: lambda request: _ClientError("down") if request.number == number else None
+
+
+def _broke_once(number: int) -> Callable[[], Fails]:
+    """Let a page fail, once, with an error that passes."""
+
+    def made() -> Fails:
+        left = [ConnectionFailedError("the connection broke")]
+        return lambda request: left.pop() if left and request.number == number else None
+
+    return made
+
+
+async def _error(subject: WrapperSubject, entity: str, fails: Fails, sample: bool) -> str:  # noqa: FBT001 - as above
+    """Give what a fault on a page becomes."""
+    async with subject.wrapped(subject.inner(fails=fails)) as wrapper:
         error = await _ask(wrapper, entity, sample=sample)
     return "nothing" if error is None else type(error).__name__

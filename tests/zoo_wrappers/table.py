@@ -1,0 +1,90 @@
+"""All specimens of the zoo: a wrong wrapper, its right twin, and the law that the wrong one breaks."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from connector_kit.limiters.rate import Rate
+from connector_kit.testing.conformance.wrapper.subject import Around
+
+from . import wrong_pages as pages
+from . import wrong_tasks as tasks
+from . import wrong_wholes as wholes
+from .right import Again, Paced, Plain, Timed, Worded
+
+__all__ = ["RIGHT", "SPECIMENS", "Right", "Specimen"]
+
+
+@attrs.frozen
+class Right:
+    """A right wrapper, and what it claims."""
+
+    around: type[Plain | Again | Paced | Timed | Worded]
+    retries: bool = False
+    rate: Rate | None = None
+
+
+PLAIN, TIMED, WORDED = Right(Plain), Right(Timed), Right(Worded)
+AGAIN, PACED = Right(Again, retries=True), Right(Paced, rate=Rate.parse("2/s"))
+RIGHT = (PLAIN, TIMED, WORDED, AGAIN, PACED)
+
+
+@attrs.frozen
+class Specimen:
+    """A wrong wrapper, named for what is wrong with it; words that its evidence has."""
+
+    law: str
+    wrong: Around
+    right: Right
+    words: str
+
+    def __str__(self) -> str:
+        name = getattr(self.wrong, "__name__", "").replace("_", " ")
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
+
+
+SPECIMENS = (
+    Specimen("transparent", pages.DropsTheCursor, PLAIN, "with cursor=None"),
+    Specimen("transparent", pages.DropsACursorThatIsFalse, PLAIN, "with cursor=None"),
+    Specimen("transparent", pages.DropsSinceWithACursor, PLAIN, "with since=None"),
+    Specimen("transparent", pages.SkipsEmptyPages, PLAIN, "or other ones"),
+    Specimen("transparent", pages.CopiesRecords, PLAIN, "came as a list"),
+    Specimen("transparent", pages.LosesTheQuota, PLAIN, "its quota is None"),
+    Specimen("transparent", pages.NamesEntitiesAnew, PLAIN, "another catalog"),
+    Specimen("exact", pages.RetriesFromTheStart, AGAIN, "there twice"),
+    Specimen("exact", pages.SkipsTheFailedPage, AGAIN, "lost"),
+    Specimen("exact", pages.EndsWithAnError, PLAIN, "lost"),
+    Specimen("exact", pages.GivesUpTooEarly, AGAIN, "came out of a wrapper that retries"),
+    Specimen("bounded", tasks.TakesOnePermitForARead, PACED, "requests reached the source within"),
+    Specimen("bounded", tasks.SamplesPastItsLimit, PACED, "requests reached the source within"),
+    Specimen("bounded", tasks.LooksWithoutALock, PACED, "requests reached the source within"),
+    Specimen("cancellable", tasks.SwallowsCancellation, PLAIN, "the cancellation did not come out"),
+    Specimen("cancellable", tasks.TranslatesCancellation, PLAIN, "the cancellation did not come out"),
+    Specimen("cancellable", tasks.ShieldsThePage, PLAIN, "the request went on to its end"),
+    Specimen("cancellable", tasks.ShieldsTheStream, TIMED, "the request went on to its end"),
+    Specimen("cancellable", tasks.ClosesWithoutAShield, PLAIN, "stay open"),
+    Specimen("cancellable", tasks.KeepsItsSlot, PLAIN, "it hangs"),
+    Specimen("scopes", tasks.LimitsTheWholeReadInOneScope, PLAIN, "s left, and had no limit before"),
+    Specimen("scopes", tasks.PrefetchesInsideTheGenerator, PLAIN, "cancel"),
+    Specimen("overhead", wholes.LooksIntoEachRecord, PLAIN, "more looks into a record"),
+    Specimen("overhead", wholes.KeepsWhatWasRead, PLAIN, "calls near the beginning of a read"),
+    Specimen("whole", wholes.LosesPartitions, PLAIN, "partition_data"),
+    Specimen("whole", wholes.LosesTheSample, PLAIN, "get_sample_data(limit=3)"),
+    Specimen("whole", wholes.LosesValidation, PLAIN, "validate_config says nothing"),
+    Specimen("whole", wholes.SamplesWithoutRetries, AGAIN, "of a sample"),
+    Specimen("whole", wholes.LeavesTheSampleOpen, PLAIN, "stays open"),
+    Specimen("whole", wholes.StaysConnected, PLAIN, "heard connect, disconnect, disconnect"),
+    Specimen("whole", wholes.forwards_by_name, PLAIN, "get_sample_data: not there"),
+    Specimen("honest", wholes.ThrownInIsRetried, AGAIN, "the inner connector was read again"),
+    Specimen("honest", wholes.TranslatesWithoutTheCause, WORDED, "without it as its cause"),
+    Specimen("honest", wholes.TranslatesToItsOwn, WORDED, "no ConnectorError"),
+    Specimen("honest", wholes.SaysItIsEmpty, PLAIN, "nothing came out"),
+    Specimen("honest", wholes.RaisesGroups, PLAIN, "ExceptionGroup"),
+    Specimen("closing", wholes.HasNoClose, TIMED, "Unclosable has no aclose"),
+    Specimen("closing", wholes.ClosesOnce, TIMED, "closing it the second time raised ConfigError"),
+    Specimen("independent", pages.KeepsPages, PLAIN, "what was there before"),
+    Specimen("independent", pages.KeepsTheStream, PLAIN, "records"),
+)
+"""A new specimen joins by its line."""
