@@ -107,7 +107,7 @@ class Subject:
             ended = False
             try:
                 async with self.connector() as connector:
-                    ended = await self._read_into(seen, connector.fetch_data(entity, since=since), None)
+                    ended = await self.read_into(seen, connector.fetch_data(entity, since=since), None)
             except EnoughError:
                 if not seen:
                     raise
@@ -126,10 +126,10 @@ class Subject:
         """Read to the end, or for so many pages (those the bounds allow where None), and close the stream."""
         seen: list[SeenPage] = []
         stream = connector.fetch_data(entity, since=since, cursor=cursor)
-        ended = await self._read_into(seen, stream, pages)
+        ended = await self.read_into(seen, stream, pages)
         return Reading(tuple(seen), ended)
 
-    async def _read_into(self, seen: list[SeenPage], stream: AsyncIterator[Page], pages: int | None) -> bool:
+    async def read_into(self, seen: list[SeenPage], stream: AsyncIterator[Page], pages: int | None) -> bool:
         """Add the pages to `seen` as they come; tell whether the stream came to its end."""
         most = self.bounds.pages if pages is None else min(pages, self.bounds.pages)
         ended = False

@@ -1,4 +1,4 @@
-"""Records as their texts tell them: their fields again, and what tells one from another."""
+"""Records and cursors as their texts tell them: the fields again, what tells one record from another, the cursor."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connector_kit.records.catalog import Entity
+    from connector_kit.records.page import Cursor
+    from connector_kit.testing.conformance.reading import SeenPage
 
-__all__ = ["fields_of", "identity_of"]
+__all__ = ["cursor_of", "fields_of", "identity_of"]
 
 
 def fields_of(record: str) -> Mapping[str, Any]:
@@ -31,3 +33,14 @@ def identity_of(entity: Entity, record: str) -> str:
     if not fields or not fields.keys() >= set(entity.primary_key):
         return record
     return text_of([fields[key] for key in entity.primary_key])
+
+
+def cursor_of(page: SeenPage) -> Cursor:
+    """Give a page's cursor after it has been through text; None where it has none, or one that is no JSON."""
+    if page.cursor is None:
+        return None
+    try:
+        cursor: Cursor = msgspec.json.decode(page.cursor.encode())
+    except msgspec.DecodeError:
+        return None
+    return cursor

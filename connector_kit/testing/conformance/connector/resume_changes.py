@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.testing.conformance.reading import SeenPage
 
-from .identity import identity_of
+from .identity import cursor_of, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.page import Cursor
     from connector_kit.testing.conformance.reading import Reading
     from connector_kit.testing.conformance.subject import Subject
     from connector_kit.testing.conformance.verdict import Findings
@@ -117,7 +114,7 @@ async def _read_changing(
             except StopAsyncIteration:
                 break
             delivered += page.records
-            cursor = _through_text(page) if resuming else None
+            cursor = cursor_of(page) if resuming else None
             if cursor is not None:
                 await close_stream(stream)
             await states.change()
@@ -128,13 +125,6 @@ async def _read_changing(
         raise
     await close_stream(stream)
     return delivered
-
-
-def _through_text(page: SeenPage) -> Cursor:
-    try:
-        return None if page.cursor is None else msgspec.json.decode(page.cursor.encode())
-    except msgspec.DecodeError:
-        return None
 
 
 def misdelivered(
