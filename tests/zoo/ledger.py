@@ -21,6 +21,7 @@ from connector_kit.errors import (
     TimedOutError,
 )
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
+from connector_kit.records.fitting import is_datetime
 from connector_kit.records.page import Page
 
 from .source import TOKEN, Client, ClosedError, Row, Source, StatusError, updated
@@ -148,7 +149,7 @@ class Ledger:
     def key_of(self, cursor: Cursor) -> Key:
         """Read a cursor."""
         match cursor:
-            case [str(moment), int(number)]:
+            case [str(moment), int(number)] if is_datetime(moment):
                 return datetime.fromisoformat(moment), number
         raise CursorExpiredError(f"the cursor is {cursor!r}; expected a time and an id; start again")
 

@@ -10,10 +10,11 @@ import attrs
 import msgspec
 
 from connector_kit.capabilities import close_stream
+from connector_kit.errors import CursorExpiredError
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page, Quota
 
-from .ledger import ORDERS, STORES, Ledger, SamplingLedger
+from .ledger import ORDERS, STORES, Key, Ledger, SamplingLedger
 from .source import PARIS, Client, Connection, Source, order, updated
 
 if TYPE_CHECKING:
@@ -72,13 +73,16 @@ class NoCursorAtTheEnd(Ledger):
 class OpaqueCursors(Ledger):
     """Its cursors are text that nobody can read."""
 
-    def page(self, chosen: list[Row], cursor: Cursor) -> Page:
-        return super().page(chosen, b64encode(msgspec.json.encode(cursor)).decode())
+    def cursor_after(self, chosen: list[Row], since: datetime | None, cursor: Cursor) -> Cursor:
+        return b64encode(msgspec.json.encode(super().cursor_after(chosen, since, cursor))).decode()
 
-    def follows(self, row: Row, cursor: Cursor) -> bool:
-        return super().follows(
-            row, msgspec.json.decode(b64decode(cursor)) if isinstance(cursor, str) else cursor
-        )
+    def key_of(self, cursor: Cursor) -> Key:
+        try:
+            return super().key_of(msgspec.json.decode(b64decode(str(cursor))))
+        except (ValueError, msgspec.DecodeError) as error:
+            raise CursorExpiredError(
+                f"the cursor is {cursor!r}; expected one of a page; start again"
+            ) from error
 
 
 class EmptyPages(Ledger):

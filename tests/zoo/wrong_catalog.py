@@ -80,6 +80,24 @@ class CatalogNeedsARight(Ledger):
         return super().table_of(entity)
 
 
+class FetchNeedsTheCatalogFirst(Ledger):
+    """Only who has asked for the catalog can read: the read takes from it what it needs."""
+
+    tables: Catalog | None = None
+
+    async def discover_schema(self) -> Catalog:
+        self.tables = await super().discover_schema()
+        return self.tables
+
+    def table_of(self, entity: str) -> str:
+        name = super().table_of(entity)
+        if self.tables is None:
+            raise RequestRejectedError(
+                f"nothing is known of {name!r}; expected the catalog; ask for it first"
+            )
+        return name
+
+
 class CatalogChanges(Ledger):
     """Every other call of `discover_schema` leaves an entity out."""
 
@@ -123,6 +141,7 @@ SPECIMENS = tuple(
             CatalogNamesWhatCannotBeFetched,
             CatalogHasLabels,
             CatalogNeedsARight,
+            FetchNeedsTheCatalogFirst,
             CatalogChanges,
             PartitionsOverlap,
             PartitionsLeaveAGap,

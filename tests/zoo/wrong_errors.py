@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import (
     ConnectionFailedError,
@@ -15,13 +16,12 @@ from connector_kit.errors import (
     TransientError,
 )
 
-from .ledger import Ledger
+from .ledger import Key, Ledger
 from .source import BodyError, StatusError
 from .specimen import Specimen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from datetime import datetime
 
     from connector_kit.records.page import Cursor, Page
 
@@ -206,6 +206,23 @@ class PageTwiceAfterReconnect(Ledger):
                 yield page
 
 
+class ForeignCursorsAreTrusted(Ledger):
+    """A cursor out of a file that somebody has edited raises TypeError or ValueError."""
+
+    def key_of(self, cursor: Any) -> Key:
+        moment, number = cursor
+        return datetime.fromisoformat(moment), int(number)
+
+
+class NotConnectedIsAnAttributeError(Ledger):
+    """Whoever reads before `connect` is told that NoneType has no attribute `take`."""
+
+    async def take(self) -> Connection:
+        client: Any = self.client
+        connection: Connection = await client.take()
+        return connection
+
+
 SPECIMENS = tuple(
     map(
         partial(Specimen, "errors"),
@@ -227,6 +244,8 @@ SPECIMENS = tuple(
             FaultSkipsThePage,
             RetriesInside,
             PageTwiceAfterReconnect,
+            ForeignCursorsAreTrusted,
+            NotConnectedIsAnAttributeError,
         ),
     )
 )

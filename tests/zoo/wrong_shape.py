@@ -16,6 +16,7 @@ from .specimen import Specimen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from connector_kit.records.page import Cursor
 
@@ -86,6 +87,18 @@ class RecordComesTwice(Ledger):
         return super().page(lines, cursor)
 
 
+class TiesComeInAnyOrder(Ledger):
+    """Rows are sorted by time alone, and numbered by offset: of equal times, another one comes first each time."""
+
+    def rest(self, rows: list[Row], since: datetime | None, cursor: Cursor) -> list[Row]:
+        sign = 1 if self.source.wire.requests % 2 else -1
+        wanted = sorted(super().rest(rows, since, None), key=lambda row: (updated(row), sign * row["id"]))
+        return wanted[cursor if isinstance(cursor, int) else 0 :]
+
+    def cursor_after(self, chosen: list[Row], since: datetime | None, cursor: Cursor) -> Cursor:
+        return len(chosen) + (cursor if isinstance(cursor, int) else 0)
+
+
 class OneDictForAllRecords(Ledger):
     """One dict is filled anew for each record: a page has the last one three times."""
 
@@ -140,6 +153,7 @@ SPECIMENS = tuple(
             KeyIsNull,
             KeyIsNotUnique,
             RecordComesTwice,
+            TiesComeInAnyOrder,
             OneDictForAllRecords,
             OneShotRecords,
             OneListForAllPages,
