@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
+import msgspec
 from anyio.lowlevel import checkpoint
 
 from connector_kit.errors import RequestRejectedError
 from connector_kit.records.catalog import Catalog, Entity, Field, Incremental, Scalar
+from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.page import Cursor, Page, Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 FIELDS = (Field("id", Scalar.INTEGER), Field("updated_at", Scalar.DATETIME), Field("title", Scalar.STRING))
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -22,8 +24,9 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 @attrs.frozen
 class Table:
     """What a `Shop` has of one entity. Record i was updated `times[i]` minutes after START, i minutes by default.
+    `lazy` says the same of pages that are the JSON a client received, not decoded before somebody looks.
 
-    `cursors` says which pages carry one: page i does where `cursors[i % len(cursors)]` is true.
+        `cursors` says which pages carry one: page i does where `cursors[i % len(cursors)]` is true.
     """
 
     size: int = 10
@@ -33,6 +36,7 @@ class Table:
     ordered: bool = True
     incremental: Incremental = "since"
     primary_key: str | None = "id"
+    lazy: tuple[bool, ...] = (False,)
 
     def record(self, index: int) -> Record:
         """Make record number `index`."""
@@ -42,6 +46,16 @@ class Table:
             "updated_at": (START + timedelta(minutes=minutes)).isoformat(),
             "title": f"no. {index}",
         }
+
+    def page(self, number: int, indices: Sequence[int]) -> Page:
+        """Make a page of some records, with the cursor that goes on after them."""
+        records = [self.record(index) for index in indices]
+        lazy = self.lazy[number % len(self.lazy)]
+        resumable = self.cursors[number % len(self.cursors)]
+        return Page(
+            JsonRecords.of_array(msgspec.json.encode(records)) if lazy else records,
+            {"after": indices[-1] + 1} if resumable else None,
+        )
 
 
 @attrs.define(eq=False)
@@ -107,12 +121,7 @@ class Shop:
             ]
             for number, first in enumerate(range(0, len(indices), table.page_size)):
                 chosen = indices[first : first + table.page_size]
-                resumable = table.cursors[number % len(table.cursors)]
-                page = Page(
-                    [table.record(index) for index in chosen],
-                    {"after": chosen[-1] + 1} if resumable else None,
-                )
-                yield self.change(entity, page, number)
+                yield self.change(entity, table.page(number, chosen), number)
                 await checkpoint()
         finally:
             self.closed += 1

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Cursor, Record
 
 PAGE_SIZE = 3
-TABLE = sources.Table(size=8, page_size=PAGE_SIZE)
+TABLE = sources.Table(size=8, page_size=PAGE_SIZE, lazy=(False, True))
 PATIENT = Retry(attempts=100, first_wait=1, max_wait=8, deadline=1_000_000)
 EAGER = Hedge(safe=("discover_schema", "get_sample_data", "partition_data"), delay="500ms", floor=10)
 LONG = Timeouts(call="1d", page="1d", total="100d")

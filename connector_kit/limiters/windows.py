@@ -19,7 +19,16 @@ class SlidingLog:
     holds permits back for at most that long and needs no more than `window_ns / grain_ns + 2` entries.
     """
 
-    __slots__ = ("_began", "_entries", "_fresh_until", "_used", "cost_limit", "grain_ns", "limit", "window_ns")
+    __slots__ = (
+        "_began",
+        "_entries",
+        "_fresh_until",
+        "_used",
+        "cost_limit",
+        "grain_ns",
+        "limit",
+        "window_ns",
+    )
 
     def __init__(self, limit: int, window_ns: int, grain_ns: int = 0) -> None:
         self.limit = self.cost_limit = limit

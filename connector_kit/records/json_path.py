@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .page import JsonValue
 
-__all__ = ["find", "kind_of", "steps_of"]
+__all__ = ["find", "follow", "kind_of", "steps_of"]
 
 
 def find(body: JsonValue, path: str) -> JsonValue:
@@ -19,7 +19,12 @@ def find(body: JsonValue, path: str) -> JsonValue:
     >>> find({"a.b": ["x", "y"]}, "/a.b/1")
     'y'
     """
-    for step in steps_of(path):
+    return follow(body, steps_of(path))
+
+
+def follow(body: JsonValue, steps: Sequence[str]) -> JsonValue:
+    """Give what the steps of a path lead to. Raises `LookupError` where nothing stands there."""
+    for step in steps:
         match body:
             case Mapping() if step in body:
                 body = body[step]

@@ -15,8 +15,9 @@ import attrs
 import msgspec
 
 from connector_kit.errors import DataError
+from connector_kit.records.columns import peeked
 
-from .watermark import instant_of
+from .watermark import instants, places_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,14 @@ class Border:
         """Give the records that are new, and the border without those that were delivered again."""
         if not self.seen:
             return self, records
-        seen, new = Counter(self.seen), []
-        for record in records:
-            if instant_of(entity, record) == since and seen[mark := fingerprint(record)] > 0:
+        seen, known = Counter(self.seen), set[int]()
+        for place, instant in enumerate(instants(entity, records)):
+            if instant == since and seen[mark := fingerprint(peeked(records, place))] > 0:
                 seen[mark] -= 1
-            else:
-                new.append(record)
+                known.add(place)
+        if not known:
+            return self, records
+        new = [record for place, record in enumerate(records) if place not in known]
         return attrs.evolve(self, seen=dict(+seen)), new
 
     def grown(
@@ -66,7 +69,7 @@ class Border:
         if after is None:
             return self
         stored = Counter(self.stored if before == after else {})
-        stored.update(fingerprint(record) for record in records if instant_of(entity, record) == after)
+        stored.update(fingerprint(peeked(records, place)) for place in places_at(entity, records, after))
         too_many = _TOO_MANY in stored or len(stored) > MAX_BORDER
         return attrs.evolve(self, stored={_TOO_MANY: 1} if too_many else dict(stored))
 

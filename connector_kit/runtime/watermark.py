@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.columns import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
 
-__all__ = ["as_instant", "instant_of", "watermark_of"]
+__all__ = ["as_instant", "instant_of", "instants", "places_at", "watermark_of"]
+
+_FIRST_TAIL = 16
 
 
 def as_instant(value: Any) -> datetime:
@@ -24,21 +27,31 @@ def as_instant(value: Any) -> datetime:
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-def instant_of(entity: Entity, record: Record) -> datetime | None:
-    """Give a record's replication key as a point in time, None where it has none.
+def instants(entity: Entity, records: Sequence[Record]) -> list[datetime | None]:
+    """Give each record's replication key as a point in time, None where it has none. Nothing else of it is looked at.
 
     Raises `SchemaMismatchError` for a key that is no time.
     """
     key = entity.replication_key
-    value = None if key is None else record.get(key)
+    if key is None:
+        return [None] * len(records)
+    return [_instant(entity, value) for value in column(records, key)]
+
+
+def instant_of(entity: Entity, record: Record) -> datetime | None:
+    """Give one record's replication key. Raises `SchemaMismatchError` for a key that is no time."""
+    return instants(entity, [record])[0]
+
+
+def _instant(entity: Entity, value: Any) -> datetime | None:
     if value is None:
         return None
     try:
         return as_instant(value)
     except (TypeError, ValueError, OverflowError) as error:  # the last: in UTC it is before the year 1
         raise SchemaMismatchError(
-            f"entity {entity.name!r}: the replication key {key!r} is {value!r}, expected a datetime or its ISO 8601 text; "
-            "choose a key that is a time, or read the entity by cursor"
+            f"entity {entity.name!r}: the replication key {entity.replication_key!r} is {value!r}, expected a datetime or "
+            "its ISO 8601 text; choose a key that is a time, or read the entity by cursor"
         ) from error
 
 
@@ -51,10 +64,21 @@ def watermark_of(entity: Entity, records: Sequence[Record], so_far: datetime | N
     if entity.incremental != "since" or not records:
         return so_far
     # An ordered entity's last record has the largest key; records at the end may lack one, so then all are looked at.
-    ends_with_key = entity.ordered and instant_of(entity, records[-1]) is not None
-    largest = so_far
-    for record in records[-1:] if ends_with_key else records:
-        instant = instant_of(entity, record)
-        if instant is not None and (largest is None or instant > largest):
-            largest = instant
-    return largest
+    last = instants(entity, records[-1:]) if entity.ordered else [None]
+    found = instants(entity, records) if last == [None] else last
+    return max((instant for instant in (so_far, *found) if instant is not None), default=None)
+
+
+def places_at(entity: Entity, records: Sequence[Record], instant: datetime) -> list[int]:
+    """Give the places of the records whose replication key is `instant`, the largest among them.
+
+    Of an ordered entity they stand together at the end, and little more than these are looked at.
+    """
+    size = len(records)
+    tail = _FIRST_TAIL if entity.ordered else size
+    while True:
+        first = max(0, size - tail)
+        found = instants(entity, records[first:])
+        if not first or found[0] not in (instant, None):
+            return [first + place for place, each in enumerate(found) if each == instant]
+        tail *= _FIRST_TAIL

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.destinations.jsonl.files import LocalFiles
 from connector_kit.destinations.jsonl.folder import Folder
-from connector_kit.destinations.jsonl.lines import json_lines
 from connector_kit.destinations.jsonl.lock import FolderLock
 from connector_kit.destinations.jsonl.names import file_name
 from connector_kit.destinations.jsonl.state import FORMAT_VERSION, Extent, State
@@ -30,6 +29,8 @@ from connector_kit.destinations.jsonl.tails import last_line_end
 from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.json_lines import json_lines
+from connector_kit.records.json_records import JsonRecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -430,15 +431,10 @@ def test_a_value_without_a_json_form_leaves_nothing_of_its_page(
     assert whole(tmp_path) == b""
 
 
-class Raw(list[dict[str, Any]]):
-    """Records that have their JSON already."""
-
-    def json_lines(self) -> bytes:
-        return b'{"id": 1}\n{"id": 2}\n'
-
-
-def test_records_that_have_their_json_are_written_as_they_are() -> None:
-    assert list(json_lines("orders", Raw())) == [b'{"id": 1}\n{"id": 2}\n']
+def test_lazy_records_are_written_as_they_came() -> None:
+    """Their JSON is never decoded."""
+    lines = b'{"id": 1.10, "id": 2}\n{"id":1e400}\n'
+    assert list(json_lines("orders", JsonRecords.of_lines(lines))) == [lines]
 
 
 @given(lines=st.lists(st.integers(0, 70_000), max_size=3), rest=st.integers(0, 70_000))

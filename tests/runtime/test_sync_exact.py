@@ -76,6 +76,7 @@ def tables(draw: st.DrawFn, *, may_break: bool = True) -> sources.Table:
         incremental=draw(st.sampled_from(["since", "cursor", None])),
         primary_key=draw(st.sampled_from(["id", None])),
         cursors=tuple(draw(st.lists(st.booleans(), min_size=1, max_size=3))) if may_break else (True,),
+        lazy=tuple(draw(st.lists(st.booleans(), min_size=1, max_size=2))),
     )
 
 

@@ -68,7 +68,12 @@ def tables(draw: st.DrawFn) -> sources.Table:
     """Draw small tables: any page size, several records at one time."""
     size = draw(st.integers(0, 20))
     times = sorted(draw(st.lists(st.integers(0, 10), min_size=size, max_size=size)))
-    return sources.Table(size=size, page_size=draw(st.integers(1, 7)), times=tuple(times))
+    return sources.Table(
+        size=size,
+        page_size=draw(st.integers(1, 7)),
+        times=tuple(times),
+        lazy=tuple(draw(st.lists(st.booleans(), min_size=1, max_size=2))),
+    )
 
 
 async def pages_of(

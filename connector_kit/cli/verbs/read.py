@@ -14,14 +14,16 @@ from connector_kit.cli.session import connector_argument, opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.teaching import examples
 from connector_kit.errors import DataError
+from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.json_text import ENCODER
 from connector_kit.runtime.locate import Located, locate
 from connector_kit.runtime.session import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from connector_kit.records.catalog import Catalog
+    from connector_kit.records.page import Record
 
 __all__ = ["command", "encoded"]
 
@@ -85,12 +87,15 @@ async def _read(
                 note(f"{name} has no replication key to tell what is new by: all of it is read")
             async with stream(connector, name, since=start) as pages:
                 async for page in pages:
-                    lines = (
-                        encoded(record if len(entities) == 1 else {"entity": name, "record": record})
-                        for record in page.records
-                    )
                     # Not in a worker thread: a reader that is slower than the source is meant to hold it up.
-                    write(b"".join(lines))
+                    for lines in _lines(name, page.records, alone=len(entities) == 1):
+                        write(lines)
+
+
+def _lines(entity: str, records: Sequence[Record], *, alone: bool) -> Iterator[bytes]:
+    if alone:
+        return json_lines(entity, records)
+    return wrapped_lines(entity, records, lambda record: {"entity": entity, "record": record})
 
 
 def _chosen(catalog: Catalog, names: Sequence[str]) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +23,7 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
+from connector_kit.records.json_body import split
 from connector_kit.records.json_path import find, kind_of
 
 from .credentials import Credentials
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import JsonValue, Record
 
-__all__ = ["Answer", "json_of", "records_of", "refusal_of"]
+__all__ = ["Answer", "content_of", "json_of", "records_of", "refusal_of"]
 
 _EXCERPT_CHARACTERS = 200
 
@@ -116,6 +118,21 @@ def _out_of_quota(answer: Answer, now: datetime) -> bool:
     """Tell a quota from a lack of permission: GitHub answers 403 to both."""
     quota = quota_of(answer.headers, now)
     return "retry-after" in answer.headers or (quota is not None and quota.remaining == 0)
+
+
+def content_of(answer: Answer, path: str, values: tuple[str, ...]) -> tuple[JsonValue, Sequence[Record]]:
+    """Give what stands at the paths of `values` in the body, and the records at `path`, which stay the JSON they are.
+
+    Raises what `json_of` and `records_of` raise.
+    """
+    if answer.status != HTTPStatus.NO_CONTENT:
+        with suppress(
+            ValueError, RecursionError
+        ):  # what is wrong, or only unusual, is for those below to say
+            records, rest = split(answer.body, path, values)
+            return rest, records
+    body = json_of(answer)
+    return body, records_of(answer, body, path)
 
 
 def json_of(answer: Answer) -> JsonValue:

@@ -15,7 +15,7 @@ from connector_kit.records.catalog import Catalog, Entity, Field
 from connector_kit.records.inference import infer_fields
 from connector_kit.records.page import Page
 
-from .answers import json_of, records_of, refusal_of
+from .answers import content_of, refusal_of
 from .config import Resource, RestConfig
 from .quota import quota_of
 from .since import since_text
@@ -66,13 +66,13 @@ class _PageWatch:
     def __init__(self, cursor: Cursor) -> None:
         self._cursors = CursorWatch()
         self._cursors.see(cursor)
-        self._first: Record | None = None
+        self._first: Sequence[Record] = ()
 
     def see(self, page: Page, *, keyed: bool) -> None:
         """Take note of a page. `keyed`: no record may come twice, so a page that begins like the last one is it again."""
         self._cursors.see(page.cursor)
-        first = page.records[0] if page.records else None
-        if keyed and first is not None and first == self._first:
+        first = page.records[:1]
+        if keyed and first and first == self._first:
             raise RepeatedCursorError(
                 "a page begins with the same record as the one before it; expected the next ones: "
                 "does the server know the parameters of this pagination?"
@@ -187,8 +187,7 @@ class RestConnector:
         now = self._clock.now()
         if (refusal := refusal_of(answer, resuming=cursor is not None, now=now)) is not None:
             raise refusal
-        body = json_of(answer)
-        records = records_of(answer, body, resource.records)
+        body, records = content_of(answer, resource.records, resource.pagination.values())
         turn = resource.pagination.turn(
             Reply(site, answer.target, answer.headers, body, records, cursor, read.size)
         )

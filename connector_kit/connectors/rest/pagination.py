@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 import attrs
 
 from connector_kit.errors import CursorExpiredError
-from connector_kit.records.json_path import find, kind_of
+from connector_kit.records.json_path import kind_of
 
 from .turns import Ask, Reply, Turn
 
@@ -41,6 +41,10 @@ class NoPagination:
     lasting: ClassVar[bool] = False
     type: Literal["none"] = "none"
 
+    def values(self) -> tuple[str, ...]:
+        """Look at nothing in the body."""
+        return ()
+
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for all; there is no cursor that could be gone on from."""
         _ = size
@@ -67,6 +71,10 @@ class CursorField:
     more: str | None = None
     size_param: str | None = None
     type: Literal["cursor_field"] = "cursor_field"
+
+    def values(self) -> tuple[str, ...]:
+        """Look at what says where the next page is, or that none is."""
+        return _given(self.field, self.more)
 
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Send the cursor back as it came."""
@@ -97,6 +105,10 @@ class LastRecord:
     size_param: str | None = None
     type: Literal["last_record"] = "last_record"
 
+    def values(self) -> tuple[str, ...]:
+        """Look at what says where the end is."""
+        return _given(self.more)
+
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for what comes after a value."""
         return Ask(_sized(self.size_param, size) | _position(self.param, cursor))
@@ -105,10 +117,7 @@ class LastRecord:
         """Take the value from the last record."""
         if not reply.records:
             return Turn(reply.asked, more=False)
-        try:
-            value = find(reply.records[-1], self.field)
-        except LookupError:
-            value = None
+        value = reply.at_last(self.field)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise reply.wrong(
                 f"a last record with {kind_of(value)} at {self.field!r}", "a text or a number", "field"
@@ -127,6 +136,10 @@ class NextUrl:
     field: str = "next"
     size_param: str | None = None
     type: Literal["next_url"] = "next_url"
+
+    def values(self) -> tuple[str, ...]:
+        """Look at what says where the next page is, or that none is."""
+        return (self.field,)
 
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for the URL as it came."""
@@ -157,6 +170,10 @@ class LinkHeader:
     size_param: str | None = None
     type: Literal["link_header"] = "link_header"
 
+    def values(self) -> tuple[str, ...]:
+        """Look at nothing in the body."""
+        return ()
+
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for the URL as it came."""
         return _linked(cursor, self.size_param, size)
@@ -184,6 +201,10 @@ class PageNumber:
     total_pages: str | None = None
     size_param: str | None = None
     type: Literal["page_number"] = "page_number"
+
+    def values(self) -> tuple[str, ...]:
+        """Look at what says where the end is."""
+        return _given(self.total_pages)
 
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for a page by its number."""
@@ -227,6 +248,10 @@ class Offset:
     total: str | None = None
     type: Literal["offset"] = "offset"
 
+    def values(self) -> tuple[str, ...]:
+        """Look at what says where the end is."""
+        return _given(self.total)
+
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Ask for what comes after so many records."""
         return Ask({**_sized(self.size_param, size), self.param: self._count(cursor)})
@@ -247,6 +272,10 @@ class Offset:
 
 Pagination: TypeAlias = NoPagination | CursorField | LastRecord | NextUrl | LinkHeader | PageNumber | Offset
 """Every way that a config can name, by its `type`."""
+
+
+def _given(*paths: str | None) -> tuple[str, ...]:
+    return tuple(path for path in paths if path is not None)
 
 
 def _sized(param: str | None, size: int) -> dict[str, Parameter]:

@@ -8,7 +8,8 @@ from typing import ClassVar, Protocol
 import attrs
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.json_path import find, kind_of
+from connector_kit.records.columns import column
+from connector_kit.records.json_path import find, follow, kind_of, steps_of
 from connector_kit.records.page import Cursor, JsonValue, Record
 
 from .site import Parameter, Site, path_of
@@ -26,7 +27,10 @@ class Ask:
 
 @attrs.frozen
 class Reply:
-    """What a style sees of an answer. `asked` and `size` are what it was asked with: the cursor, the records a page."""
+    """What a style sees of an answer. `asked` and `size` are what it was asked with: the cursor, the records a page.
+
+    Of the body it sees at least what stands at the paths that its `values` name.
+    """
 
     site: Site
     target: str
@@ -40,6 +44,15 @@ class Reply:
         """Give what stands at a path in the body, None where nothing does."""
         try:
             return find(self.body, path)
+        except LookupError:
+            return None
+
+    def at_last(self, path: str) -> JsonValue:
+        """Give what stands at a path in the last record, None where nothing does. There must be one."""
+        name, *rest = steps_of(path)
+        [value] = column(self.records[-1:], name)
+        try:
+            return follow(value, rest)
         except LookupError:
             return None
 
@@ -76,6 +89,10 @@ class Style(Protocol):
     """A way of pagination. `lasting`: the last page has a cursor too, from which a later run reads what is new."""
 
     lasting: ClassVar[bool]
+
+    def values(self) -> tuple[str, ...]:
+        """Give the paths of what it looks at in a body, besides the records."""
+        ...
 
     def ask(self, cursor: Cursor, size: int, /) -> Ask:
         """Give what to ask for at a cursor (None: the start), in pages of `size` where the server can be told."""

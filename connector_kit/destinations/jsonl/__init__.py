@@ -5,6 +5,5 @@ is its asynchronous front.
 """
 
 from connector_kit.destinations.jsonl.destination import JsonlDestination
-from connector_kit.destinations.jsonl.lines import SupportsJsonLines
 
-__all__ = ["JsonlDestination", "SupportsJsonLines"]
+__all__ = ["JsonlDestination"]

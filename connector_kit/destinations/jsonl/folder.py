@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.destinations.jsonl.files import Files
-from connector_kit.destinations.jsonl.lines import json_lines
 from connector_kit.destinations.jsonl.lock import FolderLock
 from connector_kit.destinations.jsonl.names import file_name
 from connector_kit.destinations.jsonl.state import Extent, State
 from connector_kit.destinations.jsonl.tails import ends_with_line, last_line_end, size_of
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.json_lines import json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

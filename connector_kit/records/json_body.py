@@ -1,0 +1,110 @@
+"""The records of a JSON body, and a few other values of it, in one pass and without building anything else."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from .json_documents import Documents
+from .json_path import steps_of
+from .json_records import JsonRecords
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .page import JsonValue
+
+__all__ = ["split"]
+
+_MARK = b"\xef\xbb\xbf"  # what some servers begin UTF-8 with
+_PLANS_KEPT = 256  # one for each resource: where its records stand, and what its pagination looks at
+
+_Tree: TypeAlias = "dict[str, _Tree | object]"
+"""The names that matter in an object: what matters below, or the type that the value is decoded to."""
+
+
+def split(body: bytes, path: str, values: tuple[str, ...] = ()) -> tuple[JsonRecords, JsonValue]:
+    """Give the records at `path`, and the body with nothing in it but what stands at the paths of `values`.
+
+    Paths are those of `json_path.find`, through objects only. Raises `ValueError` (or `RecursionError`) for a body that
+    is no JSON, that has no list of objects at `path`, or for paths that cannot be followed this way: then decode it all.
+
+    >>> split(b'{"data": {"items": [{"id": 1}], "next": "x", "took": 3}}', "data.items", ("data.next",))
+    (<JsonRecords: 1 records>, {'data': {'next': 'x'}})
+    """
+    body = body.removeprefix(_MARK)
+    plan = _plan(path, values)
+    found: Any = plan.decoder.decode(body)
+    rest = _values(found, plan.tree)
+    for slot in plan.slots:
+        found = getattr(found, slot, None)
+    if not isinstance(found, list):
+        raise ValueError(f"there is no list at {path!r}")  # noqa: TRY004 - said of the body, not of an argument
+    return JsonRecords(Documents.of(found, body)), rest
+
+
+@attrs.frozen
+class _Plan:
+    """How bodies of one shape are decoded: `slots` are the attributes that lead to the records."""
+
+    decoder: msgspec.json.Decoder[Any]
+    tree: _Tree
+    slots: tuple[str, ...]
+
+
+@lru_cache(_PLANS_KEPT)
+def _plan(path: str, values: tuple[str, ...]) -> _Plan:
+    steps = steps_of(path)
+    if not steps:  # the whole body is the list: nothing stands beside it
+        return _Plan(msgspec.json.Decoder(list[Raw]), {}, ())
+    tree: _Tree = {}
+    _grow(tree, steps, list[Raw])
+    for value in dict.fromkeys(values):
+        _grow(tree, steps_of(value), Any)
+    slots, at = [], tree
+    for step in steps:
+        slots.append(_slot(list(at).index(step)))
+        below = at[step]
+        at = below if isinstance(below, dict) else {}
+    return _Plan(msgspec.json.Decoder(_type(tree)), tree, tuple(slots))
+
+
+def _grow(tree: _Tree, steps: Sequence[str], kind: object) -> None:
+    """Let the tree lead to one more value. Raises `ValueError` where another one is in the way."""
+    for step in steps[:-1]:
+        below = tree.setdefault(step, {})
+        if not isinstance(below, dict):
+            raise ValueError(f"{step!r} is a value by itself and on the way to {steps[-1]!r}")  # noqa: TRY004 - as above
+        tree = below
+    if not steps or steps[-1] in tree:
+        raise ValueError(f"{'.'.join(steps)!r} is on the way to another value")
+    tree[steps[-1]] = kind
+
+
+def _slot(place: int) -> str:
+    return f"value{place}"
+
+
+def _type(tree: _Tree) -> type:
+    """Make the type of an object in which nothing is looked at but the names of the tree. Any of them may be missing."""
+    fields: list[tuple[str, Any, Any]] = []
+    for place, below in enumerate(tree.values()):
+        kind = _type(below) | None if isinstance(below, dict) else below
+        fields.append((_slot(place), kind | UnsetType if kind is not Any else Any, UNSET))
+    return msgspec.defstruct("Body", fields, rename={_slot(place): name for place, name in enumerate(tree)})
+
+
+def _values(found: object, tree: _Tree) -> JsonValue:
+    """Give what was decoded, without the records, as the nested objects it stood in."""
+    values: dict[str, JsonValue] = {}
+    for place, (name, below) in enumerate(tree.items()):
+        value = getattr(found, _slot(place))
+        if isinstance(below, dict) and value is not None and value is not UNSET:
+            values[name] = _values(value, below)
+        elif value is not UNSET and (below is Any or value is None):
+            values[name] = value
+    return values

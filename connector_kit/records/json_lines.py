@@ -1,0 +1,73 @@
+"""Records as lines of JSON: the one way by which pages go to files, pipes and other programs. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from connector_kit.errors import SchemaMismatchError
+
+from .json_text import ENCODER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .page import Record
+
+__all__ = ["SupportsJson", "json_lines", "wrapped_lines"]
+
+_CHUNK = 1_000
+"""Records encoded at once. That takes well under a millisecond, for which no other thread of Python runs."""
+
+
+@runtime_checkable
+class SupportsJson(Protocol):
+    """A page's records that have their JSON already: it is passed on as it is, and no record is made of it.
+
+    `JsonRecords` is one.
+    """
+
+    def json_lines(self) -> bytes:
+        """Give one line per record: a JSON object without line breaks, and a line feed."""
+        ...
+
+    def documents(self) -> Sequence[Any]:
+        """Give each record as msgspec encodes it inside of something else: a `msgspec.Raw`, or a dict."""
+        ...
+
+
+def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
+    """Give a line for each record, some lines at a time. Raises `SchemaMismatchError` for a value that has no JSON form.
+
+    One call of msgspec for many records, written at once, takes half the time of a call and a buffered write for
+    each (0.29 against 0.58 ms for 1,000 records of 11 fields), since nothing has to be joined afterwards.
+    """
+    if isinstance(records, SupportsJson):
+        return _encoded(entity, iter([records]), lambda page: page.json_lines())
+    return _encoded(entity, _chunks(records), ENCODER.encode_lines)
+
+
+def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any], object]) -> Iterator[bytes]:
+    """Give a line for what `around` makes of each record: `lambda record: {"entity": "orders", "record": record}`.
+
+    What it is given is only good for being encoded. Raises as `json_lines` does.
+    """
+    documents = records.documents() if isinstance(records, SupportsJson) else records
+    return _encoded(entity, _chunks(map(around, documents)), ENCODER.encode_lines)
+
+
+def _chunks(records: Iterable[object]) -> Iterator[list[object]]:
+    remaining = iter(records)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
+
+
+def _encoded(entity: str, parts: Iterator[Any], encode: Callable[[Any], bytes]) -> Iterator[bytes]:
+    try:
+        for part in parts:
+            yield encode(part)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SchemaMismatchError(
+            f"a record of entity {entity!r} has no JSON form: {error}; expected what JSON has, a date, a time, a Decimal "
+            "or bytes; convert it in the connector"
+        ) from error
