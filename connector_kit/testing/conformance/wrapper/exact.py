@@ -87,10 +87,17 @@ def _entity(subject: WrapperSubject, found: Findings, entity: str) -> None:
             mend=_MEND_RETRIES if subject.retries else _MEND,
             entity=entity,
             records=wrong.records,
-            plan=plan_text(schedule),
+            plan=plan_text(_up_to_the_last(schedule)),
         )
     else:
         found.checked(f"{tried} schedules of faults with {entity}")
+
+
+def _up_to_the_last(schedule: Schedule) -> Schedule:
+    """Leave out what follows the last fault: requests that are answered."""
+    while schedule and schedule[-1] is None:
+        schedule = schedule[:-1]
+    return schedule
 
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
