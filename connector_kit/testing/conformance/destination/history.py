@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio.from_thread
 import anyio.to_thread
@@ -29,7 +31,31 @@ LAW = Law(
     "model says.",
 )
 
-_MOST_STEPS = 14
+_MOST_READS = 5
+_PER_PLAN = 4
+"""Sequences for each plan of the bounds: they are cheap, and what they look for is rare."""
+
+_Ending: TypeAlias = Callable[[str], list[Step]]
+_ENDS: tuple[_Ending, ...] = (
+    lambda _: [],
+    lambda entity: [Finish(entity)],
+    lambda entity: [Finish(entity), Crash()],
+    lambda _: [Crash()],
+    lambda _: [Reopen()],
+    lambda entity: [Reset(entity)],
+)
+"""How a read ends; one that is left open goes on beside the next."""
+
+
+def _read(
+    entity: str,
+    start: tuple[Mode, bool],
+    writes: list[tuple[list[dict[str, Any]], bool]],
+    end: _Ending,
+) -> list[Step]:
+    mode, resume = start
+    pages = [Write(entity, records, covered) for records, covered in writes]
+    return [Start(entity, mode, resume), *pages, *end(entity)]
 
 
 async def history(subject: PlaceOrSubject, /) -> Verdict:
@@ -49,7 +75,7 @@ async def _look(subject: DestinationSubject, found: Findings) -> None:
     if why_not := await subject.crashes():
         found.unchecked(why_not)
     if failed is None:
-        found.checked(f"{subject.bounds.plans} sequences of up to {_MOST_STEPS} steps")
+        found.checked(f"{_PER_PLAN * subject.bounds.plans} sequences of up to {_MOST_READS} reads")
         return
     steps, complaint = failed
     found.broken(
@@ -85,7 +111,7 @@ async def _first_failure(subject: DestinationSubject) -> tuple[list[Step], str] 
             failed.append((steps, complaint))
             raise _DivergedError(complaint)
 
-    examine = _examination(play, subject.modes(), subject.bounds.plans)
+    examine = _examination(play, subject.modes(), _PER_PLAN * subject.bounds.plans)
     try:
         await anyio.to_thread.run_sync(examine)
     except Exception:
@@ -94,7 +120,7 @@ async def _first_failure(subject: DestinationSubject) -> tuple[list[Step], str] 
     return failed[-1] if failed else None
 
 
-def _examination(play: Any, modes: tuple[Mode, ...], plans: int) -> Any:
+def _examination(play: Any, modes: tuple[Mode, ...], sequences: int) -> Any:
     try:
         from hypothesis import HealthCheck, Phase, Verbosity, given, settings  # noqa: PLC0415 - an extra
         from hypothesis import strategies as st  # noqa: PLC0415 - an extra
@@ -103,21 +129,21 @@ def _examination(play: Any, modes: tuple[Mode, ...], plans: int) -> Any:
             "random sequences need hypothesis, which is not installed; expected the extra 'testing'; "
             "pip install 'connector-kit[testing]'"
         ) from error
-    entities = st.sampled_from(["orders", "customers"])
     record = st.fixed_dictionaries(
         {"id": st.integers(1, 6)}, optional={"name": st.text("ab", max_size=2), "size": st.integers(0, 9)}
     )
-    records = st.lists(record, max_size=4)
-    start = st.builds(Start, entities, st.sampled_from(modes), st.booleans().map(lambda other: not other))
-    write = st.builds(Write, entities, records, st.booleans().map(lambda other: not other))
-    finish = st.builds(Finish, entities)
-    others = st.one_of(st.builds(Reset, entities), st.builds(Crash), st.builds(Reopen))
-    steps = st.lists(st.one_of(start, write, write, finish, others), min_size=1, max_size=_MOST_STEPS)
+    yes = st.booleans().map(lambda drawn: not drawn)  # what shrinks to True
+    start = st.tuples(st.sampled_from(modes), yes)
+    writes = st.lists(st.tuples(st.lists(record, max_size=4), yes), max_size=3)
+    reads = st.builds(_read, st.sampled_from(["orders", "customers"]), start, writes, st.sampled_from(_ENDS))
+    steps = st.lists(reads, min_size=1, max_size=_MOST_READS).map(
+        lambda drawn: list(chain.from_iterable(drawn))
+    )
     return settings(
         database=None,
         deadline=None,
         derandomize=True,
-        max_examples=plans,
+        max_examples=sequences,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
         report_multiple_bugs=False,
