@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .bounds import Meter
 
-__all__ = ["NoAnswerError", "Watched"]
+__all__ = ["NoAnswerError", "Watched", "WatchedPages"]
 
 
 class NoAnswerError(Exception):
@@ -59,9 +59,9 @@ class Watched:
 
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
+    ) -> WatchedPages:
         """Read page by page."""
-        return _WatchedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
+        return WatchedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Give a sample; page by page where it comes from a read."""
@@ -85,9 +85,14 @@ class Watched:
             return await partitions(self.inner, entity, since=since, target=target)
 
     async def request(self) -> None:
-        """Count a request. Lets the event loop's other tasks go on first, as a connector without any I/O does not."""
+        """Count a request and wait for its permit.
+
+        Lets the event loop's other tasks go on first, as a connector without any I/O does not.
+        """
         self._meter.count()
         await anyio.lowlevel.checkpoint()
+        if self._meter.limiter is not None:
+            await self._meter.limiter.acquire()
 
     @contextmanager
     def answering(self, operation: str) -> Iterator[None]:
@@ -102,7 +107,7 @@ class Watched:
             raise NoAnswerError(f"{operation} did not come back within {self._seconds:g} s")
 
 
-class _WatchedPages:
+class WatchedPages:
     """The connector's stream, watched."""
 
     __slots__ = ("_connector", "_entity", "_number", "_pages")
@@ -112,6 +117,11 @@ class _WatchedPages:
         self._pages = pages
         self._entity = entity
         self._number = 0
+
+    @property
+    def closable(self) -> bool:
+        """Whether the connector's stream can be closed; one that cannot holds nothing, and may go on."""
+        return hasattr(self._pages, "aclose")
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self
@@ -123,5 +133,6 @@ class _WatchedPages:
             return await self._pages.__anext__()
 
     async def aclose(self) -> None:
+        """Close it."""
         with self._connector.answering(f"closing fetch_data({self._entity!r})"):
             await close_stream(self._pages)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from connector_kit.testing.conformance.verdict import Findings
     from connector_kit.testing.conformance.watched import Watched
 
-__all__ = ["Held", "growing", "held", "look_for_leftovers"]
+__all__ = ["Held", "growing", "held", "look_for_leftovers", "settled"]
 
 Held: TypeAlias = dict[str, dict[str, str]]
 """What there is at a moment: for each kind, what identifies one of it and what it is called."""
@@ -40,7 +40,7 @@ async def look_for_leftovers(subject: Subject, entity: str | None, found: Findin
         connectors.append(subject.make())
         for _ in range(2):
             await _once(subject, connectors[-1], entity)
-        rounds.append(await _settled(rounds[-1]))
+        rounds.append(await settled(rounds[-1]))
     for kind, names in growing(rounds[2:]).items():  # before, what is made once came in
         found.broken(
             f"{kind} are left after disconnecting, more with every connector: {', '.join(names)}",
@@ -84,7 +84,7 @@ def _open_files() -> dict[str, str]:
     return found
 
 
-async def _settled(before: Held) -> Held:
+async def settled(before: Held) -> Held:
     """Give what there is as soon as it is no more than before, or does not change any longer."""
     for _ in range(3):  # what closes a socket is called in the loop's next turns
         await checkpoint()

@@ -38,7 +38,11 @@ class Example:
     @classmethod
     def among(cls, reads: Sequence[tuple[Entity, Reading]]) -> Example | None:
         """Choose the smallest with more than one page, if there is one; None where nothing has a record."""
-        known = [cls(entity.name, reading) for entity, reading in reads if reading.records]
+        return cls.smallest([cls(entity.name, reading) for entity, reading in reads if reading.records])
+
+    @classmethod
+    def smallest(cls, known: Sequence[Example]) -> Example | None:
+        """Choose the smallest with more than one page, if there is one; None of none."""
         if not known:
             return None
         return min(known, key=lambda it: (not it.whole.ended, len(it.whole.pages) == 1, len(it.whole.pages)))

@@ -10,7 +10,7 @@ from connector_kit.errors import ConfigError, Problem
 from connector_kit.testing.conformance.subject import Factory, Subject
 from connector_kit.testing.conformance.verdict import Law, Verdict
 
-from . import catalog, cursors, errors, lifecycle, progress, resume, sample, shape, since
+from . import catalog, closing, cursors, errors, lifecycle, progress, resume, sample, shape, since
 
 __all__ = ["CONNECTOR_LAWS", "LawFunction", "laws_named"]
 
@@ -24,6 +24,7 @@ CONNECTOR_LAWS: Final[tuple[tuple[Law, LawFunction], ...]] = (
     (since.LAW, since.since),
     (progress.LAW, progress.progress),
     (cursors.LAW, cursors.cursors),
+    (closing.LAW, closing.closing),
     (errors.LAW, errors.errors),
     (sample.LAW, sample.sample),
 )
