@@ -11,7 +11,7 @@ LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports;
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check lint types floors format bench bench-limits lock clean
+.PHONY: help setup demo test quick check lint types floors format bench bench-limits mutants lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,9 +61,20 @@ bench-limits: .venv-peers/.ready  ## compare limiters and retries with those of 
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
 	@touch .venv-peers/.ready
 
+mutants: .venv-mutants/.ready  ## change the code in small ways and count what the tests notice; DRAW='--each 40 --seed 2'
+	@.venv-mutants/bin/python benchmarks/mutants.py $(DRAW)
+
+.venv-mutants/.ready: benchmarks/requirements-mutants.txt requirements.txt
+	@$(PYTHON) -m venv .venv-mutants
+	@.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt \
+		$(addprefix --find-links ,$(wildcard $(CACHE)/wheels-*))
+	@.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-mutants.txt
+	@.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv-mutants/.ready
+
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lowest supported Python
 	@$(PY) .ci/lock.py
 
 clean:  ## remove .venv, the demo's database and the tools' caches
-	rm -rf .venv .venv-peers demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache .pytest_cache \
-		.hypothesis
+	rm -rf .venv .venv-peers .venv-mutants mutants demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache \
+		.pytest_cache .hypothesis

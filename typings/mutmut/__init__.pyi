@@ -1,0 +1,1 @@
+# What `make mutants` uses of mutmut, which is not installed beside the package.

@@ -1,0 +1,3 @@
+from pathlib import Path
+
+def get_mutant_name(relative_source_path: Path, mutant_method_name: str) -> str: ...
