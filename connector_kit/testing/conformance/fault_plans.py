@@ -102,7 +102,7 @@ class _Hunt(Generic[P]):
             derandomize=True,
             max_examples=self._meter.bounds.plans,
             phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
-            suppress_health_check=list(hypothesis.HealthCheck),
+            suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType] - its metaclass hides that this gives members
             verbosity=hypothesis.Verbosity.quiet,
             print_blob=False,
         )

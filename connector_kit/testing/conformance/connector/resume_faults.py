@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from connector_kit.errors import ConfigError, CursorExpiredError, ResumeImpossibleError
 from connector_kit.policies.retry import Retry
@@ -19,7 +20,7 @@ from connector_kit.wrappers.retrying import Retrying
 from .steady import is_steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -51,7 +52,7 @@ async def look_at_faults(subject: Subject, reads: Sequence[QuietRead], found: Fi
         found.unchecked("reads under faults (they are turned off)")
         return
     for read in _full(reads):
-        await _search(subject, read, "around the connector", _around(subject, read), found)
+        await _search(subject, read, "around the connector", _schedules, _around(subject, read), found)
 
 
 async def look_at_wire_faults(subject: Subject, reads: Sequence[QuietRead], found: Findings) -> None:
@@ -62,7 +63,9 @@ async def look_at_wire_faults(subject: Subject, reads: Sequence[QuietRead], foun
         found.unchecked("reads under faults on the wire (give wire=...)")
         return
     for read in _full(reads):
-        await _search(subject, read, "on the wire", _on_the_wire(subject, subject.wire, read), found)
+        await _search(
+            subject, read, "on the wire", _wire_plans, _on_the_wire(subject, subject.wire, read), found
+        )
 
 
 def _full(reads: Sequence[QuietRead]) -> list[QuietRead]:
@@ -75,40 +78,57 @@ def _pages(read: QuietRead) -> int:
     return min(len(pages), max(LEAST_PAGES, sum(count < MOST_RECORDS for count in records) + 1))
 
 
-class _Attempt(Generic[P]):
-    """How plans are drawn for a read of so many pages, and what breaks under one."""
-
-    def __init__(self, plans: Callable[[int], SearchStrategy[P]], breaks: Breaks[P]) -> None:
-        self.plans: Callable[[int], SearchStrategy[P]] = plans
-        self.breaks: Breaks[P] = breaks
+Tries: TypeAlias = Callable[[Connector, P], Awaitable[Difference | None]]
+"""Reads with a connector under a plan, and gives what broke."""
 
 
-def _around(subject: Subject, read: QuietRead) -> _Attempt[Schedule]:
-    async def breaks(plan: Schedule) -> Difference | None:
+def _around(subject: Subject, read: QuietRead) -> Tries[Schedule]:
+    async def tries(connector: Connector, plan: Schedule) -> Difference | None:
         clock = LeapingClock()
-        async with subject.connector() as connector:
-            faulty = Faulty(connector, plan, clock=clock)
-            return await _broke(subject, _retrying(faulty, len(plan), clock), read)
+        faulty = Faulty(connector, plan, clock=clock)
+        return await _broke(subject, _retrying(faulty, len(plan), clock), read)
 
-    return _Attempt(_schedules, breaks)
+    return tries
 
 
-def _on_the_wire(subject: Subject, wire: Wire, read: QuietRead) -> _Attempt[WirePlan]:
-    async def breaks(plan: WirePlan) -> Difference | None:
-        async with subject.connector() as connector:
-            wire.fail(plan)
-            try:
-                return await _broke(subject, _retrying(connector, len(plan), LeapingClock()), read)
-            finally:
-                wire.fail(())
+def _on_the_wire(subject: Subject, wire: Wire, read: QuietRead) -> Tries[WirePlan]:
+    async def tries(connector: Connector, plan: WirePlan) -> Difference | None:
+        wire.fail(plan)
+        try:
+            return await _broke(subject, _retrying(connector, len(plan), LeapingClock()), read)
+        finally:
+            wire.fail(())
 
-    return _Attempt(lambda size: wire_plans(max_size=size), breaks)
+    return tries
+
+
+def _on_one_connector(subject: Subject, connector: Connector, tries: Tries[P]) -> Breaks[P]:
+    """Try plans on one connector: to connect costs time, and a source may count it.
+
+    What breaks is tried again on a new one, so that no plan is blamed for what an earlier one has left behind; from then on
+    each plan gets a connector of its own.
+    """
+    sound = True
+
+    async def breaks(plan: P) -> Difference | None:
+        nonlocal sound
+        if sound and await tries(connector, plan) is None:
+            return None
+        sound = False
+        async with subject.connector() as another:
+            return await tries(another, plan)
+
+    return breaks
 
 
 def _schedules(size: int) -> SearchStrategy[Schedule]:
     from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - needs hypothesis, an extra
 
     return schedules(max_in_a_row=2, max_size=size, max_seconds=1.0)
+
+
+def _wire_plans(size: int) -> SearchStrategy[WirePlan]:
+    return wire_plans(max_size=size)
 
 
 def _retrying(connector: C, faults: int, clock: LeapingClock) -> Retrying[C]:
@@ -136,15 +156,21 @@ async def _broke(subject: Subject, connector: Connector, read: QuietRead) -> Dif
 
 
 async def _search(
-    subject: Subject, read: QuietRead, where: str, attempt: _Attempt[P], found: Findings
+    subject: Subject,
+    read: QuietRead,
+    where: str,
+    strategy: Callable[[int], SearchStrategy[P]],
+    tries: Tries[P],
+    found: Findings,
 ) -> None:
     name = read.entity.name
     try:
-        plans = attempt.plans(_pages(read) + 4)
+        plans = strategy(_pages(read) + 4)
     except ConfigError as error:
         found.unchecked(f"{name} under faults {where}: {error}")
         return
-    search = await search_plan(plans, attempt.breaks, subject.meter)
+    async with subject.connector() as connector:
+        search = await search_plan(plans, _on_one_connector(subject, connector, tries), subject.meter)
     if search.stopped:
         found.unchecked(f"{name} under more plans of faults {where}: {search.stopped}")
     if search.broke is None:

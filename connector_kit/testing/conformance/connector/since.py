@@ -24,6 +24,7 @@ from .steady import QuietRead, attempted, is_steady
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Entity
     from connector_kit.testing.conformance.reading import Reading, SeenPage
     from connector_kit.testing.conformance.subject import Factory, Subject
@@ -177,6 +178,10 @@ class _Look:
 
     async def at(self, times: Sequence[Boundary]) -> None:
         """Ask for what is since each of these times, and around them."""
+        async with self._subject.connector() as connector:
+            await self._at(times, connector)
+
+    async def _at(self, times: Sequence[Boundary], connector: Connector) -> None:
         answers: list[_Answer] = []
         broken: set[str] = set()
         before = self._subject.meter.requests
@@ -187,7 +192,7 @@ class _Look:
                 if self._subject.meter.requests - before > MOST_REQUESTS:
                     self._found.unchecked(f"{self._read.name} since {boundary.what}: its reads are long")
                     continue
-                answer = await self._ask(moment)
+                answer = await self._ask(moment, connector)
                 if isinstance(answer, _Answer) and not answer.lost:
                     answers.append(answer)
                     continue
@@ -201,7 +206,7 @@ class _Look:
         if not broken:
             self._tell_checked(times, answers)
 
-    async def _ask(self, moment: datetime) -> _Answer | Difference:
+    async def _ask(self, moment: datetime, connector: Connector) -> _Answer | Difference:
         entity, whole = self._read.entity, self._read.reading
         most = 4 * len(whole.pages) + 10
 
@@ -210,8 +215,7 @@ class _Look:
                 connector, entity.name, since=moment, pages=most if whole.ended else None
             )
 
-        async with self._subject.connector() as connector:
-            got = await attempted(ask)
+        got = await attempted(ask)
         if isinstance(got, Difference):
             return got
         if whole.ended and not got.ended and len(got.pages) == most:
