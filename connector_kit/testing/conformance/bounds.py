@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from connector_kit.protocols import Limiter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,9 +47,13 @@ class Bounds:
 
 @attrs.define(eq=False)
 class Meter:
-    """Counts the requests of an examination, all laws together, stops it at its bounds, and knows what is under way."""
+    """Counts the requests of an examination, all laws together, stops it at its bounds, and knows what is under way.
+
+    A `limiter` makes each of them wait for a permit, which is no part of the time for an answer.
+    """
 
     bounds: Bounds
+    limiter: Limiter | None = attrs.field(default=None, kw_only=True)
     requests: int = 0
     refusals: int = 0
     """How many requests were refused because of a quota."""

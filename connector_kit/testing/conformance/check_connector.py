@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from .subject import Factory, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from connector_kit.protocols import Limiter
 
     from .verdict import Verdict
     from .wire import Wire
@@ -34,6 +37,7 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
     wire: Wire | None = None,
     change: Callable[[], None] | None = None,
     secrets: Sequence[str] = (),
+    limiter: Limiter | None = None,
     laws: Sequence[str] = (),
     backend: str = "asyncio",
     progress: Callable[[Verdict], None] | None = None,
@@ -42,14 +46,15 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
     """Look at the laws that a connector keeps; at those named in `laws`, or at all of them.
 
     `factory` makes a new connector each time. `wire` lets requests fail between it and its source, `change` changes the
-    source as others would. `secrets` are looked for in every message. `progress` is called with each verdict as it
-    comes; what it raises is passed on.
+    source as others would. `secrets` are looked for in every message. A `limiter` keeps all requests to a rate.
+    `progress` is called with each verdict as it comes; what it raises is passed on.
 
     Each law runs in a thread of its own on a `backend` event loop of its own: a connector that blocks it, or never
     comes back, is named and abandoned. Whatever the connector does is told in the report, which has a verdict on each
     law that was asked for, or says in `failure` why nothing could be looked at.
 
-    Raises `ConfigError` for the name of a law that there is not, and for a backend that is not installed.
+    Raises `ConfigError` for the name of a law that there is not, for a backend that is not installed, and without
+    hypothesis, which draws the plans of faults (not needed with `Bounds(faults=False)`).
 
     >>> import anyio
     >>> from connector_kit.connectors.mock import MockConnector
@@ -59,7 +64,11 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
     """
     chosen = laws_named(laws)
     _require_backend(backend)
-    subject = Subject(factory, bounds=bounds, wire=wire, change=change, secrets=tuple(secrets))
+    if bounds.faults:
+        import_module("connector_kit.testing.drawing")  # which raises where hypothesis is missing
+    subject = Subject(
+        factory, bounds=bounds, wire=wire, change=change, secrets=tuple(secrets), limiter=limiter
+    )
     started = time.monotonic()
     examination = Examination(subject, backend, tuple(law for law, _ in chosen))
     ready = await examination.prepare()
@@ -75,6 +84,7 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
         ready.failure,
         subject.meter.requests,
         time.monotonic() - started,
+        ready.error,
     )
 
 

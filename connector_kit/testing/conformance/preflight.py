@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from connector_kit.errors import ConfigError, UnknownEntityError
 from connector_kit.records.catalog import Catalog
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.structure.explain import explain
@@ -16,6 +17,8 @@ from .bounds import EnoughError
 from .verdict import cleaned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .subject import Subject
 
 __all__ = ["Ready", "prepare"]
@@ -23,10 +26,11 @@ __all__ = ["Ready", "prepare"]
 
 @attrs.frozen
 class Ready:
-    """What came of it: what the connector is called, and why no law can be looked at (empty where they can)."""
+    """What came of it: what the connector is called, why no law can be looked at (empty where they can), by which error."""
 
     name: str
     failure: str = ""
+    error: Exception | None = None
 
 
 async def prepare(subject: Subject) -> Ready:
@@ -34,17 +38,16 @@ async def prepare(subject: Subject) -> Ready:
     try:
         made = subject.factory()
     except Exception as error:  # noqa: BLE001 - whatever an author's factory raises is told, not passed on
-        return Ready(
-            "", _told(subject, "the factory raised", error, "expected a new connector; mend the factory")
-        )
+        failure = _told(subject, "the factory raised", error, "expected a new connector; mend the factory")
+        return Ready("", failure, error)
     explanation = explain(made)
     if not explanation.ok:
         return Ready(explanation.name, f"the factory gave no connector: {explanation}")
     name = type(innermost(made)).__name__
-    return Ready(name, await _look_at_catalog(subject))
+    return await _look_at_catalog(subject, name)
 
 
-async def _look_at_catalog(subject: Subject) -> str:
+async def _look_at_catalog(subject: Subject, name: str) -> Ready:
     step = "connect"
     connector = subject.make()
     try:
@@ -52,13 +55,26 @@ async def _look_at_catalog(subject: Subject) -> str:
         step = "discover_schema"
         catalog: object = await connector.discover_schema()
     except EnoughError as error:
-        return str(error)
+        return Ready(name, str(error), ConfigError(str(error)))
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
-        return _told(subject, f"{step} failed:", error, "nothing can be looked at before it works")
+        failure = _told(subject, f"{step} failed:", error, "nothing can be looked at before it works")
+        return Ready(name, failure, error)
     finally:
         with suppress(Exception):  # what is wrong with disconnecting is the lifecycle law's to say
             await disconnect_surely(connector)
-    return _unusable(catalog, subject)
+    if isinstance(catalog, Catalog) and (unknown := _unknown(catalog, subject.bounds.entities)) is not None:
+        return Ready(name, str(unknown), unknown)
+    return Ready(name, _unusable(catalog, subject))
+
+
+def _unknown(catalog: Catalog, names: Sequence[str]) -> UnknownEntityError | None:
+    """Give the error for an entity that is to be looked at and is not there."""
+    for name in names:
+        try:
+            catalog[name]
+        except UnknownEntityError as error:
+            return error
+    return None
 
 
 def _unusable(catalog: object, subject: Subject) -> str:
@@ -70,12 +86,6 @@ def _unusable(catalog: object, subject: Subject) -> str:
         )
     if not len(catalog):
         return "the catalog has no entities; expected at least one; there is nothing to look at"
-    unknown = [name for name in subject.bounds.entities if name not in catalog.names]
-    if unknown:
-        return (
-            f"no {', '.join(map(repr, unknown))} in the catalog; expected entities of {', '.join(catalog.names)}; "
-            "name some of these"
-        )
     subject.keep(catalog)
     return ""
 

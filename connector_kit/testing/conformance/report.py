@@ -28,6 +28,7 @@ class LawReport:
 
     `failure` says why nothing could be looked at (no connector came out of the factory, it is none, it cannot
     connect); empty otherwise. `requests` counts the calls and pages asked for, `seconds` the time of all laws.
+    `error` is what was raised where there is a `failure`; its message may contain anything.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class LawReport:
     failure: str = ""
     requests: int = 0
     seconds: float = 0.0
+    error: Exception | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def broken(self) -> tuple[Verdict, ...]:

@@ -11,7 +11,7 @@ import anyio
 import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream
-from connector_kit.protocols import Connector
+from connector_kit.protocols import Connector, Limiter
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.runtime.session import disconnect_surely
 
@@ -37,6 +37,7 @@ class Subject:
     wire: what lets requests fail between the connector and its source, if there is such a thing.
     change: changes the source as others would while a read goes on (a new row, a deleted one), if it can be done.
     secrets: what must not appear in any message; taken out of every verdict, too.
+    limiter: keeps all requests together to a rate, so that the quota of a real source is kept.
 
     Nothing of it belongs to an event loop: the same one serves laws that run in loops of their own.
     """
@@ -46,6 +47,7 @@ class Subject:
     wire: Wire | None = attrs.field(default=None, kw_only=True)
     change: Callable[[], None] | None = attrs.field(default=None, kw_only=True)
     secrets: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    limiter: Limiter | None = attrs.field(default=None, kw_only=True)
     meter: Meter = attrs.field(init=False)
     findings: Findings | None = attrs.field(default=None, init=False)
     """What the law that is looked at has found so far; it is there also where the law never ends."""
@@ -53,7 +55,7 @@ class Subject:
     _full: dict[tuple[str, datetime | None], Reading] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.meter = Meter(self.bounds)
+        self.meter = Meter(self.bounds, limiter=self.limiter)
 
     @classmethod
     def of(cls, subject: Factory | Subject) -> Subject:
