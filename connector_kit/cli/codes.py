@@ -24,9 +24,9 @@ __all__ = ["Code", "code_of", "code_of_report"]
 
 
 class Code(IntEnum):
-    """How a command ended.
+    """How a command ended. `BROKEN`, a law is broken, is for `test` alone.
 
-    From 3 to 10, the higher the code, the less another run alone will help: the highest decides where several apply.
+    From 3 to 11, the higher the code, the less another run alone will help: the highest decides where several apply.
     """
 
     OK = 0
@@ -39,6 +39,7 @@ class Code(IntEnum):
     AUTHENTICATION = 8
     CONFIG = 9
     DESTINATION = 10
+    BROKEN = 11
     BUG = 70
     INTERRUPTED = 130
 

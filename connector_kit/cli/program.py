@@ -17,6 +17,7 @@ VERBS = {
     "discover": "Show the entities and their fields.",
     "sample": "Show a few records of an entity.",
     "read": "Print records as JSON lines.",
+    "test": "Look whether a connector keeps the laws, under faults, too.",
     "sync": "Bring what is new into a destination, every row exactly once.",
     "state": "Show or reset how far a destination's entities were read.",
 }

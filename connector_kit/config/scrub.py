@@ -10,6 +10,7 @@ import attrs
 from connector_kit.errors import Problem
 
 from .secret import HIDDEN, Secret
+from .url import Url
 
 __all__ = ["scrubbed", "secrets_in"]
 
@@ -28,9 +29,12 @@ def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """Give every secret that is anywhere in a value, in the clear."""
+    """Give every secret that is anywhere in a value, in the clear. A URL is one where it hides something."""
     if isinstance(value, Secret):
         yield value.reveal()
+    elif isinstance(value, Url):
+        if str(value) != value.reveal():
+            yield from (value.reveal(), *value.secrets)
     elif isinstance(value, Mapping):
         yield from secrets_in(list(value.values()))
     elif attrs.has(type(value)):

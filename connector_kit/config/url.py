@@ -70,6 +70,12 @@ class Url:
         """Give the whole URL, password and all: to the client that needs it."""
         return self._text.reveal()
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The parts that `str()` hides: the password, or a user without one, the query and the fragment."""
+        parts = _split(self.reveal())
+        return tuple(part for part in (parts.password or parts.username, parts.query, parts.fragment) if part)
+
     def __str__(self) -> str:
         parts = _split(self.reveal())
         user, at, host = parts.netloc.rpartition("@")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from inspect import iscoroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -14,10 +14,12 @@ from connector_kit.config.connector import ConnectorConfig, EntityOptions, load_
 from connector_kit.config.source import read
 from connector_kit.errors import ConfigError
 from connector_kit.policies.resilience import Resilience
-from connector_kit.protocols import Connector
 from connector_kit.structure.explain import require
 
 from .factories import Factory, find_factory
+
+if TYPE_CHECKING:
+    from connector_kit.protocols import Connector
 
 __all__ = ["Located", "config_class", "locate"]
 
@@ -28,15 +30,24 @@ _SUFFIXES = (".toml", ".json")
 class Located:
     """A connector that has been found, with its settings, and what its file says about running it.
 
-    `name` is what its checkpoints are kept under. `make` makes a new connector. `entities` are those to read and how;
-    none means all. `settings` is the class of its settings.
+    `name` is what its checkpoints are kept under. `values` are its settings. `entities` are those to read and how; none
+    means all.
     """
 
     name: str
-    make: Callable[[], Connector]
-    settings: type[attrs.AttrsInstance]
+    factory: Factory
+    values: attrs.AttrsInstance
     resilience: Resilience = attrs.field(factory=Resilience)
     entities: Mapping[str, EntityOptions] = attrs.field(factory=dict)
+
+    @property
+    def settings(self) -> type[attrs.AttrsInstance]:
+        """The class of its settings."""
+        return self.factory.settings
+
+    def make(self) -> Connector:
+        """Make a new connector. Raises `ConfigError` where what comes out is none."""
+        return _checked(self.factory(self.values), self.factory.name)
 
 
 def locate(text: str, settings: Mapping[str, Any] | None = None) -> Located:
@@ -66,10 +77,7 @@ def config_class(text: str) -> type[attrs.AttrsInstance]:
 
 
 def _located(config: ConnectorConfig, factory: Factory, values: attrs.AttrsInstance, name: str) -> Located:
-    def make() -> Connector:
-        return _checked(factory(values), factory.name)
-
-    return Located(name, make, factory.settings, config.resilience, config.entities)
+    return Located(name, factory, values, config.resilience, config.entities)
 
 
 def _file(text: str) -> Path | None:

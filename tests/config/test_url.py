@@ -7,6 +7,7 @@ import pickle
 import msgspec
 import pytest
 
+from connector_kit.config.scrub import secrets_in
 from connector_kit.config.url import Url
 
 
@@ -63,6 +64,19 @@ def test_shows_no_secret(text: str, shown: str) -> None:
     assert str(url) == f"{url}" == shown
     assert repr(url) == f"Url({shown!r})"
     assert b"s3cr3t" not in msgspec.json.encode(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ("https://example.com/v1", []),
+        ("https://me:s3cr3t@example.com/v1", ["https://me:s3cr3t@example.com/v1", "s3cr3t"]),
+        ("https://t0ken@example.com?k=v#f", ["https://t0ken@example.com?k=v#f", "t0ken", "k=v", "f"]),
+    ],
+)
+def test_only_what_it_hides_is_a_secret(text: str, secrets: list[str]) -> None:
+    """Else every message that names the address of an API would show one."""
+    assert list(secrets_in({"settings": [Url(text)]})) == secrets
 
 
 def test_text_that_is_no_url_is_shown_only_where_it_can_have_no_secret() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,13 +15,13 @@ from connector_kit.cli.diagnostics import Diagnostics, diagnosed
 from connector_kit.cli.failures import told
 from connector_kit.cli.journal import journal
 from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.reports import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.session import connector_argument
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import show
 from connector_kit.cli.teaching import examples
 from connector_kit.destinations.locate import open_destination
-from connector_kit.errors import DestinationError
 from connector_kit.runtime.locate import locate
 from connector_kit.runtime.signals import until_signalled
 from connector_kit.runtime.sync import sync
@@ -31,22 +29,13 @@ from connector_kit.wrappers.protect import protect
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from connector_kit.events import Observer
     from connector_kit.records.checkpoint import Mode
     from connector_kit.runtime.report import Report
 
 __all__ = ["command"]
-
-
-def _report_file(_context: click.Context, _parameter: click.Parameter, given: str | None) -> Path | None:
-    """Refuse before the run what could not be written after it."""
-    path = None if given is None else Path(given)
-    if path is not None and (path.suffix != ".json" or not path.parent.is_dir()):
-        raise click.BadParameter(
-            f"{given!r} is no place for it; expected a file FILE.json in a folder that exists"
-        )
-    return path
 
 
 @click.command(
@@ -78,13 +67,7 @@ def _report_file(_context: click.Context, _parameter: click.Parameter, given: st
 )
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
-@click.option(
-    "--report",
-    "report_file",
-    metavar="FILE.json",
-    callback=_report_file,
-    help="Write the report to a file, too.",
-)
+@report_option
 @diagnosed
 @click.pass_obj
 def command(  # noqa: PLR0913 - one argument for each option
@@ -126,7 +109,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     with display:
         report = anyio.run(partial(until_signalled, body, heard=_heard))
     if report_file is not None:
-        _store(report, report_file)
+        store_report(report.to_dict(), report_file, meanwhile="the rows themselves are stored")
     _tell(report, destination, diagnostics, as_json=as_json)
     return code_of_report(report)
 
@@ -144,16 +127,6 @@ def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManage
 
     progress = Progress()
     return progress, displayed(progress)
-
-
-def _store(report: Report, path: Path) -> None:
-    try:
-        path.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    except OSError as error:
-        raise DestinationError(
-            f"the report cannot be written to {path}: {error.strerror or error}; expected a file that may be written to; "
-            "name another one; the rows themselves are stored"
-        ) from error
 
 
 def _tell(report: Report, destination: str, diagnostics: Diagnostics, *, as_json: bool) -> None:

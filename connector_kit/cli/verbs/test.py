@@ -1,0 +1,185 @@
+"""`connector-kit test`: whether a connector keeps the laws. Nothing here is a test of the kit's own."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from connector_kit.cli.codes import Code, code_of
+from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.law_progress import LawProgress, told_progress
+from connector_kit.cli.law_reports import evidence_lines, law_summary, laws_table, unchecked_lines
+from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.report_file import report_option, store_report
+from connector_kit.cli.session import connector_argument
+from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import show
+from connector_kit.cli.teaching import examples
+from connector_kit.cli.wiring import wired
+from connector_kit.config.scrub import secrets_in
+from connector_kit.errors import ConnectorError
+from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.runtime.locate import locate
+from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.check_connector import check_connector
+from connector_kit.testing.conformance.connector.table import laws_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from connector_kit.runtime.locate import Located
+    from connector_kit.testing.conformance.report import LawReport
+    from connector_kit.testing.conformance.verdict import Verdict
+
+__all__ = ["command"]
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
+@click.command(
+    "test",
+    epilog=examples(
+        "test my_package.shop:make_shop",
+        "test flights.toml --max-requests 500 --entities airlines,planes",
+        then="connector_laws(make_shop) in a test file makes these tests of yours, for pytest.",
+    ),
+)
+@connector_argument
+@settings_option
+@click.option(
+    "--entities",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    callback=_names,
+    help="Only these entities; may be repeated. By default those that the file names, or all.",
+)
+@click.option(
+    "--law", "laws", multiple=True, metavar="NAME", callback=_names, help="Only this law; may be repeated."
+)
+@click.option(
+    "--max-requests", type=click.IntRange(min=1), help="Ask the source for no more calls and pages than that."
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Bounds().seconds,
+    show_default=True,
+    help="Take no longer than that.",
+)
+@click.option(
+    "--call-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Bounds().call_seconds,
+    show_default=True,
+    help="How long the source may take for one answer.",
+)
+@click.option(
+    "--faults/--no-faults",
+    default=True,
+    help="Whether requests are made to fail, around the connector and on its way to the source.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["asyncio", "trio"]),
+    default="asyncio",
+    show_default=True,
+    help="The event loop.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
+@report_option
+@diagnosed
+@click.pass_obj
+def command(  # noqa: PLR0913 - one argument for each option
+    diagnostics: Diagnostics,
+    connector: str,
+    settings: dict[str, Any],
+    entities: tuple[str, ...],
+    laws: tuple[str, ...],
+    *,
+    max_requests: int | None,
+    max_seconds: float,
+    call_seconds: float,
+    backend: str,
+    faults: bool,
+    as_json: bool,
+    report_file: Path | None,
+) -> Code:
+    """Look whether CONNECTOR keeps the laws that runs rely on: that a read goes on exactly where it broke, and nine more.
+
+    It is read many times over; nothing is written. What was not looked at is said at the end. A rate in the file's
+    [resilience] is kept; the rest of it is left out, since a retry would hide what is to be seen.
+
+    Exit codes: 0 all that was looked at held; 11 a law is broken; 130 interrupted; others as everywhere.
+
+    """
+    located = locate(connector, settings)
+    bounds = Bounds(
+        requests=max_requests,
+        seconds=max_seconds,
+        call_seconds=call_seconds,
+        entities=entities or tuple(located.entities),
+        faults=faults,
+    )
+    with told_progress(len(laws_named(laws)), diagnostics) as progress:
+        report = _look(located, bounds, laws, backend, progress)
+    if report is None:
+        return _say_what_is_known(progress, as_json=as_json)
+    if report_file is not None:
+        store_report(report.as_json(), report_file, meanwhile="run it again")
+    if as_json:
+        say_json(report.as_json())
+    elif report.verdicts:
+        _say(report.verdicts, law_summary(report))
+    return _code(report, diagnostics)
+
+
+def _look(
+    located: Located, bounds: Bounds, laws: Sequence[str], backend: str, progress: LawProgress
+) -> LawReport | None:
+    """Look at the laws; None where Ctrl-C ended it."""
+    rates = located.resilience.rate
+    check = partial(
+        check_connector,
+        bounds=bounds,
+        secrets=tuple(set(secrets_in(located.values)) - {""}),
+        limiter=None if rates is None else RateLimiter(rates),
+        laws=laws,
+        backend=backend,
+        progress=progress,
+        name=located.name,
+    )
+    try:
+        with wired(located) if bounds.faults else nullcontext((located, None)) as (behind, wire):
+            return anyio.run(partial(check, behind.make, wire=wire))
+    except KeyboardInterrupt:
+        return None
+
+
+def _say(verdicts: Sequence[Verdict], last: str) -> None:
+    show(laws_table(verdicts))
+    say("\n".join([*evidence_lines(verdicts), "", *unchecked_lines(verdicts), last]))
+
+
+def _say_what_is_known(progress: LawProgress, *, as_json: bool) -> Code:
+    """Show the laws that were looked at to the end. A program gets nothing, since half a report looks like a whole one."""
+    if progress.verdicts and not as_json:
+        _say(progress.verdicts, "not all laws were looked at")
+    note(f"interrupted after {len(progress.verdicts)} of {progress.count} laws; there is no report")
+    return Code.INTERRUPTED
+
+
+def _code(report: LawReport, diagnostics: Diagnostics) -> Code:
+    """Give the code, and say why nothing could be looked at, where it is so."""
+    if report.failure:
+        if report.error is not None and diagnostics.traceback:
+            raise report.error
+        note(f"error: {report.failure}")
+        return code_of(report.error) if isinstance(report.error, ConnectorError) else Code.BROKEN
+    return Code.BROKEN if report.broken else Code.OK
