@@ -5,7 +5,9 @@ and bears with connectors that block or never come back.
 """
 
 from .conformance.connector.catalog import catalog
+from .conformance.connector.closing import closing
 from .conformance.connector.cursors import cursors
+from .conformance.connector.errors import errors
 from .conformance.connector.lifecycle import lifecycle
 from .conformance.connector.progress import progress
 from .conformance.connector.resume import resume
@@ -13,4 +15,15 @@ from .conformance.connector.sample import sample
 from .conformance.connector.shape import shape
 from .conformance.connector.since import since
 
-__all__ = ["catalog", "cursors", "lifecycle", "progress", "resume", "sample", "shape", "since"]
+__all__ = [
+    "catalog",
+    "closing",
+    "cursors",
+    "errors",
+    "lifecycle",
+    "progress",
+    "resume",
+    "sample",
+    "shape",
+    "since",
+]
