@@ -90,7 +90,7 @@ class CursorMovesOn(Ledger):
 
 
 class CursorListsWhatWasRead(Ledger):
-    """The cursor lists the keys of all that was read, and grows until no checkpoint holds it."""
+    """The cursor lists the keys of all that was read, and grows with every page until no checkpoint holds it."""
 
     def page(self, chosen: list[Row], cursor: Cursor) -> Page:
         rows = self.source.tables["orders"]
@@ -116,10 +116,8 @@ class SecretInTheCursor(Ledger):
 
 
 def large() -> Source:
-    """Make a source with as many orders as a cursor cannot list."""
-    return Source(
-        tables={"orders": [order(number) for number in range(1, 1601)], "stores": []}, page_size=400
-    )
+    """Make a source with more orders than a cursor should list."""
+    return Source(tables={"orders": [order(number) for number in range(1, 141)], "stores": []}, page_size=20)
 
 
 SPECIMENS = (
