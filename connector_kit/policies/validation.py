@@ -10,6 +10,7 @@ import attrs
 
 from connector_kit.records.catalog import Entity, Struct
 from connector_kit.records.fitting import fits, mismatches
+from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.page import Record
 
 __all__ = ["Action", "Announced", "Rejected", "Sorted", "Validation"]
@@ -76,7 +77,12 @@ class Announced:
         object.__setattr__(self, "_whole", Struct(self.entity.fields))
 
     def sort_out(self, records: Sequence[Record]) -> Sorted | None:
-        """Take a page's records apart; None where all of them fit. The sequence is gone through once."""
+        """Take a page's records apart; None where all of them fit. The sequence is gone through once.
+
+        Lazy records that all fit stay as they are: their JSON goes through the type made for the entity, and is not kept.
+        """
+        if isinstance(records, JsonRecords) and records.surely_fit(self.entity):
+            return None
         looked_at: list[Record] = []
         found: dict[int, tuple[str, ...]] = {}
         for index, record in enumerate(records):

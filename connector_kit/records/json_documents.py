@@ -107,6 +107,16 @@ class Documents:
                 return list(map(_VALUE, found))
         return [self.peek(place).get(name) for place in places]
 
+    def decode_as(self, decoder: msgspec.json.Decoder[Any], places: range) -> bool:
+        """Whether all of them decode this way, as an array. What was handed out may have been changed: then false."""
+        if self._handed_out is not None:
+            return False
+        try:
+            decoder.decode(ENCODER.encode(_at(self._raws, places)))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
     def lines(self, places: range) -> bytes:
         """Give a line for each: its JSON without line breaks, and a line feed."""
         return ENCODER.encode_lines(self.given(places))

@@ -11,10 +11,12 @@ from msgspec import Raw
 from connector_kit.errors import SchemaMismatchError
 
 from .json_documents import Document, Documents
+from .typed import decoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .catalog import Entity
     from .page import Record
 
 __all__ = ["JsonRecords"]
@@ -118,6 +120,11 @@ class JsonRecords(Sequence["Record"]):
     def peek(self, place: int) -> Record:
         """Give a record that is neither kept nor changed by whoever asks: its JSON still goes on as it came."""
         return self._documents.peek(self._places[place])
+
+    def surely_fit(self, entity: Entity) -> bool:
+        """Whether every record is known to fit the entity, without making any; where not, each has to be looked at."""
+        decoder = decoder_of(entity)
+        return decoder is not None and self._documents.decode_as(decoder, self._places)
 
     def documents(self) -> list[Document]:
         """Give each record as msgspec encodes it, inside of something else too, on one line."""
