@@ -9,7 +9,7 @@ import anyio
 import attrs
 
 from connector_kit.capabilities import close_stream
-from connector_kit.errors import TransientError
+from connector_kit.errors import RequestRejectedError, TransientError
 from connector_kit.records.page import Page
 
 from .right import Again, Plain
@@ -229,3 +229,90 @@ class KeepsTheStream(Plain):
         finally:
             with anyio.CancelScope(shield=True):
                 await close_stream(self.pages)
+
+
+class LosesTheLastPage(Plain):
+    """Holds a page back until the next one comes, to tell which is the last, and forgets the last."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        held: Page | None = None
+        pages = Plain.fetch_data(self, entity, since=since, cursor=cursor)
+        try:
+            async for page in pages:
+                if held is not None:
+                    yield held
+                held = page
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)
+
+
+class TakesCursorsForTexts(Plain):
+    """Hands a cursor over as text, which the inner connector does not know."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        pages = Plain.fetch_data(self, entity, since=since, cursor=cursor)
+        try:
+            async for page in pages:
+                yield page if page.cursor is None else attrs.evolve(page, cursor=str(page.cursor))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)
+
+
+class WantsRecords(Plain):
+    """Takes it that a page has a first record."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        pages = Plain.fetch_data(self, entity, since=since, cursor=cursor)
+        try:
+            async for page in pages:
+                assert page.records[0]
+                yield page
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)
+
+
+@attrs.define(eq=False)
+class AnswersFromMemory(Plain):
+    """Reads an entity once, and finds the page of a cursor in what it kept."""
+
+    kept: dict[str, list[Page]] = attrs.field(factory=dict)
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        if entity not in self.kept:
+            self.kept[entity] = [page async for page in Plain.fetch_data(self, entity)]
+        known = [page.cursor for page in self.kept[entity]]
+        for page in self.kept[entity][known.index(cursor) + 1 if cursor is not None else 0 :]:
+            yield page
+
+
+@attrs.define(eq=False)
+class ReadsOneAtATime(Plain):
+    """Refuses a read while another one is under way, anywhere."""
+
+    reading: bool = False
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        if self.reading:
+            raise RequestRejectedError("a read is under way already")
+        self.reading = True
+        pages = Plain.fetch_data(self, entity, since=since, cursor=cursor)
+        try:
+            async for page in pages:
+                yield page
+        finally:
+            self.reading = False
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import attrs
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_stream, sample
-from connector_kit.errors import ConnectionFailedError
-from connector_kit.records.page import Page
+from connector_kit.errors import ConnectionFailedError, RequestRejectedError, TransientError
+from connector_kit.records.page import Cursor, Page
 
-from .right import Paced, Plain, Timed
+from .right import Again, Paced, Plain, Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
+    from typing import Any
 
+    from connector_kit.protocols import Connector, FullConnector
     from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Record
+    from connector_kit.records.page import Record
 
 
 class LimitsTheWholeReadInOneScope(Plain):
@@ -214,3 +218,92 @@ class LooksWithoutALock(Paced):
         self.taken.append(anyio.current_time())
         while len(self.taken) > 2:
             self.taken.popleft()
+
+
+class WaitsUnderAShield(Again):
+    """The wait before another attempt is not to be disturbed."""
+
+    async def again(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        for _ in range(2):
+            try:
+                return await call()
+            except TransientError:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(1)
+        return await call()
+
+
+@asynccontextmanager
+async def leaves_tasks(inner: Connector) -> AsyncIterator[FullConnector]:
+    """Give one, whose tasks end with the block."""
+    async with anyio.create_task_group() as tasks:
+        yield LeavesTasks(inner, tasks)
+        tasks.cancel_scope.cancel()
+
+
+@attrs.define(eq=False)
+class LeavesTasks(Plain):
+    """Starts a task for a read, and does not end it with the read."""
+
+    tasks: TaskGroup
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        self.tasks.start_soon(self.report)
+        pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+        try:
+            async for page in pages:
+                yield page
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)
+
+    async def report(self) -> None:
+        await anyio.sleep_forever()
+
+
+@attrs.define(eq=False)
+class StaysBusy(Plain):
+    """Says that it is busy, and says so for ever where a cancellation comes."""
+
+    busy: bool = False
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        if self.busy:
+            raise RequestRejectedError("busy")
+        pages = Plain.fetch_data(self, entity, since=since, cursor=cursor)
+        while True:
+            self.busy = True
+            try:
+                page = await anext(pages)
+            except StopAsyncIteration:
+                self.busy = False
+                return
+            except Exception:
+                self.busy = False
+                raise
+            self.busy = False
+            yield page
+
+
+@attrs.define(eq=False)
+class GoesOnWhereItWas(Plain):
+    """Takes a read that was cut off for one to go on with."""
+
+    place: dict[str, Cursor] = attrs.field(factory=dict)
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        pages = self.inner.fetch_data(entity, since=since, cursor=cursor or self.place.get(entity))
+        try:
+            async for page in pages:
+                self.place[entity] = page.cursor
+                yield page
+            self.place.pop(entity, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)

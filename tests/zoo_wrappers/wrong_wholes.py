@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from connector_kit.capabilities import close_stream, first_records
+from connector_kit.capabilities import close_stream, first_records, sample
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, TransientError
-from connector_kit.protocols import Connector, SupportsSample
+from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 from connector_kit.records.page import Page
 
 from .right import Again, Plain, Timed, TimedPages, Worded
@@ -189,6 +189,79 @@ class RaisesGroups(Plain):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
         return found[0]
+
+
+@attrs.define(eq=False)
+class DeliversAfterItsClose(Timed):
+    """Closes the inner stream, and hands over what it had fetched before."""
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        return AheadPages(self.inner.fetch_data(entity, since=since, cursor=cursor))
+
+
+@attrs.define(eq=False)
+class AheadPages:
+    pages: AsyncIterator[Page]
+    ready: list[Page] = attrs.field(factory=list)
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        if not self.ready:
+            self.ready = [page async for page in self.pages]
+        if not self.ready:
+            raise StopAsyncIteration
+        return self.ready.pop(0)
+
+    async def aclose(self) -> None:
+        await close_stream(self.pages)
+
+
+class LosesSince(Plain):
+    """Divides a read that begins at a time as if it began at the start."""
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        return await Plain.partition_data(self, entity, target=target)
+
+
+class DividesWhatCannotBe(Plain):
+    """Gives no part of a read where the inner connector cannot divide it."""
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        if not isinstance(self.inner, SupportsPartitions):
+            return []
+        return await Plain.partition_data(self, entity, since=since, target=target)
+
+
+class SamplesAPage(Plain):
+    """Gives the first page for a sample, however many records were asked for."""
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        if isinstance(self.inner, SupportsSample):
+            return await sample(self.inner, entity, limit)
+        return await first_records(self, entity, 3)
+
+
+class StaysOpenWhereAnErrorIsThrownIn(Plain):
+    """Leaves the stream open where an error is thrown in at a page."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+        async for page in pages:
+            try:
+                yield page
+            except GeneratorExit:
+                await close_stream(pages)
+                raise
 
 
 class HasNoClose(Timed):
