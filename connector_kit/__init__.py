@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
     from .records.checkpoint import Checkpoint
     from .records.inference import infer_fields
+    from .records.json_records import JsonRecords
     from .records.page import Cursor, Page, Quota, Record
     from .runtime.blocking import blocking
     from .runtime.prefetching import prefetching
@@ -108,6 +109,7 @@ __all__ = [
     "FullConnector",
     "Hedge",
     "Hedged",
+    "JsonRecords",
     "KeyedLimiter",
     "Limiter",
     "ListOf",
@@ -213,6 +215,7 @@ _MODULES = {
     "records.catalog": ["Catalog", "Entity", "Field", "ListOf", "Scalar", "Struct"],
     "records.checkpoint": ["Checkpoint"],
     "records.inference": ["infer_fields"],
+    "records.json_records": ["JsonRecords"],
     "records.page": ["Cursor", "Page", "Quota", "Record"],
     "runtime.blocking": ["blocking"],
     "runtime.prefetching": ["prefetching"],
