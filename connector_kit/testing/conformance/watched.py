@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -131,6 +131,12 @@ class WatchedPages:
         self._number += 1
         with self._connector.answering(f"page {self._number} of fetch_data({self._entity!r})"):
             return await self._pages.__anext__()
+
+    async def skip(self, pages: int) -> None:
+        """Read so many pages, or to the end where that comes before."""
+        with suppress(StopAsyncIteration):
+            for _ in range(pages):
+                await self.__anext__()
 
     async def aclose(self) -> None:
         """Close it."""

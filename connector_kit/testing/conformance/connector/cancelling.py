@@ -87,8 +87,7 @@ async def _interrupt(
     """Cancel a read while it waits for a page, if it still waits then."""
     stream = connector.fetch_data(entity)
     try:
-        for _ in range(page - 1):
-            await stream.__anext__()
+        await stream.skip(page - 1)
         interrupted = Interrupted(stream)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(interrupted.ask)
@@ -96,7 +95,7 @@ async def _interrupt(
                 await _until_over(interrupted, subject.bounds.call_seconds, entity, page, found)
     finally:
         await close_broken_stream(stream)
-    if interrupted.error is not None and not interrupted.cancelled:
+    if interrupted.answer == "error" and interrupted.error is not None and not interrupted.cancelled:
         raise interrupted.error
     return interrupted
 

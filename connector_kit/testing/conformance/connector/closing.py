@@ -94,8 +94,7 @@ async def _went_on(connector: Watched, example: Example, pages: int) -> bool:
     """Read so many pages, close the read twice, and tell whether it goes on nevertheless."""
     stream = connector.fetch_data(example.entity)
     try:
-        for _ in range(pages):
-            await stream.__anext__()
+        await stream.skip(pages)
         await stream.aclose()
         await stream.aclose()
         return stream.closable and await _delivers(stream)

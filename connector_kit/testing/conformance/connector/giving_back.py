@@ -55,7 +55,7 @@ async def _look(subject: Subject, entity: str, rounds: list[Held]) -> None:
             stream = connector.fetch_data(entity)
             kept.append(stream)
             try:
-                await stream.__anext__()
+                await stream.skip(1)
                 await stream.aclose()
             finally:
                 await close_broken_stream(stream)
