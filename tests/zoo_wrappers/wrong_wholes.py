@@ -61,6 +61,37 @@ class KeepsWhatWasRead(Plain):
                 await close_stream(pages)
 
 
+@attrs.define(eq=False)
+class KeepsAReport(Plain):
+    """Notes every page for a report at the end, with its records."""
+
+    notes: list[Page] = attrs.field(factory=list)
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        return self.noted(Plain.fetch_data(self, entity, since=since, cursor=cursor))
+
+    async def noted(self, pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+        try:
+            async for page in pages:
+                self.notes.append(page)
+                yield page
+        finally:
+            with anyio.CancelScope(shield=True):
+                await close_stream(pages)
+
+
+class LeavesTheInnerOpen(Plain):
+    """Takes it that `async for` closes what it goes through."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        async for page in self.inner.fetch_data(entity, since=since, cursor=cursor):
+            yield page
+
+
 class LosesPartitions(Plain):
     """Cannot divide a read that its inner connector could."""
 
