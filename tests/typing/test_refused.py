@@ -1,125 +1,105 @@
-"""mypy refuses the signatures that authors get wrong, and says what is expected."""
+"""Type checkers refuse what authors get wrong: mypy in exactly the words announced, pyright on the same lines."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
+from refused_types import CASES, CURSOR, START
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-
-START = """
-from collections.abc import AsyncIterator
-from datetime import datetime
-
-from connector_kit import Catalog, Connector, Cursor, Page, Retry, Retrying, TimeLimited, Timeouts, connected, protect
+SAID = re.compile(r"^(?P<file>\S+)\.py:(?P<line>\d+): (?P<kind>error|note): (?P<text>.*)$", re.MULTILINE)
+FRAME = re.compile(r"Following member\(s\) of|Expected:$|Got:$")
 
 
-class Base:
-    async def connect(self) -> None: ...
-    async def disconnect(self) -> None: ...
-    async def discover_schema(self) -> Catalog:
-        return Catalog()
+@attrs.frozen
+class Refusal:
+    """One error: its line, what is said, and the notes that go with it."""
 
-"""
-
-CASES = {
-    "a_list_instead_of_a_stream": """
-class Mine(Base):
-    async def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> list[Page]:
-        return []
+    line: int
+    text: str
+    notes: tuple[str, ...] = ()
 
 
-found: Connector = Mine()  # error: assignment
-""",
-    "a_coroutine_instead_of_a_generator": """
-class Mine(Base):
-    async def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        return self.pages(entity)
-
-    async def pages(self, entity: str) -> AsyncIterator[Page]:
-        yield Page([])
-
-
-protect(Mine())  # error: arg-type
-""",
-    "a_missing_keyword": """
-class Mine(Base):
-    async def fetch_data(self, entity: str, /, *, since: datetime | None = None) -> AsyncIterator[Page]:
-        yield Page([])
+def announced(text: str) -> Iterator[Refusal]:
+    """Give the errors that a program announces."""
+    lines = text.replace("CURSOR", CURSOR).splitlines()
+    for number, line in enumerate(lines, start=1):
+        if found := re.search(r"  # E: (.*)$", line):
+            notes: list[str] = []
+            for below in lines[number:]:
+                if not below.startswith("# N: "):
+                    break
+                notes.append(below.removeprefix("# N: "))
+            yield Refusal(number, found[1], tuple(notes))
 
 
-retrying = Retrying(Mine(), Retry())  # error: type-var
-""",
-    "a_missing_method": """
-connected(Base())  # error: type-var
-""",
-    "records_instead_of_pages": """
-class Mine(Base):
-    async def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[dict[str, object]]:
-        yield {"id": 1}
-
-
-found: Connector = Mine()  # error: assignment
-""",
-    "a_wrapper_around_nothing": """
-timed = TimeLimited("https://example.org", Timeouts())  # error: type-var
-""",
-}  # fmt: skip
-
-
-def expected(text: str) -> Iterator[tuple[int, str]]:
-    """Give the line and the code of every error that a file announces."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if announced := re.search(r"# error: ([\w-]+)$", line):
-            yield number, announced[1]
+def said(output: str, name: str) -> list[Refusal]:
+    """Give the errors that mypy tells of a program; its notes without the words between the signatures."""
+    errors: list[Refusal] = []
+    for found in SAID.finditer(output):
+        if Path(found["file"]).name == name:
+            text = " ".join(found["text"].split())
+            if found["kind"] == "error":
+                errors.append(Refusal(int(found["line"]), text))
+            elif not FRAME.search(text):
+                errors[-1] = attrs.evolve(errors[-1], notes=(*errors[-1].notes, text))
+    return errors
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Run mypy once over all cases, strictly, and give what it says."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("refused")
     for name, text in CASES.items():
         (folder / f"{name}.py").write_text(START + text, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--no-error-summary",
-        f"--cache-dir={folder / 'cache'}",
-    ]
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
     files = [str(folder / f"{name}.py") for name in CASES]
-    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command, *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert not done.stderr
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def mypy(folder: Path) -> str:
+    """Run mypy once over all programs, strictly, and give what it says."""
+    return run(
+        folder, "mypy", "--strict", "--config-file=", "--no-error-summary", f"--cache-dir={folder / 'cache'}"
+    )
+
+
+@pytest.fixture(scope="module")
+def pyright(folder: Path) -> dict[str, list[int]]:
+    """Run pyright once over all programs and give the lines on which each has errors."""
+    found: dict[str, list[int]] = {name: [] for name in CASES}
+    report: Any = json.loads(run(folder, "pyright", "--outputjson"))
+    for each in report["generalDiagnostics"]:
+        if each["severity"] == "error":
+            found[Path(each["file"]).stem].append(each["range"]["start"]["line"] + 1)
+    return found
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_connector_is_refused(report: str, name: str) -> None:
-    """With exactly the announced error, at its line."""
-    found = re.findall(rf"{name}\.py:(\d+): error: .*\[([\w-]+)\]$", report, re.MULTILINE)
-    assert [(int(line), code) for line, code in found] == list(expected(START + CASES[name]))
+def test_mypy_refuses_it_in_these_words(mypy: str, name: str) -> None:
+    expected = list(announced(START + CASES[name]))
+    assert expected
+    assert said(mypy, name) == expected
 
 
-@pytest.mark.parametrize("name", ["a_list_instead_of_a_stream", "a_coroutine_instead_of_a_generator"])
-def test_what_is_expected_is_shown(report: str, name: str) -> None:
-    """mypy's notes set the two signatures against each other."""
-    notes = "\n".join(line for line in report.splitlines() if name in line)
-    assert "def fetch_data(self, str, /, *, since: datetime | None = ..., cursor: " in notes
-    assert "-> Coroutine[" in notes
-    assert "-> AsyncIterator[Page]" in notes
+@pytest.mark.parametrize("name", CASES)
+def test_pyright_refuses_the_same_lines(pyright: dict[str, list[int]], name: str) -> None:
+    expected = [refusal.line for refusal in announced(START + CASES[name])]
+    assert sorted(set(pyright[name])) == expected
