@@ -30,15 +30,23 @@ __all__ = ["JsonlPlace", "MemoryPlace", "SqlitePlace"]
 
 @attrs.define
 class MemoryPlace:
-    """What is in memory is gone with the process, so that there is nothing to let go of and nothing to cut."""
+    """It has no crash points: what is in memory is gone with its process."""
 
     _memory: MemoryDestination = attrs.field(factory=MemoryDestination)
+
+    @classmethod
+    def inside(cls, folder: Path) -> MemoryPlace:
+        """Give a new one; the folder is for those that need one."""
+        return cls()
 
     def destination(self) -> Destination:
         return self._memory
 
     def rows(self, entity: str, /) -> list[Record]:
         return self._memory.rows(entity)
+
+    def abandon(self, destination: Destination, /) -> None:
+        """Nothing to release: opening forgets what was under way."""
 
 
 @attrs.define

@@ -44,9 +44,10 @@ def difference(wanted: Sequence[Record], found: Sequence[Record], *, ordered: bo
         else:
             del extra[same]
     if missing or extra:
+        counts = {"missing": len(missing), "too many": len(extra)}
+        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         return Difference(
-            f"{len(found)} rows are there; of the {len(wanted)} expected {len(missing)} are missing, and {len(extra)} are "
-            "too many",
+            f"{len(found)} rows are there, {told} ({len(wanted)} expected)",
             _in_turn(
                 [f"missing: {text_of(dict(row))}" for row in missing],
                 [f"too many: {text_of(row)}" for row in extra],

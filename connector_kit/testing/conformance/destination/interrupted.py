@@ -83,6 +83,10 @@ class _State:
         return "the read is complete" if self.covered == LAST else f"page {self.covered} is covered"
 
 
+def _told(stored: Checkpoint | None) -> str:
+    return "none" if stored is None else f"one with cursor {stored.cursor}{', complete' * stored.complete}"
+
+
 async def goes_on(at: Trial, mode: Mode, before: int, after: int) -> None:
     """Compare with the states before and after the call that was under way, go on with the read, and compare again."""
     call = f" in {CALLS[before]}" if after > before else ""
@@ -93,7 +97,7 @@ async def goes_on(at: Trial, mode: Mode, before: int, after: int) -> None:
     state = _State(mode, covered)
     if covered == LAST + 1:
         at.broken(
-            f"gone{call}, the checkpoint that is stored is neither the one before nor the one after: {stored}",
+            f"gone{call}, checkpoints() gives neither the checkpoint before nor the one after, but {_told(stored)}",
             mend=_MEND,
             entity=ORDERS.name,
         )

@@ -55,7 +55,7 @@ class _Rows:
             return self._upserted_complaint(found)
         shown = 0 if dropped else min(max(len(found) - len(self.covered), 0), len(self.pending))
         differs = difference([*self.covered, *self.pending[:shown]], found, ordered=ordered)
-        return "" if differs is None else "\n".join([differs.what, *differs.records[:6]])
+        return "" if differs is None else ", ".join([differs.what, *differs.records[:4]])
 
     def _upserted_complaint(self, found: Sequence[Record]) -> str:
         for key in {row["id"] for row in self.all()}:

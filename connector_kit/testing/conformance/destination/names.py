@@ -94,7 +94,11 @@ async def _field(at: Trial, mode: Mode, name: str) -> None:
 
 
 async def _entities(at: Trial, mode: Mode, one: str, other: str) -> None:
-    await at.complete(mode, 1, entity=entity_named(one))
+    try:
+        await at.complete(mode, 1, entity=entity_named(one))
+    except ConnectorError as error:
+        at.unchecked(f"entity {one!r} beside {other!r}: refused ({error})")
+        return
     try:
         await at.complete(mode, 2, entity=entity_named(other))
     except ConnectorError as error:

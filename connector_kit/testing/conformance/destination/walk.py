@@ -79,7 +79,7 @@ async def replay(subject: PlaceOrSubject, steps: Sequence[Step], /) -> str:
     try:
         for number, step in enumerate(steps, 1):
             if complaint := await walk.take(number, step):
-                return f"after step {number}, {step}: {complaint}"
+                return f"after step {number}, {type(step).__name__}: {complaint}"
     finally:
         await close_quietly(walk.destination)
     return ""
