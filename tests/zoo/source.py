@@ -149,7 +149,7 @@ class Connection:
             await self.source.wire.cross()
 
 
-CLIENT_SECONDS = 0.3
+CLIENT_SECONDS = 0.4
 POOL_SIZE = 4
 
 

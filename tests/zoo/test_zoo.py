@@ -13,7 +13,7 @@ from connector_kit.testing.conformance.check_connector import check_connector
 from connector_kit.testing.conformance.connector.table import laws_named
 
 from .source import TOKEN, Source
-from .specimen import QUICK
+from .specimen import PATIENT
 from .specimens import SPECIMENS
 from .tame import TAME
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .specimen import Specimen
 
-OF_ENTITIES = {"shape", "resume", "since", "progress", "cursors", "sample"}
-"""The laws whose evidence names an entity."""
-
 TWINS = {(each.right, each.source) for each in SPECIMENS}
 
 
@@ -37,7 +34,7 @@ def examine(
     source: Callable[[], Source],
     *,
     laws: tuple[str, ...] = (),
-    bounds: Bounds = QUICK,
+    bounds: Bounds = PATIENT,
     backend: str = "asyncio",
 ) -> LawReport:
     """Look at one connector's laws, at all of them where none is named."""
@@ -61,7 +58,7 @@ def test_a_wrong_connector_is_caught_by_the_law_it_breaks(specimen: Specimen) ->
     (verdict,) = report.verdicts
     assert verdict.outcome == "broken", str(report)
     assert TOKEN not in str(report)
-    if specimen.law in OF_ENTITIES:
+    if specimen.of_entity:
         assert {each.entity for each in verdict.evidence} & {"orders", "stores"}
 
 

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from connector_kit.records.page import Page
 
 from .ledger import Ledger
-from .specimen import Specimen
+from .specimen import PATIENT, Specimen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -189,8 +189,8 @@ class ScopeOverAYield(Ledger):
                 yield page
 
 
-SPECIMENS = tuple(
-    map(
+SPECIMENS = (
+    *map(
         partial(Specimen, "closing"),
         (
             HoldsItsConnection,
@@ -199,12 +199,12 @@ SPECIMENS = tuple(
             ClosingClosesTheClient,
             HoldsALockOverTheRead,
             LeavesATaskRunning,
-            BlocksTheLoop,
             HangsInTheMiddle,
             ClosingHangs,
             YieldsWhileItIsClosed,
             SwallowsCancellation,
             ScopeOverAYield,
         ),
-    )
+    ),
+    Specimen("closing", BlocksTheLoop, bounds=PATIENT),
 )

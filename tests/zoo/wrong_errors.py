@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from connector_kit.errors import (
     ConnectorError,
     RateLimitError,
     RequestRejectedError,
+    SchemaMismatchError,
     ServiceUnavailableError,
     TransientError,
 )
@@ -36,6 +38,15 @@ class SecretInTheMessage(Ledger):
     def translated(self, error: Exception) -> ConnectorError:
         right = super().translated(error)
         right.message += f": GET /orders?access_token={self.token.reveal()}"
+        return right
+
+
+class SecretAsBasicAuth(Ledger):
+    """The message quotes the header of basic authentication, which is base64, and no secret to anybody."""
+
+    def translated(self, error: Exception) -> ConnectorError:
+        right = super().translated(error)
+        right.message += f": Basic {b64encode(f'reader:{self.token.reveal()}'.encode()).decode()}"
         return right
 
 
@@ -104,6 +115,15 @@ class BrokenBodyIsRaw(Ledger):
             raise
         except Exception as error:
             raise self.translated(error) from error
+
+
+class BrokenBodyIsBadData(Ledger):
+    """A body that is cut off is taken for data that does not fit: nobody asks for it again."""
+
+    def translated(self, error: Exception) -> ConnectorError:
+        if isinstance(error, BodyError):
+            return SchemaMismatchError(f"the answer is no JSON: {error}; expected an object; tell the source")
+        return super().translated(error)
 
 
 class BrokenConnectionIsPermanent(Ledger):
@@ -228,6 +248,7 @@ SPECIMENS = tuple(
         partial(Specimen, "errors"),
         (
             SecretInTheMessage,
+            SecretAsBasicAuth,
             SecretInTheArguments,
             SecretInTheCause,
             SecretInTheRepr,
@@ -235,6 +256,7 @@ SPECIMENS = tuple(
             ClientErrorsComeOut,
             TimeoutIsRaw,
             BrokenBodyIsRaw,
+            BrokenBodyIsBadData,
             BrokenConnectionIsPermanent,
             QuotaIsPermanent,
             RetryAfterIsLost,

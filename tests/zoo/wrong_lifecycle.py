@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -125,6 +126,16 @@ class KeepaliveOutlivesTheConnection(Ledger):
             await asyncio.sleep(1)
 
 
+class TimerOutlivesTheConnection(Ledger):
+    """A timer that renews the token is started by `connect`, and stopped by nobody: a thread for each connector."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        timer = threading.Timer(10, self.token.reveal)
+        timer.daemon = True
+        timer.start()
+
+
 class ConnectHidesItsFailure(GreetingLedger):
     """A `connect` that fails is logged, and returns as if all were well."""
 
@@ -147,6 +158,7 @@ SPECIMENS = tuple(
             DisconnectWaitsForStreams,
             ConnectorsShareAClient,
             KeepaliveOutlivesTheConnection,
+            TimerOutlivesTheConnection,
             ConnectHidesItsFailure,
         ),
     )

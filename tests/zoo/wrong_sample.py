@@ -30,6 +30,21 @@ class SampleHasOneMore(SamplingLedger):
         return rows[: limit + 1]
 
 
+class SampleOfNoneIsAll(SamplingLedger):
+    """A sample of no records has all of them: 0 is taken for a limit that was not given."""
+
+    def sampled(self, rows: list[Row], limit: int) -> list[Row]:
+        return rows[: limit or None]
+
+
+class SampleOfAnUnknownEntity(SamplingLedger):
+    """A sample of an entity that is not there is empty."""
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        known = entity in self.catalog().names
+        return await super().get_sample_data(entity, limit) if known else []
+
+
 class SampleIsRaw(SamplingLedger):
     """The sample's records are as the source has them, a read's are not."""
 
@@ -53,15 +68,17 @@ class SampleLeavesItsStreamOpen(SamplingLedger):
         return [self.record(row) for row in self.sampled(rows, limit)]
 
 
-SPECIMENS = tuple(
-    map(
+SPECIMENS = (
+    *map(
         partial(Specimen, "sample"),
         (
             SampleIsAWholePage,
             SampleHasOneMore,
+            SampleOfNoneIsAll,
             SampleIsRaw,
             SampleIsMadeUp,
             SampleLeavesItsStreamOpen,
         ),
-    )
+    ),
+    Specimen("sample", SampleOfAnUnknownEntity, of_none=True),
 )

@@ -41,6 +41,13 @@ class SinceIsLocalTime(Ledger):
         )
 
 
+class SinceLosesItsOffset(Ledger):
+    """`since` is written without its offset and read as UTC: right until somebody asks in another time zone."""
+
+    def wants(self, row: Row, since: datetime | None) -> bool:
+        return since is None or updated(row) >= since.replace(tzinfo=UTC)
+
+
 class SinceIsComparedInSeconds(Ledger):
     """Times are cut to seconds, `since` is not: the records of its own second are not read."""
 
@@ -129,6 +136,7 @@ SPECIMENS = tuple(
             SinceIsExclusive,
             SinceIsComparedAsText,
             SinceIsLocalTime,
+            SinceLosesItsOffset,
             SinceIsComparedInSeconds,
             SinceIsRoundedUp,
             SinceIsADay,
