@@ -28,6 +28,8 @@ End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
 
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
+_TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
+_NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
 
 
 @attrs.frozen
@@ -109,7 +111,7 @@ class _Run(Generic[T]):
         try:
             anyio.run(self._main, backend=self._backend)
         except BaseException as error:  # noqa: BLE001 - the thread is at its end; the error is the caller's to see
-            self.error = self.error or error
+            self.error = self.error or _alone(error)
         finally:
             self.over.set()
 
@@ -133,6 +135,13 @@ class _Run(Generic[T]):
             if self.stop:
                 scope.cancel()
             await anyio.sleep(_BEAT_SECONDS)
+
+
+def _alone(error: BaseException) -> BaseException:
+    """Give an error that task groups have wrapped."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 class _ParkedError(BaseException):
@@ -179,7 +188,9 @@ class _Watch(Generic[T]):
         now = self._quiet.watched
         if self._standing is not None and quiet >= self._patience:
             return "blocked"
-        if self._without_answer(now):
+        if quiet >= _NOBODYS * self._patience:  # in code of nobody's: of a factory, say
+            return "blocked"
+        if quiet < _TURNING_SECONDS and self._without_answer(now):
             return "hung"
         if now >= self._seconds:
             self._run.stop = True

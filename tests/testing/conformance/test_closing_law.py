@@ -364,13 +364,12 @@ class Shielded(Shop):
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         pages = self.pages(entity)
-        while True:
+        page: Page | None = Page([])
+        while page is not None:
             with anyio.CancelScope(shield=True):
-                try:
-                    page = await anext(pages)
-                except StopAsyncIteration:
-                    return
-            yield page
+                page = await anext(pages, None)
+            if page is not None:
+                yield page
 
 
 class CleansUpWhenCancelled(Shop):
