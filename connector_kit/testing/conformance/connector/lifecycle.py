@@ -21,8 +21,9 @@ from .leftovers import look_for_leftovers
 from .readings import Example, differing, full_reads, still_the_same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
+    from connector_kit.records.page import Page
     from connector_kit.testing.conformance.subject import Factory, Subject
     from connector_kit.testing.conformance.watched import Watched
 
@@ -42,6 +43,7 @@ async def lifecycle(subject: Factory | Subject, /) -> Verdict:
 async def _look(subject: Subject, found: Findings) -> None:
     _look_at_validation(subject, found)
     await _out_of_turn(subject, found)
+    await _while_reading(subject, found)
     example = Example.among(await full_reads(subject, found))
     if example is None:
         found.unchecked("what is read after connecting again: no entity delivers a record")
@@ -104,20 +106,50 @@ async def _disconnects(connector: Watched, when: str, found: Findings) -> bool:
     return True
 
 
+async def _while_reading(subject: Subject, found: Findings) -> None:
+    """Disconnect after a page was read, and while more could be."""
+    entity = (await subject.entities())[0].name
+    for left_open, when in ((False, "after a stream was closed"), (True, "while a stream is open")):
+        connector = subject.make()
+        await connector.connect()
+        stream = connector.fetch_data(entity)
+        try:
+            await _take_a_page(stream)
+            if not left_open:
+                await close_broken_stream(stream)
+            if await _disconnects(connector, when, found):
+                found.checked(f"disconnect is safe {when}")
+        finally:
+            await close_broken_stream(stream)
+            with suppress(Exception):  # it has been told above
+                await disconnect_surely(connector)
+
+
+async def _take_a_page(stream: AsyncIterator[Page]) -> None:
+    """Ask for a page. What becomes of it is for other laws to judge: disconnecting is safe after an error, too."""
+    try:
+        await stream.__anext__()
+    except EnoughError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it was, the connector can be disconnected now
+        return
+
+
 async def _connect_again(subject: Subject, example: Example, found: Findings) -> None:
     """Disconnect in the middle of a read, connect the same object again, and read."""
     connector = subject.make()
     try:
         await connector.connect()
         stream = connector.fetch_data(example.entity)
+        await _take_a_page(stream)
         try:
-            await stream.__anext__()
-            right = await _disconnects(connector, "while a stream is open", found)
+            await connector.disconnect()
+        except Exception:  # noqa: BLE001 - this has been told already
+            return
         finally:
             await close_broken_stream(stream)
         await _reads_whole(subject, connector, example, _AGAIN, found, connect=True)
-        if right and await _disconnects(connector, "after connecting again", found):
-            found.checked("disconnect is safe while a stream is open")
+        await _disconnects(connector, "after connecting again", found)
     finally:
         with suppress(Exception):  # it has been told above
             await disconnect_surely(connector)
