@@ -308,6 +308,7 @@ class Notes:
 class TestFallback:
     def test_keeps_to_its_share_until_the_store_is_back(self, anyio_backend: str) -> None:
         clock = VirtualClock()
+        clock.advance(7.0)  # no moment that matters is zero
         distant = Distant(clock, gone=True)
         fallback = Fallback(distant, book_of(Rates.parse("2/10s"), clock), SECOND, clock)
         notes = Notes()

@@ -226,6 +226,14 @@ class TestOpening:
         end(circuit, "failed", 19 * SECOND - 1)
         assert state(circuit) == "open"
 
+    def test_a_failure_at_the_end_of_a_tenth_counts_as_one_of_the_next_tenth(self) -> None:
+        circuit = Circuit(Breaker(failure_ratio=0.5, min_calls=3, window=10))
+        for moment in (0, SECOND, 10 * SECOND):
+            end(circuit, "failed", moment)
+        assert state(circuit) == "closed", "the first one is a window ago"
+        end(circuit, "failed", 10 * SECOND)
+        assert (state(circuit), circuit.reason) == ("open", "3 of 3 calls within 10s failed")
+
     def test_time_that_goes_back_is_taken_for_the_newest_bucket(self) -> None:
         circuit = Circuit(Breaker(min_calls=2, window=10))
         end(circuit, "failed", 100 * SECOND)
@@ -305,6 +313,27 @@ def test_an_illegal_move_is_refused_with_both_states_named(before: BreakerState,
     with pytest.raises(ValueError, match=f"cannot go from {before} to {after}; from {before} it goes to"):
         circuit.move(after, 0)
     assert state(circuit) == before
+
+
+def test_an_illegal_move_is_told_where_else_it_could_go() -> None:
+    circuit = opened(Breaker())
+    circuit.move("half-open", 0)
+    with pytest.raises(ValueError, match="cannot go") as raised:
+        circuit.move("half-open", 0)
+    assert str(raised.value) == (
+        "a circuit cannot go from half-open to half-open; from half-open it goes to closed or open; move it there first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "would"), [(0, "open the circuit without a failure"), (1.5, "let the circuit never open")]
+)
+def test_a_ratio_that_cannot_work_is_told_what_it_would_do(ratio: float, would: str) -> None:
+    with pytest.raises(ValueError, match="failure_ratio") as raised:
+        Breaker(failure_ratio=ratio)
+    assert str(raised.value) == (
+        f"'failure_ratio' must be above 0 and at most 1, as a share of calls: {ratio} would {would}"
+    )
 
 
 def test_is_shown_with_its_policy_and_state() -> None:

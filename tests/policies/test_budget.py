@@ -46,6 +46,13 @@ def test_the_floor_is_there_without_calls_and_comes_back(floor: int, start: int)
         assert [ledger.allows(moment) for _ in range(floor + 2)] == [True] * floor + [False, False]
 
 
+def test_a_retry_counts_for_a_whole_window_wherever_in_a_tenth_it_was() -> None:
+    ledger = BudgetLedger(RetryBudget(ratio=0, floor=1, window=10))
+    assert ledger.allows(900_000_000)
+    assert not ledger.allows(10_899_999_999)
+    assert ledger.allows(11_000_000_000)
+
+
 def test_memory_is_that_of_one_window() -> None:
     """However many calls and retries there are, at one moment or over time."""
     ledger = BudgetLedger(RetryBudget(window=10))

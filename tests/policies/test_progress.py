@@ -61,6 +61,17 @@ def test_the_same_cursor_again_is_refused_at_once(cursor: Cursor) -> None:
         watch.see(cursor)
 
 
+def test_what_a_refusal_says() -> None:
+    watch = CursorWatch()
+    watch.see(1)
+    with pytest.raises(RepeatedCursorError) as raised:
+        watch.see(1)
+    assert raised.value.message == (
+        "a page carries the cursor of an earlier page of the same read; every page must move on, so this read would never "
+        "end: look at how the connector computes its cursor (or how the server answers it)"
+    )
+
+
 def test_a_cursor_that_is_changed_in_place_is_refused() -> None:
     """Pages that were read ahead would all carry the last one's place."""
     cursor = {"after": 1}
