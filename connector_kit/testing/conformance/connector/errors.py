@@ -46,15 +46,15 @@ async def errors(subject: Factory | Subject, /) -> Verdict:
 
 async def _look(subject: Subject, found: Findings) -> None:
     shown = SecretsShown(subject.secrets)
-    with overhearing(shown.look_at) if shown.any_looked_for else nullcontext():
-        try:
+    try:
+        with overhearing(shown.look_at) if shown.any_looked_for else nullcontext():
             await _look_at_unknown_entity(subject, shown, found)
             await _look_at_foreign_cursors(subject, shown, found)
             await _look_at_unconnected(subject, shown, found)
             await _look_at_what_is_said(subject, shown, found)
             await look_at_wire_errors(subject, shown, found)
-        finally:  # also where the bounds are reached: what was heard so far is told
-            shown.tell(found)
+    finally:  # also where the bounds are reached: what was heard so far is told
+        shown.tell(found)
 
 
 async def _outcome(call: Callable[[], Awaitable[object]], shown: SecretsShown) -> Exception | None:

@@ -57,7 +57,7 @@ class SecretsShown:
                 mend="keep it in a Secret, and make messages of what was asked for, without headers and credentials",
                 records=(excerpt,),
             )
-        if self.any_looked_for and not self._places:
+        if self._texts and not self._places:
             found.checked(
                 f"no secret in {self._errors} errors, nor in repr, catalog, cursors, logs, warnings and output"
             )
