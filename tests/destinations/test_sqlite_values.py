@@ -241,6 +241,30 @@ def test_rows_are_the_records_in_the_order_of_the_names(records: list[dict[str, 
         assert dict(zip(names, row, strict=True)) == {name: stored(record.get(name)) for name in names}
 
 
+INSIDE = st.recursive(
+    SCALARS
+    | st.integers()
+    | st.datetimes()
+    | st.decimals(allow_nan=False)
+    | st.binary(max_size=3)
+    | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3) | st.tuples(inner),
+)
+
+
+@given(
+    st.lists(
+        st.none() | st.lists(INSIDE, max_size=3) | st.dictionaries(TEXT, INSIDE, max_size=3),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_lists_and_objects_are_the_same_text_one_by_one_and_together(column: list[Any]) -> None:
+    names, rows = arranged("things", [{"a": 1, "b": value} for value in column])
+    assert names == ("a", "b")
+    assert rows == [(1, stored(value)) for value in column]
+
+
 def test_a_record_that_makes_up_missing_values_is_read_as_it_is() -> None:
     records: list[Record] = [{"a": 1, "b": 2}, defaultdict(int, {"a": 1, "c": 3})]
     assert arranged("things", records) == (("a", "b", "c"), [(1, 2, None), (1, None, 3)])

