@@ -228,6 +228,27 @@ def test_settings_that_make_no_sense_are_refused(decrease: float, recovery: floa
         AdaptiveLimiter("1/s", decrease=decrease, recovery=recovery)
 
 
+def test_what_is_said_of_settings_that_make_no_sense() -> None:
+    with pytest.raises(ConfigError) as raised:
+        AdaptiveLimiter("1/s", decrease=2)
+    assert raised.value.message == (
+        "cannot adapt with decrease=2 and recovery=30.0; expected a factor between 0 and 1, and a number of seconds above "
+        "0; leave them out for 0.7 and 30"
+    )
+
+
+def test_by_default_it_falls_by_three_tenths_and_is_back_after_half_a_minute() -> None:
+    clock = VirtualClock()
+    limiter = AdaptiveLimiter("10/s", clock=clock)
+    assert limiter.try_acquire(10)
+    limiter.refused(2.0, limiter.granted)
+    assert limiter.rate == pytest.approx(7.0)
+    clock.advance(2.0 + 29.999)
+    assert 9.9 < limiter.rate < 10.0
+    clock.advance(0.001)
+    assert limiter.rate == math.inf
+
+
 def test_counts_by_the_calendar_survive(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("counts") / "counts.json"
     clock = VirtualClock()

@@ -83,6 +83,21 @@ class TestWindow:
         assert book.earliest(0, 3, 7) == 7
         assert book.earliest(0, 4, 2 * hour) == 2 * hour
 
+    def test_permits_that_fill_the_window_wait_for_nothing_but_a_pause(self) -> None:
+        book = CalendarWindow(DAILY, Wall().now)
+        assert [book.earliest(10, permits, 5) for permits in (2, 3)] == [10, 10]
+        assert book.earliest(10, 3, 20) == 20
+        assert book.earliest(10, 4, 20) == 10 + 3600 * SECOND
+
+    def test_the_counts_of_the_last_three_windows_are_kept(self) -> None:
+        wall, counts = Wall(), dict[datetime, int]()
+        book = CalendarWindow(DAILY, wall.now, counts)
+        for days in range(5):
+            wall.time = NIGHT + timedelta(days=days)
+            assert book.take(0, 1)
+            assert len(counts) == min(days + 1, 3)
+        assert max(counts) == DAILY.window(wall.time)[0]
+
     def test_a_clock_put_back_across_midnight_goes_on_with_the_count_of_the_day_before(self) -> None:
         wall = Wall()
         book = CalendarWindow(DAILY, wall.now)

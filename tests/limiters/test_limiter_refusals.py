@@ -99,6 +99,13 @@ def test_a_wait_that_is_too_long() -> None:
     assert error.retry_after == 3.0
 
 
+def test_any_wait_where_none_is_allowed() -> None:
+    error = Patience.of(0, None).wait_too_long("10/s", SECOND, SECOND)
+    assert error.message == (
+        "a permit under 10/s takes a wait of 1s; expected at most 0s (max_wait); come back in 1s, or allow a longer wait"
+    )
+
+
 def test_a_queue_that_is_too_long() -> None:
     error = Patience.of(None, 7).queue_too_long("10/s", 8, 3 * SECOND)
     assert error.message == (

@@ -137,6 +137,12 @@ class TestAllowance:
         heard.hear(0, quota, 2, 2)
         assert heard.holds(9 * SECOND)
 
+    def test_a_reset_may_be_a_part_of_a_second_away(self) -> None:
+        heard = Allowance()
+        heard.hear(0, Quota(remaining=0, reset_after=0.25), 1, 1)
+        assert heard.holds(SECOND // 4 - 1)
+        assert not heard.holds(SECOND // 4)
+
     def test_an_answer_to_an_older_request_is_ignored(self) -> None:
         """Whatever it says: the newer one knew it already."""
         heard = Allowance()

@@ -240,11 +240,65 @@ class TestServers:
         assert "hunter2" not in str(caught.value)
         assert caught.value.__cause__ is None
 
+    def test_what_is_said_of_a_wrong_url(self) -> None:
+        with pytest.raises(ConfigError) as raised:
+            RedisLimiter("localhost:6379", "1/s")
+        assert raised.value.message == (
+            "cannot make a limiter of this URL (not shown: it may hold a password); expected a URL like "
+            '"redis://user:password@redis.example.com:6379/0" (or rediss:// with TLS, or unix:///path/of/socket); write '
+            "signs like /, @ and # in a password as %2F, %40 and %23"
+        )
+
+    def test_what_is_said_of_a_server_that_is_out_of_reach(self) -> None:
+        port = free_port()
+        with store(f"redis://127.0.0.1:{port}") as shop, pytest.raises(ConnectionFailedError) as raised:
+            shop.take(1)
+        assert raised.value.message.startswith(f"Redis at redis://127.0.0.1:{port}/0 is out of reach: ")
+        assert raised.value.message.endswith(
+            "; expected an answer within 5 s; see that the server runs and that the address is right"
+        )
+
+    def test_what_is_said_of_a_server_of_something_else(self) -> None:
+        with (
+            other_server(b"SSH-2.0-OpenSSH_9.6\r\nand more", patient=False) as port,
+            store(f"redis://127.0.0.1:{port}") as shop,
+            pytest.raises(ConfigError) as raised,
+        ):
+            shop.take(1)
+        assert raised.value.message == (
+            f"Redis at redis://127.0.0.1:{port}/0 is no Redis: it says 'SSH-2.0-OpenSSH_9.6'; expected Redis' protocol; "
+            "correct the host and the port"
+        )
+
+    def test_what_is_said_of_other_rates_and_of_another_key(self, url: str, server: RedisServer) -> None:
+        with store(url) as shop, store(url, "5/s") as other:
+            shop.take(1)
+            with pytest.raises(ConfigError) as raised:
+                other.take(1)
+            assert raised.value.message == (
+                f"the limiter 'shop' in {shop.address} is in use with 3/h; expected the same rates from all who share it, "
+                "not 5/s; change them everywhere and wait until the old windows are over, or take another name"
+            )
+            with server.client() as client:
+                client.delete(KEY)
+                client.set(KEY, "mine")
+            with pytest.raises(ConfigError) as raised:
+                shop.take(1)
+        assert raised.value.message.startswith(f"{shop.address} refuses what a limiter asks for: ")
+        assert raised.value.message.endswith(
+            "; expected a Redis of version 5.0 or later with nothing else in the key connector_kit:limiter:shop; correct "
+            "the URL, or the limiter's name"
+        )
+
     def test_is_shown_without_secrets(self) -> None:
         limiter = RedisLimiter("rediss://me:hunter2@redis.example.com/3", "1/s", name="shop")
         assert (
             repr(limiter) == "RedisLimiter('Redis at rediss://redis.example.com:6379/3', '1/s', name='shop')"
         )
+
+    def test_is_shown_with_the_place_where_it_looks_when_none_is_given(self) -> None:
+        with store("redis://", "1/s") as shop:
+            assert shop.address == "Redis at redis://localhost:6379/0"
 
     def test_without_the_client_library_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "redis", None)

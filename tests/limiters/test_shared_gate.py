@@ -26,6 +26,7 @@ class Shelf:
     log: SlidingLog
     delay: float = 0.0
     asked: int = 0
+    told: int = 0
     paused_until: int = 0
     broken: bool = False
 
@@ -40,6 +41,7 @@ class Shelf:
         return wait
 
     def pause(self, ns: int, /) -> None:
+        self.told += 1
         if self.broken:
             raise ConnectionFailedError("gone")
         self.paused_until = self.clock.monotonic_ns() + ns
@@ -256,4 +258,6 @@ def test_a_pause_that_cannot_be_told_holds_here(anyio_backend: str) -> None:
 def test_what_says_nothing_of_an_end_of_the_quota_changes_nothing(anyio_backend: str, quota: Quota) -> None:
     shop = Shop.open()
     shop.gate.hear(quota)
+    shop.gate.close()
+    assert shop.shelf.told == 0
     assert shop.clock.run(shop.gate.acquire, 1, backend=anyio_backend) == 0.0

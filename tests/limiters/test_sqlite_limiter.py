@@ -210,6 +210,72 @@ def test_rates_and_names_that_cannot_be_shared_are_refused(
     assert not path.exists()
 
 
+def test_a_dead_rate_keeps_no_log() -> None:
+    with pytest.warns(DeadRateWarning):
+        both = terms("100/s, 10/min")
+    assert both.windows == (Window(10, 60 * SECOND),)
+
+
+def test_from_ten_thousand_permits_on_those_within_a_thousandth_of_the_window_share_an_entry() -> None:
+    assert terms("10000/s").windows == (Window(10_000, SECOND, 0),)
+    assert terms("10001/s").windows == (Window(10_001, SECOND, SECOND // 1000),)
+
+
+class TestWords:
+    """What is said of a file, in full."""
+
+    def test_of_something_else(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE mine (a)")
+        with pytest.raises(ConfigError) as raised:
+            SQLiteLimiter(path, "1/s")
+        assert raised.value.message == (
+            f"{path} is a database of something else; expected one that a limiter has made, or none; give the limiter a "
+            "path of its own"
+        )
+
+    def test_that_there_cannot_be(self, tmp_path: Path) -> None:
+        path = tmp_path / "none" / "limits.sqlite"
+        with pytest.raises(ConfigError) as raised:
+            SQLiteLimiter(path, "1/s")
+        assert raised.value.message == (
+            f"cannot share a limiter through {path}: unable to open database file; expected a database that a limiter has "
+            "made, or a path for a new one, in a folder that can be written to; correct the path, or the permissions"
+        )
+
+    def test_with_other_rates(self, log: SQLiteLog, path: Path, dial: Dial) -> None:
+        log.take(1)
+        with closing(SQLiteLog(path, terms("5/s"), dial)) as other, pytest.raises(ConfigError) as raised:
+            other.take(1)
+        assert raised.value.message == (
+            f"the limiter 'shop' in {path} is in use with 3/10s; expected the same rates from all who share it, not 5/s; "
+            "change them everywhere and wait until the old windows are over, or take another name"
+        )
+
+    def test_that_somebody_holds(self, path: Path, dial: Dial) -> None:
+        with (
+            closing(SQLiteLog(path, terms("3/10s"), dial, patience=0.0)) as log,
+            closing(sqlite3.connect(path, isolation_level=None)) as holder,
+        ):
+            holder.execute("BEGIN IMMEDIATE")
+            with pytest.raises(TimedOutError) as raised:
+                log.take(1)
+        assert raised.value.message == (
+            f"{path} was in use by others for 0 s; expected a millisecond for each; find out which program holds the "
+            "database"
+        )
+
+    def test_that_takes_no_write(self, log: SQLiteLog, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE grants")
+        with pytest.raises(ConnectorError) as raised:
+            log.take(1)
+        assert raised.value.message == (
+            f"cannot count permits in {path}: no such table: grants; expected to write them before they are used, so that "
+            "none is granted; make room, or correct the permissions"
+        )
+
+
 def test_a_dead_rate_is_told_where_the_limiter_is_made(path: Path) -> None:
     with pytest.warns(DeadRateWarning, match="100/s never holds anything up") as caught:
         SQLiteLimiter(path, "100/s, 10/min")
