@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import attrs
@@ -186,7 +187,7 @@ def _refuse_unusable(reading: _Reading, table: Table, names: tuple[str, ...], ro
             "least one, since SQLite has no table without columns; name the entity's fields in the catalog"
         )
     for key in reading.key:
-        if key not in names or any(row[names.index(key)] is None for row in rows):
+        if key not in names or None in map(itemgetter(names.index(key)), rows):
             raise SchemaMismatchError(
                 f"a record of entity {reading.entity!r} has no value for {key!r} of its primary key; expected one in "
                 "every record; name another primary key or use mode 'append' or 'replace'"
