@@ -179,11 +179,11 @@ def _test(law: Law, examination: _Examination) -> Callable[..., None]:
         verdict = next((each for each in report.verdicts if each.law == law), None)
         if verdict is None:
             pytest.fail(f"{report.subject}: {report.failure}", pytrace=False)
-        request.node.user_properties += [(UNCHECKED, what) for what in verdict.unchecked]
         if verdict.outcome == "broken":
             pytest.fail(_told(verdict, report.subject), pytrace=False)
         if verdict.outcome == "unchecked":
             pytest.skip("; ".join(verdict.unchecked) or "nothing was looked at")
+        request.node.user_properties += [(UNCHECKED, what) for what in verdict.unchecked]
 
     test.__name__ = test.__qualname__ = f"test_{law.name}"
     test.__doc__ = law.says

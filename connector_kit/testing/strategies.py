@@ -1,7 +1,7 @@
 """Hypothesis strategies for tests of connectors, wrappers and destinations: catalogs, records, pages, cursors, faults.
 
 What is drawn is right by construction: records fit their entity, pages keep the laws of a read. What goes wrong is
-drawn by `faults` and `schedules`.
+drawn by `faults` and `schedules`, and by `wire_plans` for a `Wire`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from connector_kit.errors import ConfigError
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page
 
+from .conformance.fault_plans import wire_plans
 from .conformance.reading import text_of
 from .drawing import st
 from .schedules import faults, schedules
@@ -36,6 +37,7 @@ __all__ = [
     "reads",
     "records",
     "schedules",
+    "wire_plans",
 ]
 
 _MOST_FIELDS = 6

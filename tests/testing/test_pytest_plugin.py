@@ -139,7 +139,7 @@ def failure(shown: str, name: str) -> str:
 def test_each_law_is_a_test_of_its_own_name(shown: str) -> None:
     found = outcomes(shown, "TestShop")
     assert {"TestShop::test_lifecycle", "TestShop::test_resume", "TestShop::test_sample"} <= set(found)
-    assert "FAILED" not in found.values()
+    assert "FAILED" not in found.values(), shown
 
 
 def test_a_broken_law_shows_its_evidence_and_no_traceback(shown: str) -> None:
