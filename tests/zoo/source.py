@@ -149,7 +149,7 @@ class Connection:
             await self.source.wire.cross()
 
 
-CLIENT_SECONDS = 0.4
+CLIENT_SECONDS = 0.25
 POOL_SIZE = 4
 
 
@@ -184,3 +184,29 @@ class Client:
         self.closed = True
         for connection in list(self.taken):
             self.give_back(connection)
+
+
+def empty() -> Source:
+    """Make a source without a row."""
+    return Source(tables={"orders": [], "stores": []})
+
+
+def single() -> Source:
+    """Make a source with a row in each table."""
+    return Source(tables={"orders": [order(1)], "stores": [order(1)]})
+
+
+def one_time() -> Source:
+    """Make a source all of whose rows were changed at the same moment."""
+    rows = [{**order(number), "updated_at": order(1)["updated_at"]} for number in range(1, 9)]
+    return Source(tables={"orders": rows, "stores": rows})
+
+
+def one_by_one() -> Source:
+    """Make a source with one row on a page."""
+    return Source(page_size=1)
+
+
+def all_at_once() -> Source:
+    """Make a source with all rows on one page."""
+    return Source(page_size=1000)

@@ -15,7 +15,18 @@ from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page, Quota
 
 from .ledger import ORDERS, STORES, Key, Ledger, SamplingLedger
-from .source import PARIS, Client, Connection, Source, order, updated
+from .source import (
+    PARIS,
+    Client,
+    Connection,
+    Source,
+    all_at_once,
+    empty,
+    one_by_one,
+    one_time,
+    single,
+    updated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -247,32 +258,6 @@ class ConnectsWhenNeeded(Ledger):
         if self.client is None:
             self.client = Client(self.source, self.token.reveal())
         return await super().take()
-
-
-def empty() -> Source:
-    """Make a source without a row."""
-    return Source(tables={"orders": [], "stores": []})
-
-
-def single() -> Source:
-    """Make a source with a row in each table."""
-    return Source(tables={"orders": [order(1)], "stores": [order(1)]})
-
-
-def one_time() -> Source:
-    """Make a source all of whose rows were changed at the same moment."""
-    rows = [{**order(number), "updated_at": order(1)["updated_at"]} for number in range(1, 9)]
-    return Source(tables={"orders": rows, "stores": rows})
-
-
-def one_by_one() -> Source:
-    """Make a source with one row on a page."""
-    return Source(page_size=1)
-
-
-def all_at_once() -> Source:
-    """Make a source with all rows on one page."""
-    return Source(page_size=1000)
 
 
 TAME: tuple[Tame, ...] = (
