@@ -246,6 +246,13 @@ class TestStreams:
             with pytest.raises(ResumeImpossibleError, match="without a cursor") as caught:
                 await anext(stream)
             assert isinstance(caught.value.__cause__, ConnectionFailedError)
+            assert (caught.value.operation, caught.value.entity) == ("fetch_data", "orders")
+            assert caught.value.message == (
+                f"the read broke after a page without a cursor: {caught.value.__cause__}; going on would lose or repeat "
+                "records, so read again from the start, or let the connector give a cursor with every page"
+            )
+            with pytest.raises(StopAsyncIteration):
+                await anext(stream)
 
         virtually(test, backend)
 
@@ -266,9 +273,12 @@ class TestStreams:
 
         async def test(clock: VirtualClock) -> None:
             circle = Circle()
-            with pytest.raises(RepeatedCursorError, match="would never end"):
+            with pytest.raises(RepeatedCursorError, match="would never end") as caught:
                 await pages_of(Retrying(circle, BRAVE, clock=clock))
             assert (circle.opened, circle.closed) == (1, 1)
+            told = caught.value
+            assert (told.operation, told.entity) == ("fetch_data", "orders")
+            assert told.cursor in ("a", "b", "c")
 
         virtually(test, backend)
 

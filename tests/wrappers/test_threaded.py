@@ -453,8 +453,12 @@ class TestCancelled:
         with pytest.raises(TimedOutError, match="page took longer"):
             await anext(TimeLimited(threaded, Timeouts(page=0.01)).fetch_data("orders"))
         assert in_the_client() != []
-        with pytest.raises(ServiceUnavailableError, match="1 of 1 threads are in calls that were given up"):
+        with pytest.raises(ServiceUnavailableError) as raised:
             await threaded.discover_schema()
+        assert raised.value.message == (
+            "the client is stuck: 1 of 1 threads are in calls that were given up and have not returned; expected a free "
+            "one; try again later, and give the client time limits of its own"
+        )
         stuck.gate.set()
         assert len(await pages_of(Retrying(threaded, PATIENT))) == 3
         assert (stuck.opened, stuck.closed) == (2, 2)
@@ -513,8 +517,12 @@ class TestDisconnect:
             pages = threaded.fetch_data("orders")
             await anext(pages)
         assert (client.opened, client.closed, client.connected) == (1, 1, 0)
-        with pytest.raises(ConnectionFailedError, match="disconnected before this read was complete"):
+        with pytest.raises(ConnectionFailedError) as raised:
             await anext(pages)
+        assert raised.value.message == (
+            "the connector was disconnected before this read was complete; expected it to stay connected; connect and "
+            "read on from the last cursor"
+        )
         await close_stream(pages)
         assert own_threads() == []
 
@@ -549,8 +557,12 @@ class TestDisconnect:
                 self.gate.wait()
 
         stuck = Stuck()
-        with pytest.raises(TimedOutError, match="disconnect took longer than 10ms"):
+        with pytest.raises(TimedOutError) as raised:
             await Threaded(stuck, same_thread=True, patience="10ms").disconnect()
+        assert raised.value.message == (
+            "disconnect took longer than 10ms and was left to its thread; expected the client to let go; give it time "
+            "limits, so that none of its calls lasts forever"
+        )
         stuck.gate.set()
         while own_threads():
             await anyio.lowlevel.checkpoint()

@@ -473,9 +473,13 @@ class TestFile:
     async def test_a_file_of_somebody_elses_is_left_alone(self, content: str, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text(content)
-        with pytest.raises(ConfigError, match="is no quarantine file"):
+        with pytest.raises(ConfigError) as raised:
             await put(path, 1)
         assert path.read_text() == content
+        assert raised.value.message == (
+            f'{path} is no quarantine file: it begins with {content[:10].encode()!r}, expected {{"entity":; name a file of '
+            "its own"
+        )
 
     @pytest.mark.anyio
     async def test_a_place_that_cannot_be_opened_is_named(self, tmp_path: Path) -> None:
