@@ -242,6 +242,21 @@ class Swallows(Shelf):
         await ConnectSwallows().connect()
 
 
+class SwallowsWhenCancelled(Shelf):
+    """Answers every request, unless it is cancelled meanwhile: then it waits for ever, whoever cancels it again."""
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        for first in range(0, len(self.rows), 3):
+            try:
+                for _ in range(4):
+                    await checkpoint()
+            except BaseException:  # noqa: BLE001 - what is wrong with it
+                await ConnectSwallows().connect()
+            yield self.page(self.rows[first : first + 3], first + 3)
+
+
 class EndsTheProgram(Shelf):
     """Ends the program where it should raise an error."""
 
@@ -283,6 +298,16 @@ class TestHanging:
         assert any(words in each.what for each in shape.evidence), str(report)
         assert [each.outcome for each in others] == ["unchecked", "unchecked"]
         assert all("not looked at after" in each for verdict in others for each in verdict.unchecked)
+
+    async def test_who_waits_for_ever_once_it_is_cancelled_is_told_and_abandoned(self) -> None:
+        report = await check(SwallowsWhenCancelled, laws=["closing"])
+
+        (verdict,) = report.verdicts
+        told = [each.what for each in verdict.evidence]
+        assert told[0] == "cancelled while it waits for a page, a read does not end within 0.3 s", str(report)
+        assert told[1].startswith(
+            "page 1 of fetch_data('books') did not come back, nor when it was cancelled"
+        )
 
     async def test_who_ends_the_program_does_not(self) -> None:
         report = await check(EndsTheProgram, laws=["shape"])
