@@ -230,9 +230,12 @@ def test_where_nothing_can_be_looked_at_the_code_is_that_of_the_error(
 
 
 def test_an_error_is_shown_with_its_place_to_who_asks(run: Run) -> None:
-    ended = run("test", "shop:Mistaken", "--traceback")
+    ended = run("test", "shop:Locked", "--traceback")
     assert "Traceback" in ended.err
-    assert ended.code == 70
+    assert "wrong token ****" in ended.err
+    assert "AuthenticationError: wrong token ****" in ended.err
+    assert "s3cr3t" not in ended.err
+    assert ended.code == 8
 
 
 def test_an_entity_and_a_law_that_there_are_not_are_refused(run: Run) -> None:

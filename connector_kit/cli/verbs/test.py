@@ -11,6 +11,7 @@ import click
 
 from connector_kit.cli.codes import Code, code_of
 from connector_kit.cli.diagnostics import Diagnostics, diagnosed
+from connector_kit.cli.failures import told
 from connector_kit.cli.law_progress import LawProgress, told_progress
 from connector_kit.cli.law_reports import evidence_lines, law_summary, laws_table, unchecked_lines
 from connector_kit.cli.output import note, say, say_json
@@ -27,6 +28,7 @@ from connector_kit.runtime.locate import locate
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_connector import check_connector
 from connector_kit.testing.conformance.connector.table import laws_named
+from connector_kit.testing.conformance.verdict import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +139,7 @@ def command(  # noqa: PLR0913 - one argument for each option
         say_json(report.as_json())
     elif report.verdicts:
         _say(report.verdicts, law_summary(report))
-    return _code(report, diagnostics)
+    return _code(report, located, diagnostics)
 
 
 def _look(
@@ -148,7 +150,7 @@ def _look(
     check = partial(
         check_connector,
         bounds=bounds,
-        secrets=tuple(set(secrets_in(located.values)) - {""}),
+        secrets=_secrets(located),
         limiter=None if rates is None else RateLimiter(rates),
         laws=laws,
         backend=backend,
@@ -175,11 +177,15 @@ def _say_what_is_known(progress: LawProgress, *, as_json: bool) -> Code:
     return Code.INTERRUPTED
 
 
-def _code(report: LawReport, diagnostics: Diagnostics) -> Code:
+def _secrets(located: Located) -> tuple[str, ...]:
+    return tuple(set(secrets_in(located.values)) - {""})
+
+
+def _code(report: LawReport, located: Located, diagnostics: Diagnostics) -> Code:
     """Give the code, and say why nothing could be looked at, where it is so."""
     if report.failure:
         if report.error is not None and diagnostics.traceback:
-            raise report.error
+            note(cleaned(told(report.error, with_traceback=True), _secrets(located)))
         note(f"error: {report.failure}")
         return code_of(report.error) if isinstance(report.error, ConnectorError) else Code.BROKEN
     return Code.BROKEN if report.broken else Code.OK
