@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -224,6 +225,17 @@ async def test_an_entity_that_cannot_be_read_is_left_to_the_catalog() -> None:
     assert verdict.unchecked == ("books, which could not be read: KeyError: 'books' (see catalog)",)
 
 
+async def test_what_is_no_page_is_left_to_progress() -> None:
+    class Lists(Shelf):
+        """Gives the records without a page."""
+
+        def page(self, records: Sequence[Record], position: int) -> Page:
+            return records  # type: ignore[return-value]  # this is what is wrong
+
+    verdict = await shape(Lists)
+    assert verdict.unchecked == ("books: page 1 is no Page: a list came (see progress)",)
+
+
 async def test_the_bounds_end_it_with_what_was_seen() -> None:
     verdict = await shape(Subject(Shelf, bounds=Bounds(requests=5)))
     assert "6 records of books fit its fields" in verdict.checked
@@ -253,7 +265,11 @@ def test_awkward_right_records_have_no_misfits() -> None:
         "price": Decimal("1.10"),
         "raw": b"\xff",
         "lines": [{"sku": "a", "more": None}, None],
-        "any": {"tags": {"a", "b"}, "pair": (1, float("nan"))},
+        "any": {
+            "tags": {"a", "b"},
+            "pair": (1, float("nan")),
+            "more": MappingProxyType({"list": deque([1])}),
+        },
     }
     assert list(misfits(entity, record)) == []
     assert list(misfits(entity, {"id": 1})) == []

@@ -41,6 +41,8 @@ async def cursors(subject: Factory | Subject, /) -> Verdict:
 
 async def _look(subject: Subject, found: Findings) -> None:
     for entity, reading in await full_reads(subject, found):
+        if not reading.ended:
+            found.unchecked(f"what follows the first {len(reading.pages)} pages of {entity.name}")
         carrying = [page for page in reading.pages if page.cursor is not None]
         if not carrying:
             found.unchecked(f"the cursors of {entity.name}: no page carries one")

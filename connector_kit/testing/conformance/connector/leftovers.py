@@ -38,8 +38,7 @@ async def look_for_leftovers(subject: Subject, entity: str | None, found: Findin
     rounds = [held()]
     for _ in range(_ROUNDS):
         connectors.append(subject.make())
-        for _ in range(2):
-            await _once(subject, connectors[-1], entity)
+        await _once(subject, connectors[-1], entity)
         rounds.append(await settled(rounds[-1]))
     for kind, names in growing(rounds[2:]).items():  # before, what is made once came in
         found.broken(

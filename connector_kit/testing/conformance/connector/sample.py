@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsSample
+from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
@@ -148,7 +149,7 @@ async def _look_at_unknown(
         except UnknownEntityError:
             found.checked("a sample of an unknown entity is refused")
             return
-        except TransientError:
+        except (EnoughError, TransientError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
             came = f"raises {type(error).__name__}: {error}"

@@ -37,6 +37,8 @@ async def shape(subject: Factory | Subject, /) -> Verdict:
 
 async def _look(subject: Subject, found: Findings) -> None:
     for entity, reading in await full_reads(subject, found):
+        if not reading.ended:
+            found.unchecked(f"what follows the first {len(reading.pages)} pages of {entity.name}")
         with telling(found, entity.name):
             if not reading.records:
                 found.unchecked(f"the records of {entity.name}: a full read delivered none")
