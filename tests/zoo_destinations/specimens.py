@@ -41,6 +41,7 @@ SPECIMENS: tuple[Specimen, ...] = (
     Specimen("checkpoints", steps.CheckpointOnlyAtTheEnd),
     Specimen("provisional", steps.ProvisionalRowsStay),
     Specimen("provisional", steps.ProvisionalRowsStayAtRestart),
+    Specimen("provisional", steps.DroppedUpsertsTakeTheirKeys),
     Specimen("provisional", steps.EachCheckpointCoversItsPage),
     Specimen("append", rows.RepeatedRowsGo),
     Specimen("append", rows.NewestFirst),

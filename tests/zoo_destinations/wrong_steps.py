@@ -143,6 +143,14 @@ class ProvisionalRowsStayAtRestart(Shelf):
         super().save(stored)
 
 
+class DroppedUpsertsTakeTheirKeys(Shelf):
+    """Deletes the rows that a provisional page has changed, instead of giving them back as they were."""
+
+    def drop_provisional(self, generation: Generation) -> None:
+        generation.rows = [row for row in generation.rows if row in generation.before]
+        generation.before = list(generation.rows)
+
+
 class EachCheckpointCoversItsPage(Shelf):
     """Lets a checkpoint cover its own page, and not the provisional ones before it."""
 

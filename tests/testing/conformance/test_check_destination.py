@@ -136,6 +136,12 @@ async def test_the_time_that_is_allowed_is_kept_to() -> None:
     assert "allowed are over" in str(report)
 
 
+async def test_without_faults_nobody_is_killed_or_cancelled_in_the_middle_of_a_call() -> None:
+    report = await check_destination(of(Shelf), laws=["atomic", "cancelled"], bounds=Bounds(faults=False))
+    assert [verdict.outcome for verdict in report.verdicts] == ["held", "unchecked"]
+    assert sum("without faults, as asked for" in what for what in report.unchecked) == 2
+
+
 # -- places without seams -------------------------------------------------------------------------------------------
 
 

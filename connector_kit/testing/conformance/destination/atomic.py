@@ -46,7 +46,9 @@ async def _look(subject: DestinationSubject, found: Findings) -> None:
                 await _play(at.destination, mode, calls)
                 await at.crash()
                 await goes_on(at, mode, calls, calls)
-    if isinstance(subject.places(), Crashing):
+    if not subject.bounds.faults:
+        found.unchecked("deaths in the middle of a call: without faults, as asked for")
+    elif isinstance(subject.places(), Crashing):
         for mode in subject.modes():
             await _at_every_point(subject, found, mode)
     else:
@@ -69,15 +71,15 @@ async def _at_every_point(subject: DestinationSubject, found: Findings, mode: Mo
                 await subject.crash(at.place, at.destination, killed=True)
                 await at.open()
                 await goes_on(at, mode, done, done + 1)
-        if survived and point:
-            found.checked(f"{mode}, killed at each of {point} crash points")
-        elif survived:
+        if survived and not point:
             found.unchecked(f"{mode}, deaths in the middle of a call: crashing(0) did all it was asked to")
+        elif survived:
+            found.checked(f"{mode}, killed at each of {point} crash points")
         elif point == _MOST_POINTS:
             found.unchecked(f"{mode}, crash points beyond number {point}")
-            return
-        if survived:
-            return
+        else:
+            continue
+        return
 
 
 async def _play(destination: WatchedDestination, mode: Mode, calls: int) -> None:

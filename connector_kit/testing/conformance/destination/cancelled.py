@@ -35,6 +35,9 @@ async def cancelled(subject: PlaceOrSubject, /) -> Verdict:
 
 
 async def _look(subject: DestinationSubject, found: Findings) -> None:
+    if not subject.bounds.faults:
+        found.unchecked("cancellation: without faults, as asked for")
+        return
     for mode in subject.modes():
         awaits = 0
         for call in range(len(CALLS)):
