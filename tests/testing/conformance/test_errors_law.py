@@ -8,8 +8,10 @@ import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import attrs
 import pytest
-from shelves import Shelf, told
+from shelves import BOOKS, Shelf, told
 from zoo.ledger import Ledger
 from zoo.source import TOKEN, Line, Source, StatusError
 
@@ -25,6 +27,7 @@ from connector_kit.errors import (
     UnknownEntityError,
 )
 from connector_kit.policies.retry import Retry
+from connector_kit.records.catalog import Catalog
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.connector.errors import errors
 from connector_kit.testing.conformance.subject import Subject
@@ -152,7 +155,7 @@ async def test_a_foreign_cursor_may_not_raise_just_anything() -> None:
     verdict = await errors(Shelf)  # it looks into every cursor without a second thought
     (evidence,) = verdict.evidence
     assert evidence.entity == "books"
-    assert "with the cursor {'no': 'such'} raised KeyError" in evidence.what
+    assert "with the cursor {'no': 'such'}: raised KeyError" in evidence.what
 
 
 async def test_what_is_not_connected_may_not_raise_just_anything() -> None:
@@ -317,9 +320,7 @@ async def test_a_fault_that_is_never_answered_is_told_with_its_plan(source: Sour
             try:
                 return await super().ask(connection, table)
             except RateLimitError:
-                from anyio import sleep_forever  # noqa: PLC0415 - short
-
-                await sleep_forever()
+                await anyio.sleep_forever()
                 raise
 
     verdict = await errors(Subject(lambda: Waits(source), bounds=Bounds(call_seconds=0.1), wire=source.wire))
@@ -435,3 +436,59 @@ async def test_the_bounds_end_it_and_what_was_heard_is_told(source: Source) -> N
     assert "a secret shows in a log line" in told(verdict)
     assert any("12 requests allowed are used up" in what for what in verdict.unchecked)
     assert "1 secrets of less than 4 letters, which stand in any text" in verdict.unchecked
+
+
+async def test_names_that_are_taken_and_sources_that_change_are_no_trouble(source: Source) -> None:
+    class Taken(Shelf):
+        def catalog(self) -> Catalog:
+            return Catalog([attrs.evolve(BOOKS, name="no_such_entity")])
+
+        def position(self, cursor: Any) -> int:
+            return 0
+
+    assert "an unknown entity is refused and named" in (await errors(Taken)).checked
+
+    class Moving(Ledger):
+        async def ask(self, connection: Connection, table: str) -> list[Row]:
+            self.source.change()
+            return await super().ask(connection, table)
+
+    verdict = await look(Moving, source)
+    assert not verdict.evidence, told(verdict)
+    assert any("the source changed meanwhile" in what for what in verdict.unchecked)
+
+
+async def test_after_a_refusal_a_connector_may_wait_and_its_cursors_may_be_gone(source: Source) -> None:
+    class Waits(Ledger):
+        refused = False
+
+        async def ask(self, connection: Connection, table: str) -> list[Row]:
+            if self.refused:
+                raise RateLimitError("not yet; wait", 2.0)
+            try:
+                return await super().ask(connection, table)
+            except RateLimitError:
+                self.refused = True
+                raise
+
+    assert (await look(Waits, source)).outcome == "held"
+
+    class NoCursors(Ledger):
+        def page(self, chosen: list[Row], cursor: Cursor) -> Page:
+            return super().page(chosen, None)
+
+    assert (await look(NoCursors, source)).outcome == "held"
+
+
+async def test_a_foreign_cursor_may_not_be_waited_for_without_end() -> None:
+    class Hangs(Shelf):
+        async def fetch_data(
+            self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+        ) -> AsyncIterator[Page]:
+            self.catalog()[entity]
+            if cursor == "garbage":
+                await anyio.sleep_forever()
+            yield self.page(self.rows, 7)
+
+    (evidence,) = (await errors(Subject(Hangs, bounds=Bounds(call_seconds=0.2)))).evidence
+    assert "with the cursor 'garbage': page 1" in evidence.what

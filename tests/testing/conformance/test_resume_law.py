@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,12 @@ from sources import Shop, Table
 
 from connector_kit.capabilities import close_stream
 from connector_kit.connectors.mock import MockConfig, MockConnector
-from connector_kit.errors import CursorExpiredError, ServiceUnavailableError
+from connector_kit.errors import CursorExpiredError, RateLimitError, ServiceUnavailableError
+from connector_kit.limiters.rate import Rates
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.connector.identity import fields_of, identity_of
 from connector_kit.testing.conformance.connector.resume import resume
 from connector_kit.testing.conformance.connector.resume_changes import misdelivered
 from connector_kit.testing.conformance.reading import text_of
@@ -486,3 +490,125 @@ def test_records_without_a_key_count_as_often_as_they_are_there() -> None:
     assert misdelivered(entity, [[same, same]], [same]) == ([same], [])
     assert misdelivered(entity, [[same], [same, same]], [same, same]) == ([], [])
     assert misdelivered(entity, [["no JSON"]], []) == (["no JSON"], [])
+
+
+@pytest.mark.parametrize("size", [20, 200])
+async def test_a_quota_that_runs_out_in_the_middle_is_no_evidence(size: int) -> None:
+    quota = MockConfig(size=size, page_size=10, rate=Rates.of("40/h"))
+    verdict = await resume(Subject(lambda: MockConnector(quota), bounds=Bounds(plans=30)))
+    assert not verdict.evidence, told(verdict)
+    assert any("RateLimitError" in what for what in verdict.unchecked)
+
+
+async def test_a_cursor_that_is_no_json_is_left_to_its_own_law() -> None:
+    class Wordless(Shelf):
+        def cursor(self, position: int) -> Any:
+            return "\ud800" if position == 6 else super().cursor(position)
+
+    verdict = await resume(Subject(Wordless, bounds=NO_FAULTS, change=lambda: None))
+    assert not verdict.evidence, told(verdict)
+    assert "1 cursors of books: they are no JSON (see cursors)" in verdict.unchecked
+
+
+async def test_keys_that_are_no_times_are_told() -> None:
+    class Numbered(Shelf):
+        def catalog(self) -> Catalog:
+            return Catalog([type(BOOKS)("books", replication_key="id", incremental="since")])
+
+    verdict = await resume(Subject(Numbered, bounds=NO_FAULTS))
+    assert verdict.outcome == "held", told(verdict)
+    assert any(what.startswith("resuming a read of books by since: ") for what in verdict.unchecked)
+
+
+async def test_a_changing_source_is_read_as_far_as_pages_are_allowed() -> None:
+    rows: list[Record] = [book(number) for number in range(9)]
+    subject = Subject(lambda: ByKey(rows), bounds=Bounds(pages=2, faults=False), change=rows.clear)
+    verdict = await resume(subject)
+    assert "books while the source changes: it has more pages than allowed" in verdict.unchecked
+    assert len(rows) == 9
+
+
+async def test_a_read_that_fails_while_the_source_changes_is_told_and_closed() -> None:
+    rows: list[Record] = [book(number) for number in range(9)]
+
+    class Mutable(ByKey):
+        async def fetch_data(
+            self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+        ) -> AsyncIterator[Page]:
+            number = len(rows)
+            async with closing(super().fetch_data(entity, since=since, cursor=cursor)) as pages:
+                async for page in pages:
+                    if len(rows) != number:
+                        raise RuntimeError("list changed size during iteration")
+                    yield page
+
+    subject = Subject(
+        lambda: Mutable(rows), bounds=NO_FAULTS, change=lambda: rows.insert(0, book(-len(rows)))
+    )
+    verdict = await resume(subject)
+    assert "RuntimeError came out of the connector: list changed size" in told(verdict)
+
+
+async def test_a_connector_that_gives_up_after_a_fault_is_caught() -> None:
+    class GivesUp(Shelf):
+        streams = 0
+
+        async def fetch_data(
+            self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+        ) -> AsyncIterator[Page]:
+            if self.streams:
+                raise ServiceUnavailableError("a stream is open already; close it")
+            self.streams += 1
+            async with closing(super().fetch_data(entity, since=since, cursor=cursor)) as pages:
+                async for page in pages:
+                    yield page
+                    if page.cursor == {"after": 3}:
+                        await anyio.lowlevel.checkpoint()
+            self.streams -= 1  # not in a finally: what breaks, stays open
+
+    verdict = await resume(Subject(GivesUp, bounds=Bounds(plans=20)))
+    assert any("RetriesExhaustedError" in each.what and each.plan for each in verdict.evidence), told(verdict)
+
+
+def test_without_hypothesis_the_faults_are_told_as_unchecked() -> None:
+    """What is not installed is left out in a process of its own."""
+    script = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "import anyio\n"
+        "from connector_kit.connectors.mock import MockConfig, MockConnector\n"
+        "from connector_kit.testing.conformance.connector.resume import resume\n"
+        "verdict = anyio.run(resume, lambda: MockConnector(MockConfig(size=5)))\n"
+        "print(verdict.outcome, *verdict.unchecked, sep='\\n')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("held\n")
+    assert "pip install 'connector-kit[testing]'" in ran.stdout
+
+
+async def test_a_search_for_faults_leaves_requests_to_other_laws() -> None:
+    verdict = await resume(Subject(Shelf, bounds=Bounds(requests=160)))
+    assert not verdict.evidence, told(verdict)
+    assert any("a plan's share of the requests allowed is used up" in what for what in verdict.unchecked)
+
+
+async def test_a_quota_that_runs_out_under_faults_is_no_evidence() -> None:
+    served = iter(range(60))
+
+    class Scarce(Shelf):
+        def position(self, cursor: Any) -> int:
+            if next(served, None) is None:
+                raise RateLimitError("no more today; wait", 3_600)
+            return super().position(cursor)
+
+    verdict = await resume(Subject(Scarce, bounds=Bounds(plans=100)))
+    assert not verdict.evidence, told(verdict)
+    assert any("RateLimitError: no more today" in what for what in verdict.unchecked)
+    assert verdict.outcome == "held"
+
+
+def test_records_are_told_apart_by_their_key_or_by_all_they_hold() -> None:
+    assert fields_of("no JSON") == {}
+    assert fields_of("[1]") == {}
+    assert identity_of(BOOKS, text_of({"title": "a", "id": 1})) == "[1]"
+    assert identity_of(BOOKS, text_of({"title": "a"})) == text_of({"title": "a"})
+    assert identity_of(BOOKS, "no JSON") == "no JSON"

@@ -103,8 +103,9 @@ async def _look_at_foreign_cursors(subject: Subject, shown: SecretsShown, found:
                     error = hang
                 if error is not None and not isinstance(error, ConnectorError):
                     wrong += 1
+                    told = f"raised {type(error).__name__}: {error}"
                     found.broken(
-                        f"fetch_data with the cursor {cursor!r} raised {type(error).__name__}: {error}",
+                        f"fetch_data with the cursor {cursor!r}: {error if isinstance(error, NoAnswerError) else told}",
                         expected="a ConnectorError, or pages",
                         mend="look at the shape of a cursor first; raise CursorExpiredError for one that is none of yours",
                         entity=entity.name,

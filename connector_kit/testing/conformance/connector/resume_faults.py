@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from connector_kit.errors import ConfigError, CursorExpiredError, ResumeImpossibleError
+from connector_kit.errors import (
+    ConfigError,
+    CursorExpiredError,
+    RateLimitError,
+    ResumeImpossibleError,
+    RetriesExhaustedError,
+)
 from connector_kit.policies.retry import Retry
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import EnoughError
@@ -148,6 +154,12 @@ async def _broke(subject: Subject, connector: Connector, read: QuietRead) -> Dif
         raise
     except (ResumeImpossibleError, CursorExpiredError):
         return None
+    except RetriesExhaustedError as error:
+        # There are more attempts than faults in the plan, so the last error is the source's own. A quota that is used up
+        # shows nothing about the connector.
+        if isinstance(error.__cause__, RateLimitError):
+            raise error.__cause__ from None
+        return Difference(f"RetriesExhaustedError: {error}")
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
         return Difference(f"{type(error).__name__}: {error}")
     return difference(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.errors import CursorExpiredError, TransientError
+from connector_kit.errors import CursorExpiredError, RateLimitError, TransientError
 from connector_kit.records.catalog import Entity
 from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.difference import Difference, difference
@@ -63,12 +63,13 @@ async def is_steady(subject: Subject, read: QuietRead) -> bool:
 async def attempted(read: Callable[[], Awaitable[Reading]]) -> Reading | Difference:
     """Give a reading, or the error in its place. What fails in passing is tried once more.
 
-    Raises `EnoughError`, `NoAnswerError`, and `CursorExpiredError`, which is an answer.
+    Raises `EnoughError` and `NoAnswerError`; `CursorExpiredError`, which is an answer; and `RateLimitError`: a quota that
+    is used up shows nothing about the connector.
     """
     for last_try in (False, True):
         try:
             return await read()
-        except (EnoughError, NoAnswerError, CursorExpiredError):
+        except (EnoughError, NoAnswerError, CursorExpiredError, RateLimitError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
             if last_try or not isinstance(error, TransientError):

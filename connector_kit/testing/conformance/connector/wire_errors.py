@@ -10,6 +10,7 @@ from connector_kit.errors import (
     AuthenticationError,
     CursorExpiredError,
     PermissionDeniedError,
+    RateLimitError,
     TransientError,
 )
 from connector_kit.testing.conformance.bounds import EnoughError
@@ -177,7 +178,10 @@ class _Look:
 
         try:
             got = await attempted(go_on)
-        except CursorExpiredError:  # an answer; the law of resuming asks further
+        except (
+            CursorExpiredError,
+            RateLimitError,
+        ):  # answers: start again, or wait as long as the source has said
             return None
         seen = (
             differs(read, [*before.records, *got.records], ended=got.ended)
