@@ -112,6 +112,12 @@ class OpensOnce(Shelf):
         await super().open()
 
 
+class ModesOfItsOwn(Shelf):
+    """Says that it has a mode which nobody knows."""
+
+    modes = frozenset({"append", "merge"})  # type: ignore[arg-type]  # the mistake
+
+
 class EmptiesAtOpen(Shelf):
     """Begins with an unfinished read's rows gone."""
 
@@ -140,6 +146,15 @@ class UnknownModesAppend(Shelf):
     def refuse(self, entity: Entity, mode: Mode) -> None:
         if mode in self.modes:
             super().refuse(entity, mode)
+
+
+class DoesMoreThanItSays(Shelf):
+    """Says that it can only append, and takes any mode."""
+
+    modes = frozenset({"append"})
+
+    def refuse(self, entity: Entity, mode: Mode) -> None:
+        """Take all of them."""
 
 
 class ErrorsOfItsOwn(Shelf):

@@ -9,12 +9,13 @@ import anyio.lowlevel
 import attrs
 import msgspec
 
+from connector_kit.records.checkpoint import Checkpoint
+
 from .shelf import Generation, Shelf, Stored, Versioned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from connector_kit.records.checkpoint import Checkpoint
     from connector_kit.records.page import Record
 
     from .disk import Disk
@@ -107,6 +108,13 @@ class CheckpointOnlyAtTheEnd(Shelf):
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         await super().write(entity, records, None)
+
+
+class CheckpointOfNothing(Shelf):
+    """Gives a checkpoint of an entity of which nothing is stored."""
+
+    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+        return {"orders": Checkpoint("shop", "orders", "append"), **await super().checkpoints()}
 
 
 class NoCheckpointOfEmptyPages(Shelf):

@@ -31,6 +31,7 @@ from connector_kit.testing.conformance.destination.history import history
 from connector_kit.testing.conformance.destination.lifecycle import lifecycle
 from connector_kit.testing.conformance.destination.names import names
 from connector_kit.testing.conformance.destination.place import Killed
+from connector_kit.testing.conformance.destination.refusals import refusals
 from connector_kit.testing.conformance.destination.replace import replace
 from connector_kit.testing.conformance.destination.subject import DestinationSubject
 from connector_kit.testing.conformance.destination.upsert import upsert
@@ -218,6 +219,52 @@ async def test_an_error_of_the_place_is_told() -> None:
     assert "no such table" in str(verdict.evidence[0])
 
 
+@attrs.frozen
+class Beside(ShelfPlace):
+    """Looks at what is somebody else's alone."""
+
+    def theirs(self) -> object:
+        return self.disk.contents["orders"]
+
+
+class WritesBeside(Shelf):
+    """Does not see that a place is somebody else's, and writes beside what is there."""
+
+    def place_of(self, entity: str) -> str:
+        return f"{entity.removesuffix(' of ours')} of ours"
+
+
+async def test_a_place_of_somebody_elses_has_to_be_refused_also_where_nothing_of_it_is_touched() -> None:
+    verdict = await refusals(partial(Beside, WritesBeside))
+    assert [evidence.what for evidence in verdict.evidence] == ["a place of somebody else's was written to"]
+
+
+async def test_a_place_that_cannot_be_made_is_told() -> None:
+    (evidence,) = (await lifecycle(raising)).evidence
+    assert "OSError came out: no room" in evidence.what
+
+
+class Sleeps(Shelf):
+    """Its finish takes long, and ends when it is cancelled."""
+
+    closed = 0
+
+    async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
+        await anyio.sleep(30)
+
+    async def close(self) -> None:
+        type(self).closed += 1
+        await super().close()
+
+
+async def test_a_law_that_is_cancelled_closes_what_it_has_opened_and_passes_the_cancellation_on() -> None:
+    before = Sleeps.closed
+    with anyio.move_on_after(0.1) as scope:
+        await upsert(of(Sleeps))
+    assert scope.cancelled_caught
+    assert Sleeps.closed == before + 1
+
+
 # -- destinations that are right in their own way ---------------------------------------------------------------------
 
 
@@ -268,6 +315,19 @@ async def test_a_store_without_order_says_so() -> None:
     assert (await check_destination(of(Unordered), ordered=False)).ok
     report = await check_destination(of(Unordered), laws=["append"])
     assert "in another order" in str(report)
+
+
+class OpensOnceAtATime(Shelf):
+    async def open(self) -> None:
+        if self.opened:
+            raise DestinationError("it is open already")
+        await super().open()
+
+
+async def test_a_second_open_may_be_refused() -> None:
+    verdict = await lifecycle(of(OpensOnceAtATime))
+    assert verdict.outcome == "held"
+    assert any("a second open: refused" in what for what in verdict.unchecked)
 
 
 class AppendOnly(Shelf):
