@@ -311,7 +311,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_p
 
 def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_path: Path) -> None:
     """On a file system that ignores case, the state of `Orders` is found under `orders`."""
-    (tmp_path / ".connector_kit" / "orders.json").write_bytes(State("Orders").to_json())
+    (tmp_path / ".connector_kit" / "orders.json").write_bytes(State("Orders").to_line())
     with pytest.raises(ConfigError, match=r"'orders' and 'Orders'"):
         opened.start("orders", "append", resume=True)
 
@@ -320,8 +320,10 @@ def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_
     ("content", "message"),
     [
         (b"", "cannot be read as the state"),
-        (b'{"format": 1}', "cannot be read as the state"),
-        (f'{{"format": {FORMAT_VERSION + 1}}}'.encode(), "newer connector_kit"),
+        (b'{"format": 1}\n', "cannot be read as the state"),
+        (State("orders").to_line() + b"\n", "cannot be read as the state"),
+        (State("orders").to_line().rstrip(), "cannot be read as the state"),
+        (f'{{"format": {FORMAT_VERSION + 1}}}\n'.encode(), "newer connector_kit"),
     ],
 )
 def test_a_state_file_that_cannot_be_read_is_reported(
@@ -449,4 +451,4 @@ def test_the_last_whole_line_is_found(
 
 def test_the_state_survives_as_json() -> None:
     state = State("orders", Extent(5, reached(1)), Extent(7, reached(2)), reading=True, swapping=True)
-    assert State.from_json(state.to_json(), "there") == state
+    assert State.last_of(state.to_line(), "there") == state

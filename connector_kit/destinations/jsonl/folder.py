@@ -1,7 +1,8 @@
 """The mechanism: data files, of which as much counts as their state files say. Synchronous; one thread at a time.
 
-A state file is replaced in one step, so that a process killed at any instruction leaves the state before or after.
-Killed between a page and its state, it leaves a tail that does not count, and that the next start cuts off.
+A state is a line added to its file, or replaces the file in one step, so that a process killed at any instruction
+leaves the state before or after. Killed between a page and its state, it leaves a tail that does not count, and that
+the next start cuts off.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Folder"]
 
+_MOST_NOTED = 64 * 1024
+
 
 @attrs.frozen
 class _Reading:
@@ -37,6 +40,8 @@ class _Reading:
     mode: Mode
     file: Path
     end: int
+    noted: int = 0
+    """How many bytes of states have been added to the state file."""
 
 
 @attrs.define(eq=False)
@@ -89,7 +94,7 @@ class Folder:
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
         """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
         reading = self._reading(entity)
-        state = reading.state
+        state, noted = reading.state, reading.noted
         try:
             end = reading.end + self._files.append(reading.file, json_lines(entity, records))
             if checkpoint is not None:
@@ -102,13 +107,14 @@ class Folder:
                 )
                 # No fsync, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
-                self._save(state)
+                noted = self._note(state, noted)
         except Exception:
             del self._readings[entity]
-            with suppress(OSError):  # where this fails too, the next start cuts
+            with suppress(OSError):  # where this fails too, the next start cuts what does not count
+                self._save(reading.state)  # the line that covers the page may be there, whole or in part
                 self._cut(reading.file, reading.end)
             raise
-        self._readings[entity] = attrs.evolve(reading, state=state, end=end)
+        self._readings[entity] = attrs.evolve(reading, state=state, end=end, noted=noted)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
@@ -126,7 +132,7 @@ class Folder:
 
     def checkpoints(self) -> Mapping[str, Checkpoint]:
         """Give each entity's last checkpoint: of its unfinished generation, if that has one."""
-        states = [State.from_json(file.read_bytes(), file) for file in sorted(self._ours.glob("*.json"))]
+        states = [State.last_of(file.read_bytes(), file) for file in sorted(self._ours.glob("*.json"))]
         return {state.entity: state.last for state in states if state.last is not None}
 
     def reset(self, entity: str) -> None:
@@ -175,7 +181,7 @@ class Folder:
     def _load(self, entity: str) -> State | None:
         file = self._state_file(entity)
         try:
-            state = State.from_json(file.read_bytes(), file)
+            state = State.last_of(file.read_bytes(), file)
         except FileNotFoundError:
             return None
         if state.entity != entity:
@@ -197,8 +203,18 @@ class Folder:
     def _save(self, state: State, *, durable: bool = False) -> None:
         file = self._state_file(state.entity)
         fresh = file.with_suffix(".tmp")
-        self._files.write(fresh, state.to_json(), durable=durable)
+        self._files.write(fresh, state.to_line(), durable=durable)
         self._files.replace(fresh, file)
+
+    def _note(self, state: State, noted: int) -> int:
+        """Add a state to its file, or replace a file that has grown; give how many bytes have been added now.
+
+        Replacing a file makes the system write out what it holds back, which takes longer than a page.
+        """
+        if noted > _MOST_NOTED:
+            self._save(state)
+            return 0
+        return noted + self._files.append(self._state_file(state.entity), [state.to_line()])
 
     # -- data -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,8 @@
-"""What the small file beside the data says: how many bytes count, and what is half done. Pure."""
+"""What the small file beside the data says: how many bytes count, and what is half done. Pure.
+
+The file is JSON lines: each page adds one, the last whole line counts. A line that was not written to its end, by a
+process that was killed meanwhile, is as good as none.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +47,9 @@ class State:
         """The last checkpoint: of the unfinished generation, if that has one."""
         return (self.following and self.following.checkpoint) or self.current.checkpoint
 
-    def to_json(self) -> bytes:
-        """Encode as JSON. Raises `DataError` for a cursor that is no JSON value."""
-        return msgspec.json.encode(
+    def to_line(self) -> bytes:
+        """Encode as a line of JSON. Raises `DataError` for a cursor that is no JSON value."""
+        encoded = msgspec.json.encode(
             {
                 "format": FORMAT_VERSION,
                 "entity": self.entity,
@@ -55,10 +59,13 @@ class State:
                 "following": self.following and _stored(self.following),
             }
         )
+        return encoded + b"\n"
 
     @classmethod
-    def from_json(cls, encoded: bytes, where: object) -> State:
-        """Decode what `to_json` made. Raises `DestinationError`, which names `where` it stands, for anything else."""
+    def last_of(cls, lines: bytes, where: object) -> State:
+        """Decode the last whole line. Raises `DestinationError`, which names `where` it stands, for anything else."""
+        whole = lines[: lines.rfind(b"\n")]
+        encoded = whole[whole.rfind(b"\n") + 1 :]
         try:
             version = msgspec.json.decode(encoded, type=_Version).format
             if version > FORMAT_VERSION:
