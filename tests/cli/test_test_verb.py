@@ -50,7 +50,7 @@ class Shop:
 
     async def fetch_data(self, entity, /, *, since=None, cursor=None):
         (await self.discover_schema())[entity]
-        for start in range(cursor or 0, 6, 2):
+        for start in range(cursor if isinstance(cursor, int) else 0, 6, 2):
             yield self.page(start)
 
     def page(self, start):

@@ -37,7 +37,7 @@ class Shop:
 
     async def fetch_data(self, entity, /, *, since=None, cursor=None):
         (await self.discover_schema())[entity]
-        for start in range(cursor or 0, 6, 2):
+        for start in range(cursor if isinstance(cursor, int) else 0, 6, 2):
             yield Page([{"id": start + 1}, {"id": start + 2}], cursor=self.after(start))
 
     def after(self, start):
@@ -52,7 +52,7 @@ class OffByOne(Shop):
 
     async def fetch_data(self, entity, /, *, since=None, cursor=None):
         (await self.discover_schema())[entity]
-        for start in range(cursor or 0, 6, 2):
+        for start in range(cursor if isinstance(cursor, int) else 0, 6, 2):
             yield Page([{"id": i, "by": self.token} for i in (start + 1, start + 2)], cursor=self.after(start))
 
 
