@@ -112,8 +112,7 @@ async def _widened(at: Trial, mode: Mode) -> None:
     try:
         await at.write(2, rows[2:])
     except ConnectorError as error:
-        at.unchecked(f"an integer that becomes a number: refused ({error})")
-        return
+        at.skip(f"an integer that becomes a number: refused ({error})")
     await at.finish()
     at.rows_are(
         rows,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Trial", "trial"]
 
 
-class _BrokenError(Exception):
-    """The scenario has shown what it can: the evidence is in the findings. Never leaves this module."""
+class _OverError(Exception):
+    """The scenario is over: what it has shown is in the findings. Never leaves this module."""
 
 
 @attrs.define(eq=False)
@@ -150,16 +150,21 @@ class Trial:
         mend: str = "",
         entity: str | None = None,
         records: tuple[str, ...] = (),
-    ) -> None:
+    ) -> NoReturn:
         """Add evidence and end the scenario."""
         self._found.broken(
             f"{self.scenario}: {what}", expected=expected, mend=mend, entity=entity, records=records
         )
-        raise _BrokenError
+        raise _OverError
 
     def unchecked(self, what: str) -> None:
         """Say what was not looked at."""
         self._found.unchecked(what)
+
+    def skip(self, why: str) -> NoReturn:
+        """Say why nothing more can be looked at, and end the scenario."""
+        self._found.unchecked(why)
+        raise _OverError
 
 
 @asynccontextmanager
@@ -178,7 +183,7 @@ async def trial(
         await destination.open()
         yield at
         await at.destination.close()
-    except _BrokenError:
+    except _OverError:
         await close_quietly(at.destination)
     except (EnoughError, NoAnswerError):
         await close_quietly(at.destination)
