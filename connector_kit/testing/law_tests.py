@@ -21,6 +21,7 @@ from .pytest_plugin import UNCHECKED
 
 if TYPE_CHECKING:
     from connector_kit.limiters.rate import Rate
+    from connector_kit.protocols import Limiter
 
     from .conformance.destination.place import Places
     from .conformance.subject import Factory
@@ -37,7 +38,7 @@ T = TypeVar("T")
 _MOST_EVIDENCE = 3  # for a person: the first ones tell, and one mistake shows at many pages
 
 
-def connector_laws(
+def connector_laws(  # noqa: PLR0913 - the options of `check_connector`
     factory: Factory | str,
     /,
     *,
@@ -45,6 +46,7 @@ def connector_laws(
     wire: Wire | str | None = None,
     change: Callable[[], None] | str | None = None,
     secrets: Sequence[str] = (),
+    limiter: Limiter | None = None,
     laws: Sequence[str] = (),
     backend: str = "asyncio",
 ) -> type:
@@ -64,6 +66,7 @@ def connector_laws(
             wire=given(wire),
             change=given(change),
             secrets=secrets,
+            limiter=limiter,
             laws=chosen,
             backend=backend,
         )
