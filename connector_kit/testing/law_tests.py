@@ -38,7 +38,7 @@ T = TypeVar("T")
 _MOST_EVIDENCE = 3  # for a person: the first ones tell, and one mistake shows at many pages
 
 
-def connector_laws(  # noqa: PLR0913 - the options of `check_connector`
+def connector_laws(
     factory: Factory | str,
     /,
     *,
