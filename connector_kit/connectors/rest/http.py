@@ -7,6 +7,7 @@ logs a URL, and never leave the site: redirects are followed on the same origin 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import (
@@ -29,6 +30,8 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from .site import Site
 
 __all__ = ["HttpClient"]
@@ -39,6 +42,12 @@ _QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
 _HEADERS = {"Accept": "application/json", "User-Agent": "connector-kit"}
 
 
+@cache
+def _certificates() -> SSLContext:
+    """Give the authorities that are trusted, read once: it takes longer than many a read, and nothing changes them."""
+    return httpx2.create_ssl_context()
+
+
 class HttpClient:
     """A pool of connections to one site, open from the start; `connect_timeout` is in seconds."""
 
@@ -47,7 +56,7 @@ class HttpClient:
         self._connect_timeout = connect_timeout
         # How long an answer may take is for TimeLimited to say, which knows of the whole call.
         timeout = httpx2.Timeout(None, connect=connect_timeout)
-        self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=timeout)
+        self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=timeout, verify=_certificates())
 
     async def close(self) -> None:
         """Close every connection. Safe twice."""

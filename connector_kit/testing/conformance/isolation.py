@@ -28,6 +28,7 @@ End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
 
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
+_RUNNING_SECONDS: Final = 0.1  # in which whoever runs has been given the processor
 _TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
 _NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
 
@@ -76,7 +77,7 @@ async def isolated(
     finally:
         run.stop = True
     if end in {"blocked", "hung"}:
-        run.park(blocked=end == "blocked")
+        run.park()
     return watch.result(end)
 
 
@@ -96,16 +97,28 @@ class _Run(Generic[T]):
         self.error: BaseException | None = None
         self.stopped = False
 
-    def park(self, *, blocked: bool) -> None:
+    def park(self) -> None:
         """Let an abandoned thread stand still for good, so that it takes no time from anybody.
 
         It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs.
         """
-        self.parked = True
-        if blocked and self.thread.ident is not None:  # its loop does not turn: it is parked where it is
+        self.parked = True  # for a loop that turns
+        if self._runs():  # for code that does not let it turn: it is parked where it is
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self.thread.ident), ctypes.py_object(_ParkedError)
+                ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(_ParkedError)
             )
+
+    def _runs(self) -> bool:
+        """Tell whether the thread takes processor time.
+
+        One that waits outside of Python would not hear of the exception, which slows the whole interpreter down as
+        long as nobody does: CPython 3.11 even turns in circles for ever then, under a tracer.
+        """
+        if not hasattr(time, "pthread_getcpuclockid") or self.thread.ident is None:
+            return False
+        clock = time.pthread_getcpuclockid(self.thread.ident)
+        before = time.clock_gettime(clock)
+        return not self.over.wait(_RUNNING_SECONDS) and time.clock_gettime(clock) > before
 
     def _run(self) -> None:
         try:

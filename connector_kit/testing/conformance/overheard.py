@@ -140,4 +140,4 @@ class _Passing(io.TextIOBase):
     @property
     def buffer(self) -> io.BufferedIOBase | io.RawIOBase:
         """What takes bytes; these are not listened to."""
-        return self._stream.buffer  # type: ignore[return-value]
+        return self._stream.buffer  # type: ignore[return-value]  # a stream of bytes, whatever it calls its type

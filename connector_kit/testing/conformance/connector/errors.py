@@ -131,7 +131,7 @@ async def _look_at_unconnected(subject: Subject, shown: SecretsShown, found: Fin
     for name, call in calls.items():
         connector = subject.make()
         try:
-            error = await _outcome(lambda call=call, connector=connector: call(connector), shown)  # type: ignore[misc]
+            error = await _outcome(lambda call=call, connector=connector: call(connector), shown)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         finally:
             with suppress(Exception):  # what is wrong with disconnecting is the law of the lifecycle's to say
                 await disconnect_surely(connector)
