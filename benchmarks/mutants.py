@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import cattrs
-from mutants_found import Left, Module, Run
-from mutants_page import as_markdown
+from mutants_found import Left, Module, Run, by_package, share
+from mutants_page import Reason, as_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,6 +122,7 @@ def measured(each: int | None, seed: int, *, again: bool) -> Run:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], check=True, stdout=subprocess.PIPE, text=True
     )
+    modules = tuple(judged(path, names[path], tried) for path, tried in chosen.items())
     return Run(
         date=datetime.now(UTC).date().isoformat(),
         commit=commit.stdout.strip(),
@@ -129,14 +130,25 @@ def measured(each: int | None, seed: int, *, again: bool) -> Run:
         python=platform.python_version(),
         each=each,
         seed=seed,
-        modules=tuple(judged(path, names[path], tried) for path, tried in chosen.items()),
+        modules=modules,
+        blind=stored().blind
+        if again
+        else {name: share(several) for name, several in by_package(modules).items()},
     )
 
 
-def reasons() -> dict[Left, str]:
+def stored() -> Run:
+    """Give the run that is kept."""
+    return cattrs.structure(json.loads(RESULTS.read_text()), Run)
+
+
+def reasons() -> dict[Left, Reason]:
     """Give why mutants are left, as somebody wrote it down."""
     written = tomllib.loads(REASONS.read_text())["left"]
-    return {Left(entry["function"], entry["was"], entry["became"]): entry["why"] for entry in written}
+    return {
+        Left(entry["function"], entry["was"], entry["became"]): Reason(entry["why"], entry["same"])
+        for entry in written
+    }
 
 
 def put_into_page(section: str) -> None:
@@ -159,7 +171,7 @@ def main() -> None:
 
     os.chdir(ROOT)
     if options.stored:
-        run = cattrs.structure(json.loads(RESULTS.read_text()), Run)
+        run = stored()
     else:
         run = measured(None if options.all else options.each, options.seed, again=options.again)
         RESULTS.write_text(json.dumps(attrs.asdict(run), indent=1, ensure_ascii=False) + "\n")

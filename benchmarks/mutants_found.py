@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-__all__ = ["Left", "Module", "Run", "interval", "share"]
+__all__ = ["Left", "Module", "Run", "by_package", "interval", "share"]
 
 NORMAL_95 = 1.96
 """How many standard deviations to either side hold 95 % of a normal distribution."""
@@ -48,7 +48,10 @@ class Module:
 
 @attrs.frozen
 class Run:
-    """All modules, and how they were looked at. `each` is how many mutants of a module were drawn, None for all."""
+    """All modules, and how they were looked at. `each` is how many mutants of a module were drawn, None for all.
+
+    `blind` has the share of each package as it was when the sample was drawn: before anybody wrote tests for it.
+    """
 
     date: str
     commit: str
@@ -57,27 +60,41 @@ class Run:
     each: int | None
     seed: int
     modules: tuple[Module, ...]
+    blind: dict[str, float]
 
     def packages(self) -> dict[str, list[Module]]:
         """Give the modules by package."""
-        found: dict[str, list[Module]] = {}
-        for module in self.modules:
-            found.setdefault(module.package, []).append(module)
-        return found
+        return by_package(self.modules)
 
 
-def share(modules: Sequence[Module]) -> float:
-    """Give the share of killed mutants: of each module as drawn, weighted by how many mutants the module has."""
-    weighted = sum(module.mutants * (module.killed + module.stopped) / module.tried for module in modules)
+def by_package(modules: Sequence[Module]) -> dict[str, list[Module]]:
+    """Give the modules by package, and all of them as "all three"."""
+    found: dict[str, list[Module]] = {}
+    for module in modules:
+        found.setdefault(module.package, []).append(module)
+    return {**found, "all three": list(modules)}
+
+
+def share(modules: Sequence[Module], same: Collection[Left] = ()) -> float:
+    """Give the share of killed mutants: of each module as drawn, weighted by how many mutants the module has.
+
+    Mutants in `same` make no difference and are left out.
+    """
+    weighted = sum(
+        module.mutants
+        * (module.killed + module.stopped)
+        / (module.tried - sum(left in same for left in module.left))
+        for module in modules
+    )
     return weighted / sum(module.mutants for module in modules)
 
 
-def interval(modules: Sequence[Module]) -> tuple[float, float]:
-    """Give the 95 % interval of the share (Wilson's), for as many draws as were made; the share itself where all were.
+def interval(found: float, modules: Sequence[Module]) -> tuple[float, float]:
+    """Give the 95 % interval of a share (Wilson's), for as many draws as were made; the share itself where all were.
 
     That the draws are spread over the modules, and from a finite number, makes it narrower in truth.
     """
-    found, tried = share(modules), sum(module.tried for module in modules)
+    tried = sum(module.tried for module in modules)
     if tried == sum(module.mutants for module in modules):
         return found, found
     spread = NORMAL_95**2 / tried

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 from mutants_found import Left, Module, Run, interval, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["as_markdown"]
+__all__ = ["Reason", "as_markdown"]
+
+
+@attrs.frozen
+class Reason:
+    """Why a mutant is left; `same` where it does what the original does, so that no test could tell."""
+
+    why: str
+    same: bool
 
 
 def percent(part: float) -> str:
@@ -28,15 +37,18 @@ def counts(modules: Sequence[Module]) -> str:
     return " | ".join(map(str, figures))
 
 
-def by_package(run: Run) -> list[str]:
+def packages(run: Run, reasons: Mapping[Left, Reason]) -> list[str]:
     lines = [
-        "| package | mutants | tried | killed | stopped | survived | share | 95 % interval |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| package | mutants | tried | killed | stopped | survived | share | without the same | when drawn | 95 % interval |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
-    for package, modules in [*run.packages().items(), ("all three", run.modules)]:
-        low, high = interval(modules)
+    same = {left for left, reason in reasons.items() if reason.same}
+    for package, modules in run.packages().items():
+        blind = run.blind[package]
+        low, high = interval(blind, modules)
+        shares = [share(modules), share(modules, same), blind]
         lines.append(
-            f"| {package} | {counts(modules)} | {percent(share(modules))} | {percent(low)} to {percent(high)} |"
+            f"| {package} | {counts(modules)} | {' | '.join(map(percent, shares))} | {percent(low)} to {percent(high)} |"
         )
     return lines
 
@@ -50,11 +62,12 @@ def by_module(run: Run) -> list[str]:
     return lines
 
 
-def survivors(run: Run, reasons: Mapping[Left, str]) -> list[str]:
+def survivors(run: Run, reasons: Mapping[Left, Reason]) -> list[str]:
     lines = ["| where | was | became | why it is left |", "| --- | --- | --- | --- |"]
     for module in run.modules:
         for left in module.left:
-            why = reasons.get(left, "not looked at")
+            reason = reasons.get(left, Reason("not looked at", same=False))
+            why = f"the same: {reason.why}" if reason.same else f"a gap: {reason.why}"
             lines.append(
                 f"| {module.name}, {left.function} | {code(left.was)} | {code(left.became)} | {why} |"
             )
@@ -76,11 +89,11 @@ def described(run: Run) -> str:
     return f"{run.date}, commit {run.commit}, {run.tool}, Python {run.python}; {drawn}."
 
 
-def as_markdown(run: Run, reasons: Mapping[Left, str]) -> str:
+def as_markdown(run: Run, reasons: Mapping[Left, Reason]) -> str:
     """Give the section of the page."""
     sections = [
         [described(run)],
-        by_package(run),
+        packages(run, reasons),
         ["### Each module"],
         by_module(run),
         ["### What survived"],

@@ -162,6 +162,21 @@ def test_who_has_waited_for_a_store_is_told_how_long_it_would_have_been(anyio_ba
         assert error.retry_after == 3.0
 
 
+@pytest.mark.parametrize("bounds", [{"max_queue": 0}, {"max_wait": 0.01}])
+def test_shared_limiters_have_bounds_of_waiting(bounds: dict[str, float], tmp_path: Path) -> None:
+    """The first one is refused for the wait, another one behind it for the queue."""
+    clock = VirtualClock()
+    limiter = SQLiteLimiter(tmp_path / "limits.sqlite", "1/h", clock=clock, **bounds)  # type: ignore[arg-type]  # whole for max_queue
+
+    async def main() -> None:
+        assert await limiter.acquire() == 0.0
+        with pytest.raises(RateLimitError, match=next(iter(bounds))):
+            await limiter.acquire()
+
+    clock.run(main)
+    limiter.close()
+
+
 def test_each_key_has_a_longest_wait() -> None:
     clock = VirtualClock()
     keyed = KeyedLimiter("1/10s", max_wait=4, clock=clock)
@@ -194,7 +209,9 @@ class TestCountFile:
             f"{first.path} is in use by another limiter, here or in another process; expected to be its only one, since "
             "two would count past each other; share the limiter, or give each its own path and a part of the quota"
         )
-        assert [each.name for each in tmp_path.iterdir()] == ["counts.json.lock"]
+        (lock,) = tmp_path.iterdir()
+        assert lock.name == "counts.json.lock"
+        assert lock.stat().st_mode & 0o777 & ~0o666 == 0, "nobody runs it"
 
     def test_one_in_a_folder_that_there_is_not(self, tmp_path: Path) -> None:
         path = tmp_path / "none" / "counts.json"

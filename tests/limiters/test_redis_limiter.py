@@ -443,6 +443,18 @@ class TestLimiter:
         with pytest.raises(ConfigError, match="expected a share above 0, at most 1"):
             RedisLimiter("redis://localhost", "1/s", fallback_share=share, timeout=timeout, probe=probe)
 
+    def test_a_probe_in_no_time_is_refused_and_a_whole_share_is_not(self) -> None:
+        with pytest.raises(ConfigError, match=r"probe=0\.0"):
+            RedisLimiter("redis://localhost", "1/s", probe=0.0)
+        assert RedisLimiter("redis://localhost", "1/s", fallback_share=1).rates == Rates.parse("1/s")
+
+    @pytest.mark.anyio
+    async def test_by_default_a_call_costs_one_permit(self, url: str) -> None:
+        with closing(RedisLimiter(url, "2/h")) as limiter:
+            assert await limiter.acquire() == 0.0
+            assert await limiter.try_acquire()
+            assert not await limiter.try_acquire()
+
     @pytest.mark.anyio
     async def test_two_share_permits_and_pauses(self, url: str) -> None:
         one, other = (RedisLimiter(url, "3/h", max_wait=1, timeout=5) for _ in range(2))

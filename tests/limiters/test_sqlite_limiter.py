@@ -414,6 +414,14 @@ async def test_threads_at_work_do_not_hold_up_a_permit(path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_by_default_a_call_costs_one_permit(path: Path) -> None:
+    with closing(SQLiteLimiter(path, "2/h")) as limiter:
+        assert await limiter.acquire() == 0.0
+        assert await limiter.try_acquire()
+        assert not await limiter.try_acquire()
+
+
+@pytest.mark.anyio
 async def test_a_pause_is_shared(path: Path) -> None:
     one, other = (SQLiteLimiter(path, "10/s", max_wait=1) for _ in range(2))
     one.hear(Quota(remaining=0, reset_after=60.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +12,7 @@ import attrs
 import pytest
 from stacks import EAGER, WRAPPERS, Wrapper, bench
 
+from connector_kit.cassettes.errors import NotRecordedError
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import CircuitOpenError, ConnectionFailedError, ConnectorError, TimedOutError
 from connector_kit.events import (
@@ -37,10 +39,13 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.bulkheaded import Bulkheaded
 from connector_kit.wrappers.cached import Cached
 from connector_kit.wrappers.circuit_breaking import CircuitBreaking
+from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse
 from connector_kit.wrappers.hedged import Hedged
 from connector_kit.wrappers.observed import Observed
 from connector_kit.wrappers.paged import Paged
 from connector_kit.wrappers.rate_limited import RateLimited
+from connector_kit.wrappers.recording import Recording
+from connector_kit.wrappers.replaying import Replaying
 from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.slots import Slots
 from connector_kit.wrappers.threaded import Threaded
@@ -178,6 +183,40 @@ async def test_threaded_hands_on_every_argument() -> None:
     assert asked == [READ, SAMPLE, PARTS]
 
 
+@pytest.mark.anyio
+async def test_a_cassette_knows_requests_by_every_argument(tmp_path: Path) -> None:
+    """What differs in one argument was not recorded."""
+    recording = Recording(Source(), tmp_path / "cassette")
+    given = await ask_all(recording)
+    recording.save()
+    replaying = Replaying(tmp_path / "cassette")
+    assert await ask_all(replaying) == given
+    for other in (
+        partial(replaying.partition_data, "orders", target=5),
+        partial(replaying.partition_data, "orders", since=SINCE, target=6),
+        partial(replaying.get_sample_data, "orders", 8),
+        lambda: anext(replaying.fetch_data("orders", cursor={"after": 4})),
+        lambda: anext(replaying.fetch_data("orders", since=SINCE, cursor={"after": 5})),
+    ):
+        with pytest.raises(NotRecordedError):
+            await other()
+
+
+@pytest.mark.anyio
+async def test_a_cassette_has_the_error_of_a_disconnect(tmp_path: Path) -> None:
+    source = Source()
+    recording = Recording(source, tmp_path / "cassette")
+    await recording.connect()
+    source.faults = 1
+    with pytest.raises(ConnectionFailedError):
+        await recording.disconnect()
+    recording.save()
+    replaying = Replaying(tmp_path / "cassette")
+    await replaying.connect()
+    with pytest.raises(ConnectionFailedError):
+        await replaying.disconnect()
+
+
 @attrs.frozen
 class Asking:
     """A call, and what is said of it: its name and the entity."""
@@ -307,6 +346,20 @@ def test_an_open_circuit_names_the_call_that_was_not_made(call: Asking) -> None:
     assert source.asked == []
 
 
+def test_a_circuit_with_its_probe_under_way_says_so() -> None:
+    clock = VirtualClock()
+    circuit = Circuit(Breaker(open_for=30))
+    circuit.move("open", clock.monotonic_ns())
+    clock.advance(30)
+    circuit.admit(clock.monotonic_ns())
+    _, error = told(CircuitBreaking(Source(clock), circuit, clock=clock), DISCOVER, clock)
+    assert isinstance(error, CircuitOpenError)
+    assert error.message == (
+        "not tried, because the circuit is half-open, with all its probes under way: 30s have passed; expected a closed "
+        "one; come back in 3s, or look at why the other side fails"
+    )
+
+
 @asking(CONNECT, DISCOVER, FETCH, GET_SAMPLE, PARTITION)
 def test_bulkheaded_tells_who_waited_for_a_slot(call: Asking) -> None:
     clock = VirtualClock()
@@ -366,3 +419,16 @@ def test_translating_says_where_an_error_was(call: Asking, fault: type[Exception
     _, error = told(Translating(Source(clock, faults=1, fault=fault("the line is dead"))), call, clock)
     assert isinstance(error, ConnectionFailedError)
     assert (error.connector, error.operation, error.entity) == ("Source", call.operation, call.entity)
+
+
+@asking(CONNECT, DISCOVER, FETCH, GET_SAMPLE, PARTITION)
+@pytest.mark.parametrize("fault", [Fail(), Cut(), Refuse(retry_after=2)])
+def test_faulty_names_the_request_that_fails(call: Asking, fault: Fault) -> None:
+    clock = VirtualClock()
+    source = Source(clock)
+    _, error = told(Faulty(source, [fault], clock=clock), call, clock)
+    assert isinstance(error, ConnectorError)
+    assert error.message == (
+        f"request 1 ({call.operation}) fails on purpose, as its schedule says; try it again"
+    )
+    assert len(source.asked) == isinstance(fault, Cut)

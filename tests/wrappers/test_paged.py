@@ -191,6 +191,7 @@ class TestMethods:
     async def test_it_is_a_full_connector(self) -> None:
         log = Log()
         paged = Paged(log)
+        assert repr(paged) == "Paged()\nLog()"
         assert isinstance(log, RecordConnector)
         assert isinstance(paged, FullConnector)
         await paged.connect()
@@ -207,7 +208,7 @@ class TestMethods:
         with pytest.raises(ConfigError, match="no file"):
             paged.validate_config()
 
-    @pytest.mark.parametrize("limit", [0, 3, 5, 100])
+    @pytest.mark.parametrize("limit", [0, 1, 3, 5, 100])
     async def test_a_sample_reads_no_more_records_than_it_gives(self, limit: int) -> None:
         log = Log()
         paged = Paged(log, 4)
