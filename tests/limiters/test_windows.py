@@ -89,6 +89,11 @@ def test_a_grant_of_many_permits_takes_one_entry() -> None:
     assert log.ready_at(2, 600_001) == 11
 
 
+def test_what_is_as_far_apart_as_the_grain_shares_an_entry_and_what_is_farther_does_not() -> None:
+    log = SlidingLog(9, 100, 10)
+    assert [(log.take(moment, 1), len(log)) for moment in (0, 10, 11)] == [(True, 1), (True, 1), (True, 2)]
+
+
 @given(limits, windows, st.integers(0, 20), requests)
 def test_a_grain_holds_permits_back_for_at_most_that_long(
     limit: int, window: int, grain: int, requests: list[tuple[int, int]]

@@ -203,6 +203,18 @@ async def test_a_cassette_knows_requests_by_every_argument(tmp_path: Path) -> No
 
 
 @pytest.mark.anyio
+async def test_a_cassette_has_answers_in_tuples_as_lists(tmp_path: Path) -> None:
+    class Tuples(Source):
+        async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+            return ({"id": limit},)
+
+    recording = Recording(Tuples(), tmp_path / "cassette")
+    assert await recording.get_sample_data("orders", 7) == ({"id": 7},)
+    recording.save()
+    assert await Replaying(tmp_path / "cassette").get_sample_data("orders", 7) == [{"id": 7}]
+
+
+@pytest.mark.anyio
 async def test_a_cassette_has_the_error_of_a_disconnect(tmp_path: Path) -> None:
     source = Source()
     recording = Recording(source, tmp_path / "cassette")
@@ -358,6 +370,17 @@ def test_a_circuit_with_its_probe_under_way_says_so() -> None:
         "not tried, because the circuit is half-open, with all its probes under way: 30s have passed; expected a closed "
         "one; come back in 3s, or look at why the other side fails"
     )
+
+
+def test_the_end_behind_a_page_is_no_call_that_a_circuit_counts() -> None:
+    """One page and one failure are two calls, of which half failed."""
+    clock = VirtualClock()
+    circuit = Circuit(Breaker(failure_ratio=0.5, min_calls=2))
+    source = Source(clock)
+    told(CircuitBreaking(source, circuit, clock=clock), FETCH, clock)
+    source.faults = 1
+    told(CircuitBreaking(source, circuit, clock=clock), DISCOVER, clock)
+    assert (circuit.state, circuit.reason) == ("open", "1 of 2 calls within 30s failed")
 
 
 @asking(CONNECT, DISCOVER, FETCH, GET_SAMPLE, PARTITION)

@@ -551,6 +551,48 @@ class TestDisconnect:
         assert (client.opened, client.closed, client.connected) == (1, 1, 0)
         assert client.seen == ["nobody"] * len(client.seen)
 
+    async def test_waits_for_a_call_in_another_thread(self) -> None:
+        client = Client()
+        threaded = Threaded(client, threads=2)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(threaded.discover_schema)
+            await until(client.asked)
+            tasks.start_soon(threaded.disconnect)
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+            assert client.connected == 0, "the call is still under way"
+            client.gate.set()
+        assert client.connected == -1
+
+    async def test_is_done_even_when_cancelled(self) -> None:
+        client = willing()
+        threaded = Threaded(client)
+        await threaded.connect()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await threaded.disconnect()
+        assert client.connected == 0
+
+    async def test_a_page_that_comes_after_it_is_discarded(self) -> None:
+        client = Client()
+        threaded = Threaded(client)
+        told: list[object] = []
+
+        async def read() -> None:
+            pages = threaded.fetch_data("orders")
+            try:
+                told.append(await anext(pages))
+            except ConnectionFailedError as error:
+                told.append(type(error))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await until(client.asked)
+            tasks.start_soon(threaded.disconnect)
+            await anyio.wait_all_tasks_blocked()
+            client.gate.set()
+        assert told == [ConnectionFailedError]
+
     async def test_has_an_end_even_where_the_client_has_none(self) -> None:
         class Stuck(Client):
             def disconnect(self) -> None:

@@ -159,7 +159,14 @@ class TestPolicies:
         assert "does not fit; expected number; 2 of 3 records of the page do not fit" in str(raised.value)
         assert "x" * 50 not in str(raised.value)
         assert "unseen" not in str(raised.value)
-        assert raised.value.entity == "orders"
+        assert (raised.value.operation, raised.value.entity) == ("fetch_data", "orders")
+        assert (
+            str(raised.value)
+            .partition("; mend ")[2]
+            .startswith(
+                'the source or its catalog, or let such records be dropped or put aside (action="quarantine")'
+            )
+        )
         assert [page async for page in stream] == []
         assert inner.open == 0
         (event,) = ear.heard
