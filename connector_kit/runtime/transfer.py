@@ -125,7 +125,10 @@ class Transfer:
             async for page in pages:
                 watch.see(page.cursor)
                 self._delivered = True
-                await send.send(page)
+                try:
+                    send.send_nowait(page)  # `send` would let other tasks run, for which the source has its own awaits
+                except anyio.WouldBlock:
+                    await send.send(page)
         finally:
             await close_broken_stream(pages)
 
