@@ -201,6 +201,31 @@ class TestServers:
         ):
             shop.take(1)
 
+    def test_a_call_that_breaks_is_not_made_again(self) -> None:
+        """It may have taken a permit."""
+        calls: list[bytes] = []
+
+        def serve(listening: socket.socket) -> None:
+            while True:
+                try:
+                    line, _ = listening.accept()
+                except OSError:
+                    return
+                with line:
+                    calls.append(line.recv(10_000))
+
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = threading.Thread(target=serve, args=(listening,))
+            server.start()
+            with (
+                store(f"redis://127.0.0.1:{listening.getsockname()[1]}") as shop,
+                pytest.raises(ConnectionFailedError),
+            ):
+                shop.take(1)
+            listening.shutdown(socket.SHUT_RDWR)
+            server.join()
+        assert len([call for call in calls if call.startswith(b"*")]) == 1
+
     def test_a_server_that_is_busy_is_out_of_reach_for_now(self, tmp_path: Path) -> None:
         with (
             running_redis(tmp_path, "--replicaof", "127.0.0.1", str(free_port())) as replica,
@@ -442,6 +467,10 @@ class TestLimiter:
     ) -> None:
         with pytest.raises(ConfigError, match="expected a share above 0, at most 1"):
             RedisLimiter("redis://localhost", "1/s", fallback_share=share, timeout=timeout, probe=probe)
+
+    def test_its_queue_has_a_bound(self) -> None:
+        with pytest.raises(ConfigError, match="max_queue=-1"):
+            RedisLimiter("redis://localhost", "1/s", max_queue=-1)
 
     def test_a_probe_in_no_time_is_refused_and_a_whole_share_is_not(self) -> None:
         with pytest.raises(ConfigError, match=r"probe=0\.0"):

@@ -381,6 +381,12 @@ class TestTransparent:
         assert [type(layer).__name__ for layer in layers(stack)] == ["Retrying", "Threaded", "Client"]
         assert unwrap(stack, Client) is client
 
+    async def test_is_shown_with_what_is_not_as_by_default(self) -> None:
+        assert (
+            repr(Threaded(Database("a.sqlite"), threads=2))
+            == "Threaded(threads=2)\nDatabase(path='a.sqlite')"
+        )
+
     async def test_an_asynchronous_connector_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"Shop\.connect is async.*leave it out"):
             Threaded(sources.Shop())  # type: ignore[type-var]  # what is refused at run time, too
