@@ -5,7 +5,6 @@ Whoever blocks that loop, spins in it or swallows its cancellation is named and 
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
@@ -28,7 +27,6 @@ End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
 
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
-_RUNNING_SECONDS: Final = 0.1  # in which whoever runs has been given the processor
 _TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
 _NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
 
@@ -98,27 +96,13 @@ class _Run(Generic[T]):
         self.stopped = False
 
     def park(self) -> None:
-        """Let an abandoned thread stand still for good, so that it takes no time from anybody.
+        """Let an abandoned loop that still turns stand still for good, so that it takes no time from anybody.
 
-        It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs.
+        It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs. Code
+        that spins without letting the loop turn goes on until the program ends: there is no safe way to stop it (an
+        exception sent to a thread that does not take it slows every other thread of CPython down, for ever).
         """
-        self.parked = True  # for a loop that turns
-        if self._runs():  # for code that does not let it turn: it is parked where it is
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(_ParkedError)
-            )
-
-    def _runs(self) -> bool:
-        """Tell whether the thread takes processor time.
-
-        One that waits outside of Python would not hear of the exception, which slows the whole interpreter down as
-        long as nobody does: CPython 3.11 even turns in circles for ever then, under a tracer.
-        """
-        if not hasattr(time, "pthread_getcpuclockid") or self.thread.ident is None:
-            return False
-        clock = time.pthread_getcpuclockid(self.thread.ident)
-        before = time.clock_gettime(clock)
-        return not self.over.wait(_RUNNING_SECONDS) and time.clock_gettime(clock) > before
+        self.parked = True
 
     def _run(self) -> None:
         try:
@@ -144,7 +128,7 @@ class _Run(Generic[T]):
         while True:
             self.beats += 1
             if self.parked:
-                _stand_still()
+                threading.Event().wait()  # nobody sets it
             if self.stop:
                 scope.cancel()
             await anyio.sleep(_BEAT_SECONDS)
@@ -155,18 +139,6 @@ def _alone(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
-
-
-class _ParkedError(BaseException):
-    """Sent into a thread; it stands still where the exception is made, before any handler sees it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        _stand_still()
-
-
-def _stand_still() -> None:
-    threading.Event().wait()
 
 
 class _Watch(Generic[T]):
