@@ -5,6 +5,7 @@ The body of a page is split, goes through the full stack and is written with its
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -94,6 +95,7 @@ class Calls:
 
 def calls(work: Callable[[], None]) -> int:
     counting = Calls()
+    gc.disable()  # what others have asked it to call is no work of ours
     threading.setprofile(counting)
     sys.setprofile(counting)
     try:
@@ -101,6 +103,7 @@ def calls(work: Callable[[], None]) -> int:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
+        gc.enable()
     return counting.count
 
 
