@@ -249,6 +249,15 @@ def test_by_default_it_falls_by_three_tenths_and_is_back_after_half_a_minute() -
     assert limiter.rate == math.inf
 
 
+def test_what_was_sent_within_the_shortest_window_is_the_rate_that_was_refused() -> None:
+    clock = VirtualClock()
+    limiter = AdaptiveLimiter("10/s, 3600/h", clock=clock)
+    assert limiter.try_acquire(10)
+    clock.advance(0.5)
+    limiter.refused(2.0, limiter.granted)
+    assert limiter.rate == pytest.approx(7.0)
+
+
 def test_counts_by_the_calendar_survive(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("counts") / "counts.json"
     clock = VirtualClock()

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from connector_kit.errors import ConfigError, ConnectorError, RateLimitError
+from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.count_file import CountFile
 from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.patience import Patience
@@ -60,6 +61,10 @@ class Shut:
         ),
         (
             lambda: RateLimiter("2/s").try_acquire(3),
+            "a cost of 3 permits can never be granted under 2/s; expected 1 to 2; lower the cost or raise the rate",
+        ),
+        (
+            lambda: AdaptiveLimiter("2/s").try_acquire(3),
             "a cost of 3 permits can never be granted under 2/s; expected 1 to 2; lower the cost or raise the rate",
         ),
         (
