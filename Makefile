@@ -11,7 +11,7 @@ LINT_IMPORTS := $(PY) -c 'import sys; from importlinter.cli import lint_imports;
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check lint types floors format bench bench-limits mutants lock clean
+.PHONY: help setup demo test quick check lint types floors format bench bench-limits bench-peers mutants lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,8 +50,12 @@ format: $(READY)  ## rewrite the code in the project's format
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-bench: $(READY)  ## run the benchmarks, print their table and put it into the README
+bench: $(READY)  ## run the benchmarks, print their tables and put the first into the README
 	@$(PY) benchmarks/run.py --readme
+	@$(PY) benchmarks/peers/compare.py --quick
+
+bench-peers: $(READY)  ## the same job by other libraries, each in an environment of its own: tables and plots into the docs
+	@$(PY) benchmarks/peers/compare.py
 
 bench-limits: .venv-peers/.ready  ## compare limiters and retries with those of other libraries, in a .venv-peers of its own
 	@PYTHONPATH=. .venv-peers/bin/python benchmarks/peers_limits.py
@@ -76,5 +80,5 @@ lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lo
 	@$(PY) .ci/lock.py
 
 clean:  ## remove .venv, the demo's database and the tools' caches
-	rm -rf .venv .venv-peers .venv-mutants mutants demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-peers .venv-mutants benchmarks/peers/.venvs mutants demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache \
 		.pytest_cache .hypothesis

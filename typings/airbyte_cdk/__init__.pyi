@@ -1,0 +1,1 @@
+# What the benchmarks use of airbyte-cdk, which is not installed beside the package.

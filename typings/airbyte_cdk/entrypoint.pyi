@@ -1,0 +1,3 @@
+from airbyte_cdk.sources import AbstractSource
+
+def launch(source: AbstractSource, args: list[str]) -> None: ...

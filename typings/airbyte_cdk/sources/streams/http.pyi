@@ -1,0 +1,19 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airbyte_cdk.sources.streams import Stream
+
+class HttpStream(Stream):
+    url_base: str
+
+    def __init__(self) -> None: ...
+    def path(self, **kwargs: Any) -> str: ...
+    def next_page_token(self, response: Any) -> Mapping[str, Any] | None: ...
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]: ...
+    def request_kwargs(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]: ...
+    def parse_response(self, response: Any, **kwargs: Any) -> Iterable[Mapping[str, Any]]: ...

@@ -1,0 +1,3 @@
+from typing import Any
+
+def rest_api_source(config: dict[str, Any]) -> object: ...

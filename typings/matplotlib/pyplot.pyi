@@ -1,0 +1,3 @@
+from typing import Any
+
+def subplots(rows: int, columns: int, **options: Any) -> tuple[Any, Any]: ...
