@@ -173,7 +173,10 @@ def main() -> None:
     if options.stored:
         run = stored()
     else:
-        run = measured(None if options.all else options.each, options.seed, again=options.again)
+        each, seed = None if options.all else options.each, options.seed
+        if options.again:
+            each, seed = stored().each, stored().seed
+        run = measured(each, seed, again=options.again)
         RESULTS.write_text(json.dumps(attrs.asdict(run), indent=1, ensure_ascii=False) + "\n")
     section = as_markdown(run, reasons())
     print(section)
