@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
     from .records.checkpoint import Checkpoint
     from .records.inference import infer_fields
+    from .records.json_lines import SupportsJson, json_lines
     from .records.json_records import JsonRecords
     from .records.page import Cursor, Page, Quota, Record
     from .runtime.blocking import blocking
@@ -145,6 +146,7 @@ __all__ = [
     "Slots",
     "Struct",
     "StructlogObserver",
+    "SupportsJson",
     "SupportsPartitions",
     "SupportsSample",
     "SupportsValidation",
@@ -161,6 +163,7 @@ __all__ = [
     "connected",
     "explain",
     "infer_fields",
+    "json_lines",
     "layers",
     "load_config",
     "partitions",
@@ -215,6 +218,7 @@ _MODULES = {
     "records.catalog": ["Catalog", "Entity", "Field", "ListOf", "Scalar", "Struct"],
     "records.checkpoint": ["Checkpoint"],
     "records.inference": ["infer_fields"],
+    "records.json_lines": ["SupportsJson", "json_lines"],
     "records.json_records": ["JsonRecords"],
     "records.page": ["Cursor", "Page", "Quota", "Record"],
     "runtime.blocking": ["blocking"],
