@@ -104,7 +104,8 @@ def _values(found: object, tree: _Tree) -> JsonValue:
     for place, (name, below) in enumerate(tree.items()):
         value = getattr(found, _slot(place))
         if isinstance(below, dict) and value is not None and value is not UNSET:
-            values[name] = _values(value, below)
+            if inside := _values(value, below):
+                values[name] = inside
         elif value is not UNSET and (below is Any or value is None):
             values[name] = value
     return values

@@ -34,7 +34,12 @@ def text_files() -> Iterator[Path]:
     yield ROOT / "Makefile"
     for folder in FOLDERS:
         yield from (
-            path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file()
+            and not any(
+                part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT / folder).parts
+            )
         )
 
 
