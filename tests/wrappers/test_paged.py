@@ -191,7 +191,6 @@ class TestMethods:
     async def test_it_is_a_full_connector(self) -> None:
         log = Log()
         paged = Paged(log)
-        assert repr(paged) == "Paged()\nLog()"
         assert isinstance(log, RecordConnector)
         assert isinstance(paged, FullConnector)
         await paged.connect()
@@ -199,6 +198,9 @@ class TestMethods:
         assert await paged.discover_schema() == Catalog([Entity("lines")])
         await paged.disconnect()
         assert not log.connected
+
+    async def test_it_is_shown_with_the_size_of_its_pages(self) -> None:
+        assert repr(Paged(Log(), 7)) == "Paged(size=7)\nLog()"
 
     async def test_optional_methods_reach_a_connector_that_has_them(self) -> None:
         paged = Paged(AbleLog())
