@@ -9,6 +9,7 @@ import attrs
 
 from connector_kit.errors import RateLimitError
 
+from .advice import advice
 from .isolation import Isolated, isolated
 from .preflight import Ready, prepare
 from .verdict import Findings, Law, Verdict
@@ -50,7 +51,8 @@ class Examination:
             return run.value
         found = Findings(Law(0, "preflight", ""), self._subject.secrets)
         self._tell_end(found, run)
-        return Ready("", "; ".join(map(str, found.verdict().evidence)))
+        told = (f"{each.what}; expected {each.expected}; {each.mend}" for each in found.verdict().evidence)
+        return Ready("", "; ".join(told))
 
     async def look_at(self, law: Law, look: Callable[[], Awaitable[Verdict]]) -> Verdict:
         """Give the verdict on a law, whatever the connector does meanwhile."""
@@ -101,11 +103,11 @@ class Examination:
                 mend="let cancellation pass: no `except BaseException` and no bare `except` around an await",
             )
         elif run.error is not None:
-            found.broken(
-                f"{type(run.error).__name__} came out of the connector: {run.error}",
-                expected="a ConnectorError, classified",
-                mend="raise no exception that ends the program",
-            )
+            expected, mend = advice(run.error)
+            if not isinstance(run.error, Exception):
+                mend = "raise no exception that ends the program"
+            what = f"{type(run.error).__name__} came out of the connector: {run.error}"
+            found.broken(what, expected=expected, mend=mend)
         else:
             found.unchecked(
                 f"the {self._subject.bounds.seconds:g} s allowed are over; allow more to look at the rest"

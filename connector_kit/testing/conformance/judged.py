@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from connector_kit.errors import ConnectorError, TransientError
 
+from .advice import advice
 from .bounds import EnoughError
 from .reading import NoPageError
 from .subject import Factory, Subject
@@ -18,6 +19,8 @@ __all__ = ["Look", "judged", "telling"]
 
 Look: TypeAlias = Callable[[Subject, Findings], Awaitable[None]]
 """Looks at one law: says what it finds, raises nothing of its own."""
+
+_USED_UP: Final = "do what the error says, or look at what is closed or used up and not made anew: a client, a pool, a stream"
 
 
 async def judged(law: Law, look: Look, subject: Factory | Subject) -> Verdict:
@@ -37,29 +40,32 @@ async def judged(law: Law, look: Look, subject: Factory | Subject) -> Verdict:
 
 
 @contextmanager
-def telling(found: Findings, entity: str | None) -> Iterator[None]:
+def telling(found: Findings, entity: str | None, *, when: str = "") -> Iterator[None]:
     """Let what a block raises become a part of the verdict, as of this entity, so that the others are looked at, too.
 
-    `EnoughError` passes: there is nothing left to look at with.
+    `when` says under which circumstance, as in "after reads that were closed early". `EnoughError` passes: there is
+    nothing left to look at with.
     """
     try:
         yield
     except EnoughError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
-        _tell(error, found, entity)
+        _tell(error, found, entity, when)
 
 
-def _tell(error: Exception, found: Findings, entity: str | None) -> None:
+def _tell(error: Exception, found: Findings, entity: str | None, when: str = "") -> None:
     whose = "" if entity is None else f"{entity}: "
+    when = f"{when}, " if when else ""
     match error:
         case EnoughError():
             found.unchecked(str(error))
         case NoAnswerError():
             found.broken(
-                str(error),
+                f"{when}{error}",
                 expected="an answer or an error",
-                mend="set a time limit in the client, or allow more time for one answer (call_seconds)",
+                mend=f"{'look for a lock, a pool or an event that it waits for; ' if when else ''}set a time limit in the client, "
+                "or allow more time for one answer (call_seconds)",
                 entity=entity,
             )
         case NoPageError():
@@ -68,15 +74,17 @@ def _tell(error: Exception, found: Findings, entity: str | None) -> None:
             found.unchecked(f"{whose}the source failed in the middle: {type(error).__name__}: {error}")
         case ExceptionGroup(exceptions=errors):
             for each in errors:
-                _tell(each, found, entity)
+                _tell(each, found, entity, when.removesuffix(", "))
         case ConnectorError():
             found.broken(
-                f"{type(error).__name__}: {error}", expected="an answer", mend="see the error", entity=entity
-            )
-        case _:
-            found.broken(
-                f"{type(error).__name__} came out of the connector: {error}",
-                expected="a ConnectorError, classified",
-                mend="translate the client's exceptions (`Translating`) or mend the mistake",
+                f"{when}{type(error).__name__}: {error}",
+                expected="what a connector that does nothing else gets at the same time"
+                if when
+                else "an answer",
+                mend=_USED_UP if when else "do what the error says",
                 entity=entity,
             )
+        case _:
+            expected, mend = advice(error)
+            what = f"{when}{type(error).__name__} came out of the connector: {error}"
+            found.broken(what, expected=expected, mend=mend, entity=entity)

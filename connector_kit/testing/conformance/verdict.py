@@ -32,7 +32,8 @@ class Evidence:
     """What shows that a law is broken.
 
     `what` happened, what was `expected`, and how to `mend` it; in which `entity` and on which `page` (the first is 1);
-    the first few `records` that differ, as JSON text; the smallest `plan` of faults that shows it, as Python text.
+    the first few `records` that differ, as JSON text; the smallest `plan` that shows it, of faults or of calls, as
+    Python text.
     """
 
     what: str
@@ -46,11 +47,10 @@ class Evidence:
     def __str__(self) -> str:
         where = [f"entity {self.entity}"] if self.entity is not None else []
         where += [f"page {self.page}"] if self.page is not None else []
-        parts = [self.what, f"expected {self.expected}" if self.expected else "", self.mend]
-        text = "; ".join(part for part in parts if part)
-        text = f"{', '.join(where)}: {text}" if where else text
-        text += f"\n  faults: {self.plan}" if self.plan else ""
-        return "\n  ".join([text, *self.records])
+        lines = [f"{', '.join(where)}: {self.what}" if where else self.what]
+        told = (("expected", self.expected), ("to mend", self.mend), ("plan", self.plan))
+        lines += [f"  {label}: {text}" for label, text in told if text]
+        return "\n".join([*lines, *(f"  {record}" for record in self.records)])
 
 
 @attrs.frozen

@@ -72,7 +72,7 @@ async def test_a_cursor_that_is_off_by_one_is_caught_at_its_page() -> None:
     verdict = await resume(Subject(SkipsOne, bounds=NO_FAULTS))
     evidence = verdict.evidence[0]
     assert (evidence.entity, evidence.page, evidence.records) == ("books", 1, (text_of(book(3)),))
-    assert "resumed by a new connector after it: 1 record lost" in evidence.what
+    assert "resumed by a new connector from its cursor on: 1 record lost" in evidence.what
 
 
 class Remembers(Shelf):
@@ -91,8 +91,24 @@ class Remembers(Shelf):
 
 async def test_a_position_kept_in_the_connector_is_caught() -> None:
     verdict = await resume(Subject(Remembers, bounds=NO_FAULTS))
-    assert any("a second time" in each.what for each in verdict.evidence)
-    assert any("by a connector that had read on" in each.what for each in verdict.evidence)
+    (evidence,) = verdict.evidence
+    assert "resumed a second time" in evidence.what
+
+
+class SpoilsCursors(Shelf):
+    """Loses a record at every cursor once this object has begun a read at the start."""
+
+    spoilt = False
+
+    def position(self, cursor: Any) -> int:
+        self.spoilt = self.spoilt or cursor is None
+        return super().position(cursor) + (self.spoilt and cursor is not None)
+
+
+async def test_cursors_that_a_later_read_spoils_are_caught() -> None:
+    verdict = await resume(Subject(SpoilsCursors, bounds=NO_FAULTS))
+    (evidence,) = verdict.evidence
+    assert "resumed by a connector that had read on from its cursor on: 1 record lost" in evidence.what
 
 
 class CountsAnew(Shelf):
@@ -204,7 +220,7 @@ async def test_a_cursor_that_serves_once_is_caught() -> None:
             return position
 
     evidence = (await resume(Subject(Once, bounds=NO_FAULTS))).evidence[0]
-    assert evidence.what.startswith("resumed a second time after it: CursorExpiredError")
+    assert evidence.what.startswith("resumed a second time from its cursor on: CursorExpiredError")
 
 
 class EmptyPages(Shelf):

@@ -195,7 +195,7 @@ async def test_an_unknown_entity_has_to_be_refused() -> None:
         async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
             return await super().get_sample_data({"books": "books"}[entity], limit)
 
-    assert "a sample of 'books_that_is_not_there', which is not in the catalog, gives list" in told(
+    assert "a sample of 'books_that_is_not_there', which is not in the catalog, gives a list of 3" in told(
         await sample(Anything)
     )
     assert "raises KeyError: 'books_that_is_not_there'" in told(await sample(Lookup))

@@ -147,9 +147,11 @@ async def test_a_page_that_begins_one_too_far_back_is_found() -> None:
     assert "id=2 comes twice, first on page 1" in told(verdict)
 
 
-async def test_only_the_first_few_of_many_are_told() -> None:
+async def test_what_is_wrong_with_many_records_is_told_once() -> None:
     verdict = await shape(lambda: Shelf([{**book(number), "title": 1} for number in range(50)]))
-    assert len(verdict.evidence) == 5
+    (evidence,) = verdict.evidence
+    assert evidence.what == "title: 1 does not fit; expected string (and 49 more like this)"
+    assert len(evidence.records) == 5
 
 
 async def test_a_key_that_comes_twice_once_is_no_evidence() -> None:

@@ -171,15 +171,23 @@ async def _can_be_fetched(subject: Subject, entity: Entity, found: Findings) -> 
 async def _others_are_refused(subject: Subject, found: Findings) -> None:
     known = await subject.catalog()
     names = names_beside(known.names)
-    right = True
+    taken: dict[str, list[str]] = {}  # what came instead of the error, each time, by its kind
     async with subject.connector() as connector:
         ways: list[tuple[str, _Asking]] = [("fetch_data", _first_page)]
         if asks_for(connector.inner, SupportsPartitions):
             ways.append(("partition_data", _partitions))
         for way, ask in ways:
             for name in names:
-                right = await _is_refused(connector, name, way, ask, found) and right
-    if right:
+                if came := await _instead_of_refusal(connector, name, ask):
+                    told = f"{way}({name!r}), which is not in the catalog, {came}"
+                    taken.setdefault(f"{way} {came.partition(': ')[0]}", []).append(told)
+    for first, *others in taken.values():
+        found.broken(
+            f"{first} (and so with {len(others)} more names)" if others else first,
+            expected="UnknownEntityError",
+            mend="look the name up first: catalog[name] raises it, with the nearest name",
+        )
+    if not taken:
         found.checked(f"names beside the catalog are refused: {', '.join(map(repr, names))}")
 
 
@@ -190,21 +198,16 @@ def names_beside(known: tuple[str, ...]) -> list[str]:
     return [name for name in dict.fromkeys(tried) if name not in known]
 
 
-async def _is_refused(connector: Watched, name: str, way: str, ask: _Asking, found: Findings) -> bool:
+async def _instead_of_refusal(connector: Watched, name: str, ask: _Asking) -> str:
+    """Ask for a name that is not there, and give what came of it; empty where it is refused as it should be."""
     try:
-        came = await ask(connector, name)
+        return await ask(connector, name)
     except UnknownEntityError:
-        return True
+        return ""
     except (EnoughError, TransientError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
-        came = f"raises {type(error).__name__}: {error}"
-    found.broken(
-        f"{way}({name!r}), which is not in the catalog, {came}",
-        expected="UnknownEntityError",
-        mend="look the name up first: catalog[name] raises it, with the nearest name",
-    )
-    return False
+        return f"raises {type(error).__name__}: {error}"
 
 
 async def _first_page(connector: Watched, name: str) -> str:

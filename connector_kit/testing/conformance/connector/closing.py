@@ -47,19 +47,15 @@ async def _look(subject: Subject, found: Findings) -> None:
             else:
                 found.unchecked(f"{entity.name}: it has no records")
     for example in examples:
-        with telling(found, example.entity):
-            early = partial(_close_early, subject, example, found)
-            await insisting(subject, example.entity, early, found, when=_CLOSED_EARLY)
+        early = partial(_close_early, subject, example, found)
+        if await insisting(subject, example.entity, early, found, when=_CLOSED_EARLY):
             await look_at_two_at_once(subject, example, example, found)
     for one, other in pairwise(examples):
-        with telling(found, one.entity):
-            await look_at_two_at_once(subject, one, other, found)
+        await look_at_two_at_once(subject, one, other, found)
     chosen = Example.smallest(examples)
     if chosen is not None:
-        with telling(found, chosen.entity):
-            await look_at_giving_back(subject, chosen, found)
-        with telling(found, chosen.entity):
-            await look_at_cancelling(subject, chosen, found)
+        await look_at_giving_back(subject, chosen, found)
+        await look_at_cancelling(subject, chosen, found)
 
 
 async def _close_early(subject: Subject, example: Example, found: Findings) -> None:

@@ -31,9 +31,8 @@ async def look_at_giving_back(subject: Subject, example: Example, found: Finding
     when = f"with {_ROUNDS} reads of {example.entity} one after the other, each closed after its first page"
     rounds: list[Held] = []
     look = partial(_look, subject, example.entity, rounds)
-    await insisting(subject, example.entity, look, found, when=when)
-    if len(rounds) < _ROUNDS // _EVERY:
-        return  # it has failed, which has been told
+    if not await insisting(subject, example.entity, look, found, when=when):
+        return
     more = growing(rounds[_FILLING:])
     for kind, names in more.items():
         found.broken(

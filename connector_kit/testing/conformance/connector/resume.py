@@ -88,12 +88,11 @@ async def _look_at_cursors(subject: Subject, read: QuietRead, found: Findings) -
     if not cursors:
         return
     whole = _whole_tails(len(pages), [page.number for page, _ in cursors])
-    held = [
-        await _resumes_anew(subject, read, cursors, whole, found),
-        await _resumes_again(subject, read, cursors, whole, found),
-        await _resumes_page_by_page(subject, read, found),
-    ]
-    if all(held):
+    if (  # what breaks one way breaks the others, too, and says no more
+        await _resumes_anew(subject, read, cursors, whole, found)
+        and await _resumes_again(subject, read, cursors, whole, found)
+        and await _resumes_page_by_page(subject, read, found)
+    ):
         found.checked(
             f"resumed at {len(cursors)} of {len(pages)} pages of {read.name}, by a new connector, twice, by one that had read on, and page by page"
         )
@@ -199,7 +198,7 @@ async def _resumes_page_by_page(subject: Subject, read: QuietRead, found: Findin
                 return True  # which cursors are refused is told by the others
             if isinstance(got, Difference):
                 return await _tell(
-                    subject, read, pages[-1] if pages else whole.pages[0], got, "page by page", found
+                    subject, read, pages[-1] if pages else whole.pages[0], got, "resumed page by page", found
                 )
             pages += got.pages
             ended = got.ended
@@ -261,7 +260,7 @@ async def _tell(
         found.unchecked(f"resuming {read.name}: the source changed meanwhile")
         return False
     found.broken(
-        f"{how} after it{_of_since(read)}: {differs.what}",
+        f"{how} from its cursor on{_of_since(read)}: {differs.what}",
         expected="exactly what followed it in the undisturbed read",
         mend=_MEND,
         entity=read.entity.name,

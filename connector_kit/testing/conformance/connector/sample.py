@@ -43,9 +43,8 @@ async def sample(subject: Factory | Subject, /) -> Verdict:
 async def _look(subject: Subject, found: Findings) -> None:
     reads = await full_reads(subject, found)
     for entity, reading in reads:
-        with telling(found, entity.name):
-            look = partial(_look_at, subject, entity, reading, found)
-            await insisting(subject, entity.name, look, found, when="after a few samples")
+        look = partial(_look_at, subject, entity, reading, found)
+        await insisting(subject, entity.name, look, found, when="after a few samples")
     if reads:
         with telling(found, reads[0][0].name):
             await _look_at_unknown(subject, reads, found)
@@ -154,7 +153,7 @@ async def _look_at_unknown(
         except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
             came = f"raises {type(error).__name__}: {error}"
         else:
-            came = f"gives {type(records).__name__}"
+            came = f"gives a {type(records).__name__} of {len(records)}"
     found.broken(
         f"a sample of {name!r}, which is not in the catalog, {came}",
         expected="UnknownEntityError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.testing.conformance.judged import judged, telling
@@ -23,7 +24,7 @@ LAW = Law(
     3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
 )
 
-_MOST_REASONS = 5  # for one entity: what is wrong with one record is mostly wrong with all
+_MOST_REASONS = 5  # for one entity: a catalog of something else is wrong in every field
 
 
 async def shape(subject: Factory | Subject, /) -> Verdict:
@@ -82,14 +83,21 @@ async def _look_at(subject: Subject, entity: Entity, reading: Reading, found: Fi
         for record, text in zip(page.page.records, page.records, strict=True)
         for reason in misfits(entity, record)
     ]
-    for page, text, reason in wrong[:_MOST_REASONS]:
+    alike: dict[
+        str, list[tuple[SeenPage, str, str]]
+    ] = {}  # by what they are about, the name of a field mostly
+    for page, text, reason in wrong:
+        alike.setdefault(reason.partition(":")[0], []).append((page, text, reason))
+    for misfitting in islice(alike.values(), _MOST_REASONS):
+        page, _, reason = misfitting[0]
+        more = len(misfitting) - 1
         found.broken(
-            reason,
+            f"{reason} (and {more} more like this)" if more else reason,
             expected="records that fit the catalog",
             mend="convert the value, or announce the field as what it is",
             entity=entity.name,
             page=page.number,
-            records=(text,),
+            records=tuple(text for _, text, _ in misfitting),
         )
     twice = _twice(entity, reading)
     if twice is None:

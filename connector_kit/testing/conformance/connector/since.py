@@ -151,6 +151,12 @@ _MENDS: Final[Mapping[str, str]] = {
     _IN_ANOTHER_ZONE: "turn since into the source's time zone before it is written: since.astimezone(UTC)",
 }
 
+_MEND_FAR: Final = (
+    "later records are lost, too: compare moments (no texts, no local times, no whole days), of the replication key and no other "
+    "field, and look at the borders of pages and at the last one"
+)
+_MEND_ERROR: Final = "take since as what it is, a datetime with a time zone, and do what the error says"
+
 
 @attrs.frozen
 class _Answer:
@@ -243,15 +249,17 @@ class _Look:
     def _tell(self, boundary: Boundary, how: str, moment: datetime, answer: _Answer | Difference) -> None:
         lost: tuple[str, ...] = ()
         if isinstance(answer, Difference):
-            what = answer.what
+            what, mend = answer.what, _MEND_ERROR
         else:
             lost = answer.lost
             what = f"{len(lost)} {'record' if len(lost) == 1 else 'records'} lost"
+            far = any(record in lost and instant > boundary.at for instant, record in self._dated)
+            mend = _MEND_FAR if far and how != _IN_ANOTHER_ZONE else _MENDS[how]
         entity, pages = self._read.entity, self._read.reading.pages
         self._found.broken(
             f"read since {moment.isoformat()}, {how} {boundary.what}: {what}",
             expected=f"every record of a full read whose {entity.replication_key} is at or after it",
-            mend=_MENDS[how],
+            mend=mend,
             entity=entity.name,
             page=next((page.number for page in pages if set(lost) & set(page.records)), None),
             records=lost,

@@ -74,7 +74,7 @@ def misread(fault: WireFault, kind: type[ConnectorError], error: Exception | Non
     told = f"{plan_text((fault,))[1:-1]} on the wire surfaced as {type(error).__name__}: {error}"
     if not isinstance(error, kind):
         return Problem(
-            "class", told, f"a {kind.__name__}", "give each of the client's errors its class (`Translating`)"
+            "class", told, kind.__name__, "give each of the client's errors its class (`Translating`)"
         )
     wait = error.retry_after if isinstance(error, RateLimitError) else None
     if isinstance(fault, Answer) and fault.status == 429 and (wait is None or abs(wait - RETRY_AFTER) > 1):  # noqa: PLR2004 - Too Many Requests
