@@ -6,7 +6,19 @@ from statistics import median
 
 import attrs
 
-__all__ = ["Curve", "Faulted", "Measured", "Point", "Run", "Start", "Target", "targets"]
+__all__ = [
+    "MIB",
+    "OURS",
+    "WORDS",
+    "Curve",
+    "Faulted",
+    "Measured",
+    "Point",
+    "Run",
+    "Start",
+    "Target",
+    "targets",
+]
 
 MIB = 1024 * 1024
 OURS = "connector_kit"

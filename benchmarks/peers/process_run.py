@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,26 +91,29 @@ def timed(command: list[str], folder: Path, api: Api | None, give_up: float = GI
 
     Raises `RuntimeError` with its last words where it ended before its work began.
     """
-    began = time.monotonic()
-    with (folder / STDOUT).open("wb") as out, (folder / STDERR).open("wb") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder)
-    timer = threading.Timer(give_up, os.kill, (process.pid, signal.SIGKILL))
-    timer.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    ended = time.monotonic()
-    timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    started = _noted(folder) if api is None else _asked(api, process.pid)
+    out, err = folder / STDOUT, folder / STDERR
+    waiting = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(HERE / "waited.py"),
+        str(give_up),
+        str(out),
+        str(err),
+        *command,
+    ]
+    found = json.loads(subprocess.run(waiting, check=True, stdout=subprocess.PIPE, cwd=folder).stdout)
+    started = _noted(folder) if api is None else _asked(api, found["process"])
     if started is None:
-        words = (folder / STDERR).read_text(errors="replace")[-2_000:]
+        words = err.read_text(errors="replace")[-2_000:]
         raise RuntimeError(f"{' '.join(command)} ended before it began to read; its last words:\n{words}")
     return Outcome(
-        seconds=ended - started["at"],
-        processor=usage.ru_utime + usage.ru_stime - started["cpu"],
-        memory=usage.ru_maxrss * 1024,
-        startup=started["at"] - began,
+        seconds=found["ended"] - started["at"],
+        processor=found["processor"] - started["cpu"],
+        memory=found["memory"],
+        startup=started["at"] - found["began"],
         startup_processor=started["cpu"],
-        code=process.returncode,
+        code=found["code"],
     )
 
 

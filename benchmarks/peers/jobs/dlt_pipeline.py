@@ -1,11 +1,11 @@
 """A pipeline of dlt: its `rest_api` source into its `filesystem` destination, as JSONL.
 
-    python dlt_pipeline.py URL FOLDER SECONDS
+    python dlt_pipeline.py URL FOLDER SECONDS nested|flat
 
 As https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic (cursor pagination, data selector) and
-https://dlthub.com/docs/dlt-ecosystem/file-formats/jsonl show. Files are not compressed, as nobody else's are, and nested
-values stay as they are instead of becoming tables of their own (`max_table_nesting`), which spares it work. SECONDS is
-`runtime.request_timeout`.
+https://dlthub.com/docs/dlt-ecosystem/file-formats/jsonl show. By default it makes a table of its own of each list; with `nested`
+(`max_table_nesting`) lists and objects stay where they are, as everybody else leaves them, which spares it work. Files are
+not compressed, as nobody else's are. SECONDS is `runtime.request_timeout`.
 """
 
 # pyright: reportMissingModuleSource=false
@@ -14,7 +14,7 @@ values stay as they are instead of becoming tables of their own (`max_table_nest
 import os
 import sys
 
-URL, FOLDER, SECONDS = sys.argv[1:]
+URL, FOLDER, SECONDS, SHAPE = sys.argv[1:]
 os.environ |= {
     "DLT_DATA_DIR": f"{FOLDER}/dlt",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -34,7 +34,7 @@ source = rest_api_source(
                 "name": "records",
                 "primary_key": "id",
                 "write_disposition": "replace",
-                "max_table_nesting": 0,
+                **({"max_table_nesting": 0} if SHAPE == "nested" else {}),
                 "endpoint": {
                     "path": "records",
                     "data_selector": "data",
