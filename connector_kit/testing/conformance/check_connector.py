@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from connector_kit.errors import ConfigError
-
 from .bounds import Bounds
+from .choosing import require_backend
 from .connector.table import laws_named
 from .examination import Examination
 from .report import LawReport
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 __all__ = ["check_connector"]
-
-_BACKENDS = ("asyncio", "trio")
 
 
 async def check_connector(  # noqa: PLR0913 - the options of the one call that there is, by keyword
@@ -63,7 +59,7 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
     True
     """
     chosen = laws_named(laws)
-    _require_backend(backend)
+    require_backend(backend)
     if bounds.faults:
         import_module("connector_kit.testing.drawing")  # which raises where hypothesis is missing
     subject = Subject(
@@ -86,14 +82,3 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
         time.monotonic() - started,
         ready.error,
     )
-
-
-def _require_backend(backend: str) -> None:
-    if backend not in _BACKENDS:
-        raise ConfigError(
-            f"no backend {backend!r}; expected one of {', '.join(_BACKENDS)}; name the one the connector is for"
-        )
-    if find_spec(backend) is None:
-        raise ConfigError(
-            f"the backend {backend!r} is not installed; expected one that is; pip install 'connector-kit[testing]'"
-        )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
-from connector_kit.errors import ConfigError
-
 from .bounds import Bounds
+from .choosing import require_backend
 from .destination.place import Place, Places
 from .destination.subject import DestinationSubject, close_quietly
 from .destination.table import laws_named
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["check_destination"]
 
 T = TypeVar("T")
-
-_BACKENDS = ("asyncio", "trio")
 
 
 async def check_destination(
@@ -54,7 +50,7 @@ async def check_destination(
     Raises `ConfigError` for the name of a law that there is not, and for a backend that is not installed.
     """
     chosen = laws_named(laws)
-    _require_backend(backend)
+    require_backend(backend)
     examination = _Examination(DestinationSubject(places, bounds=bounds, ordered=ordered), backend)
     started = time.monotonic()
     found_name, failure = await examination.prepare(places)
@@ -155,14 +151,3 @@ async def _preflight(places: Places, subject: DestinationSubject) -> tuple[str, 
     except Exception as error:  # noqa: BLE001 - whatever an author's code raises is told, not passed on
         return name, f"it cannot be opened at a new place: {type(error).__name__}: {error}"
     return name, ""
-
-
-def _require_backend(backend: str) -> None:
-    if backend not in _BACKENDS:
-        raise ConfigError(
-            f"no backend {backend!r}; expected one of {', '.join(_BACKENDS)}; name the one the destination is for"
-        )
-    if find_spec(backend) is None:
-        raise ConfigError(
-            f"the backend {backend!r} is not installed; expected one that is; pip install 'connector-kit[testing]'"
-        )

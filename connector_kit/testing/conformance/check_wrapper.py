@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConfigError
@@ -12,6 +11,7 @@ from connector_kit.structure.explain import require
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .bounds import Bounds
+from .choosing import require_backend
 from .report import LawReport
 from .verdict import Findings
 from .wrapper.content import Content, varied_content
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .verdict import Law, Verdict
 
 __all__ = ["check_wrapper"]
-
-_BACKENDS = ("asyncio", "trio")
 
 
 async def check_wrapper(  # noqa: PLR0913 - the options of the one call that there is, by keyword
@@ -69,7 +67,7 @@ async def check_wrapper(  # noqa: PLR0913 - the options of the one call that the
     (True, 'Retrying')
     """
     chosen = laws_named(laws)
-    _require_backend(backend)
+    require_backend(backend)
     limit = _rate(rate)
 
     def subject() -> WrapperSubject:
@@ -139,14 +137,3 @@ def _rate(given: Rate | str | None) -> Rate | None:
         return Rate.parse(given)
     except ValueError as error:
         raise ConfigError(f"cannot look for rate={given!r}: expected {error}; give one of these") from error
-
-
-def _require_backend(backend: str) -> None:
-    if backend not in _BACKENDS:
-        raise ConfigError(
-            f"no backend {backend!r}; expected one of {', '.join(_BACKENDS)}; name the one the wrapper is for"
-        )
-    if find_spec(backend) is None:
-        raise ConfigError(
-            f"the backend {backend!r} is not installed; expected one that is; pip install 'connector-kit[testing]'"
-        )

@@ -28,7 +28,7 @@ from connector_kit.testing.conformance.wrapper.content import plain_content
 from connector_kit.testing.conformance.wrapper.exact import exact
 from connector_kit.testing.conformance.wrapper.honest import told_wrongly
 from connector_kit.testing.conformance.wrapper.subject import WrapperSubject
-from connector_kit.testing.conformance.wrapper.table import LAWS
+from connector_kit.testing.conformance.wrapper.table import WRAPPER_LAWS
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.rate_limited import RateLimited
 from connector_kit.wrappers.retrying import Retrying
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Cursor, Page
     from connector_kit.testing.conformance.verdict import Verdict
 
-NAMES = [law.name for law, _ in LAWS]
+NAMES = [law.name for law, _ in WRAPPER_LAWS]
 IMPATIENT = Bounds(call_seconds=1.0)
 
 
@@ -148,7 +148,7 @@ class TestWhatItTakes:
 @pytest.mark.anyio
 class TestBadInput:
     async def test_a_law_that_there_is_not(self) -> None:
-        with pytest.raises(ConfigError, match="did you mean 'closing'"):
+        with pytest.raises(ConfigError, match="use 'closing'"):
             await check_wrapper(Plain, laws=["closeing"])
         with pytest.raises(ConfigError, match="transparent, exact"):
             await check_wrapper(Plain, laws=["zzz"])

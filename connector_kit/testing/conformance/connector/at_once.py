@@ -14,7 +14,8 @@ from connector_kit.testing.conformance.reading import Reading, SeenPage
 from connector_kit.testing.conformance.watched import WatchedPages
 
 from .insisting import insisting
-from .readings import Example, differing, still_the_same
+from .readings import Example, differing
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,7 +12,8 @@ from connector_kit.capabilities import close_broken_stream
 from .insisting import insisting
 from .interrupted import Interrupted
 from .leftovers import Held, growing, held, settled
-from .readings import differing, still_the_same
+from .readings import differing
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.subject import Subject

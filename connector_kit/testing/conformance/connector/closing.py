@@ -14,7 +14,8 @@ from .at_once import look_at_two_at_once
 from .cancelling import look_at_cancelling
 from .giving_back import look_at_giving_back
 from .insisting import insisting
-from .readings import Example, differing, still_the_same
+from .readings import Example, differing
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.subject import Factory, Subject

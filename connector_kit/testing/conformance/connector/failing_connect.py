@@ -12,7 +12,8 @@ from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import Reset
 
 from .insisting import insisting
-from .readings import differing, still_the_same
+from .readings import differing
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.subject import Subject

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from connector_kit.errors import TransientError
 from connector_kit.testing.conformance.judged import telling
 
-from .readings import still_the_same
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

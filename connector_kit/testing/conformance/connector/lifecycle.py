@@ -18,7 +18,8 @@ from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 from .failing_connect import look_at_failing_connect
 from .insisting import insisting
 from .leftovers import look_for_leftovers
-from .readings import Example, differing, full_reads, still_the_same
+from .readings import Example, differing, full_reads
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -11,7 +11,8 @@ from connector_kit.testing.conformance.reading import Reading, SeenPage
 from connector_kit.wrappers.layers import asks_for
 
 from .cursors import changed_by_text
-from .readings import differing, still_the_same
+from .readings import differing
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

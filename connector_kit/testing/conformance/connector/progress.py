@@ -10,7 +10,8 @@ from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .readings import full_read_of, still_the_same
+from .readings import full_read_of
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The undisturbed reads that laws look at and compare with, and whether the source has changed since they were made."""
+"""The undisturbed reads that laws look at, and compare with whatever else is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connector_kit.testing.conformance.subject import Subject
     from connector_kit.testing.conformance.verdict import Findings
 
-__all__ = ["Example", "differing", "full_read_of", "full_reads", "still_the_same"]
+__all__ = ["Example", "differing", "full_read_of", "full_reads"]
 
 _MANY_PAGES = 20
 
@@ -78,17 +78,6 @@ async def full_read_of(subject: Subject, found: Findings, entity: Entity) -> Rea
             f"{entity.name}, which could not be read: {type(error).__name__}: {error} (see catalog)"
         )
         return None
-
-
-async def still_the_same(subject: Subject, entity: str) -> bool:
-    """Read an entity once more with a new connector and tell whether it delivers the records of the first full read.
-
-    Where it does not, the source changes by itself, and what differs shows nothing about the connector.
-    """
-    before = await subject.full_read(entity)
-    async with subject.connector() as connector:
-        now = await subject.read(connector, entity, pages=None if before.ended else len(before.pages))
-    return Counter(now.records) == Counter(before.records)
 
 
 def differing(got: Reading, whole: Reading) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from .identity import cursor_of
 from .readings import full_reads
 from .resume_changes import look_at_changes
 from .resume_faults import look_at_faults, look_at_wire_faults
-from .steady import QuietRead, attempted, is_steady
+from .steady import QuietRead, attempted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -256,7 +256,7 @@ async def _tell(
     subject: Subject, read: QuietRead, page: SeenPage, differs: Difference, how: str, found: Findings
 ) -> bool:
     """Tell of a difference, unless the source itself has changed. False: the law does not hold here."""
-    if not await is_steady(subject, read):
+    if not await read.still_the_same(subject):
         found.unchecked(f"resuming {read.name}: the source changed meanwhile")
         return False
     found.broken(

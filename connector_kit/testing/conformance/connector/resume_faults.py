@@ -23,8 +23,6 @@ from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.wrappers.faulty import Faulty, Schedule
 from connector_kit.wrappers.retrying import Retrying
 
-from .steady import is_steady
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -188,7 +186,7 @@ async def _search(
     if search.broke is None:
         if search.tried:
             found.checked(f"read {name} under {search.tried} plans of faults {where}")
-    elif search.plan is not None and await is_steady(subject, read):
+    elif search.plan is not None and await read.still_the_same(subject):
         found.broken(
             f"with faults {where}, one entry for each request of a read, and a retry outside: {search.broke.what}",
             expected="the records of the undisturbed read",

@@ -16,7 +16,8 @@ from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 from connector_kit.wrappers.layers import asks_for
 
 from .insisting import insisting
-from .readings import differing, full_reads, still_the_same
+from .readings import differing, full_reads
+from .steady import still_the_same
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity

@@ -19,7 +19,7 @@ from connector_kit.testing.conformance.verdict import Law
 from .boundaries import Boundary, boundaries, instants_of
 from .identity import fields_of, identity_of
 from .readings import full_reads
-from .steady import QuietRead, attempted, is_steady
+from .steady import QuietRead, attempted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -204,7 +204,7 @@ class _Look:
                     answers.append(answer)
                     continue
                 broken.add(how)
-                if not await is_steady(self._subject, self._read):
+                if not await self._read.still_the_same(self._subject):
                     self._found.unchecked(f"{self._read.name} by since: the source changed meanwhile")
                     return
                 self._tell(boundary, how, moment, answer)

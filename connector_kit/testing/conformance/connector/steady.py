@@ -1,7 +1,8 @@
-"""A read without disturbance that others are compared with, and whether the source still gives the same."""
+"""Whether the source still gives what it gave, and what to make of a read that fails: before anybody is blamed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["QuietRead", "attempted", "is_steady"]
+__all__ = ["QuietRead", "attempted", "still_the_same"]
 
 
 @attrs.frozen
@@ -30,6 +31,10 @@ class QuietRead:
     reading: Reading
     since: datetime | None = None
 
+    async def still_the_same(self, subject: Subject) -> bool:
+        """Whether the source still delivers it, record by record in the same order."""
+        return await still_the_same(subject, self.entity.name, self.since, in_order=True)
+
     @property
     def name(self) -> str:
         """What was read: `orders`, `orders since 2024-01-01T00:00:00+00:00`."""
@@ -38,26 +43,20 @@ class QuietRead:
         )
 
 
-async def is_steady(subject: Subject, read: QuietRead) -> bool:
-    """Read once more with a new connector: whether it gives the same records in the same order.
+async def still_the_same(
+    subject: Subject, entity: str, since: datetime | None = None, *, in_order: bool = False
+) -> bool:
+    """Read once more with a new connector: whether it gives the records of the undisturbed read.
 
-    Where it does not, the source changed by itself, and a difference shows nothing about the connector. Where the bounds
-    do not allow to ask, it is taken to be the same. Raises what the connector raises.
+    In the same order where this is what counts. Where it does not, the source changes by itself, and what differs shows
+    nothing about the connector. Raises what the connector raises, and `EnoughError`: who cannot ask again alarms nobody.
     """
-    try:
-        async with subject.connector() as connector:
-            again = await subject.read(
-                connector,
-                read.entity.name,
-                since=read.since,
-                pages=None if read.reading.ended else len(read.reading.pages),
-            )
-    except EnoughError:
-        return True
-    differs = difference(
-        read.reading.records, again.records, expected_ended=read.reading.ended, got_ended=again.ended
-    )
-    return differs is None
+    before = await subject.full_read(entity, since)
+    async with subject.connector() as connector:
+        pages = None if before.ended else len(before.pages)
+        now = await subject.read(connector, entity, since=since, pages=pages)
+    differs = difference(before.records, now.records, expected_ended=before.ended, got_ended=now.ended)
+    return differs is None or (not in_order and Counter(now.records) == Counter(before.records))
 
 
 async def attempted(read: Callable[[], Awaitable[Reading]]) -> Reading | Difference:

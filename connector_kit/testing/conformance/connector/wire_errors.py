@@ -23,7 +23,7 @@ from connector_kit.wrappers.retrying import Retrying
 
 from .identity import cursor_of
 from .readings import full_reads
-from .steady import QuietRead, attempted, is_steady
+from .steady import QuietRead, attempted
 from .wire_judgements import SURFACES, Attempt, Problem, class_of, differs, hidden, misdelivered, misread
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Look:
             tried += 1
             if problem is None or (problem.kind, plan_text((fault,))) in self._told:
                 continue
-            if not await is_steady(self._subject, read):
+            if not await read.still_the_same(self._subject):
                 self._found.unchecked(
                     f"errors on the wire in reads of {read.name}: the source changed meanwhile"
                 )
