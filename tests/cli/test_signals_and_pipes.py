@@ -51,8 +51,18 @@ class Stubborn:
 """A connector whose read takes its time to end, which a first signal waits for."""
 
 
+HEEDING = """
+import runpy
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("connector_kit", run_name="__main__", alter_sys=True)
+"""
+"""A program that was started in the background of a script ignores SIGINT, and so does all that it starts."""
+
+
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "connector_kit", *words]
+    command = [sys.executable, "-c", HEEDING, *words]
     return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

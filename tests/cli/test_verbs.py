@@ -205,7 +205,7 @@ def test_settings_take_the_place_of_those_in_the_file(run: Run, tmp_path: Path) 
 def test_a_record_that_has_no_json_form_is_one_error(run: Run) -> None:
     ended = run("read", "shop:Broken", "things")
     assert ended.code == 6
-    assert ended.err.startswith("error: a record cannot be written as JSON: a value of type object")
+    assert ended.err.startswith("error: a record of entity 'things' has no JSON form: a value of type object")
 
 
 def test_a_bug_is_told_without_its_message_unless_asked_for(run: Run) -> None:
