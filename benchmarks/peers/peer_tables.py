@@ -14,7 +14,14 @@ __all__ = ["RATIOS_SECTION", "TARGETS_SECTION", "described", "sections"]
 
 TARGETS_SECTION = "targets"
 RATIOS_SECTION = "ratios"
-IN_README = ("bare httpx2 + orjson", "raw bytes, httpx2", "airbyte-cdk, Python", "singer-sdk", "dlt")
+IN_README = (
+    "connector_kit, aiohttp",
+    "bare httpx2 + orjson",
+    "raw bytes, httpx2",
+    "airbyte-cdk, Python",
+    "singer-sdk",
+    "dlt",
+)
 KINDS = {"429": "429", "503": "503", "cut": "body cut", "reset": "reset", "stall": "stall"}
 KILLED = -9
 

@@ -25,7 +25,7 @@ TITLES = {"jsonl": "HTTP to JSONL", "sqlite": "HTTP to SQLite", "memory": "memor
 
 def colour(name: str) -> str:
     """Give ours, the peers and the floors a colour each."""
-    return OURS if name == "connector_kit" else PEER if name.startswith(PEERS) else FLOOR
+    return OURS if name.startswith("connector_kit") else PEER if name.startswith(PEERS) else FLOOR
 
 
 def bars(axes: Any, found: list[dict[str, Any]], label: str, figures: list[float], form: str) -> None:

@@ -1,9 +1,10 @@
 """connector_kit, as docs/how-to/rest.md and docs/how-to/sync.md show it: a declared REST API, protected, synced.
 
-    python kit_sync.py URL FOLDER SECONDS jsonl|sqlite
+    python kit_sync.py URL FOLDER SECONDS jsonl|sqlite [TRANSPORT]
 
 The stack is `protect`'s with its defaults (retries, a time limit for each attempt and for a whole page) and a rate that
-is counted but never reached. Checkpoints cannot be turned off. SECONDS is the time limit of one attempt.
+is counted but never reached. Checkpoints cannot be turned off. SECONDS is the time limit of one attempt, TRANSPORT the
+package that speaks HTTP, where it is not the default.
 """
 
 import sys
@@ -19,11 +20,12 @@ TYPES = {"array": "json", "object": "json"}
 """What the kit calls them, where it has another word."""
 
 
-async def main(url: str, folder: str, seconds: str, kind: str) -> None:
+async def main(url: str, folder: str, seconds: str, kind: str, transport: str) -> None:
     """Read everything into FOLDER."""
     declared = {
         "base_url": url,
         "page_size": 1_000,
+        "transport": transport,
         "resources": {
             "records": {
                 "path": "/records",
@@ -45,5 +47,5 @@ async def main(url: str, folder: str, seconds: str, kind: str) -> None:
         sys.exit(str(report.entities[0].error))
 
 
-URL, FOLDER, SECONDS, KIND = sys.argv[1:]
-anyio.run(main, URL, FOLDER, SECONDS, KIND)
+URL, FOLDER, SECONDS, KIND, TRANSPORT = [*sys.argv[1:], "httpx2"][:5]
+anyio.run(main, URL, FOLDER, SECONDS, KIND, TRANSPORT)
