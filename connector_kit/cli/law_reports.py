@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from .events import counted, length
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["evidence_lines", "law_summary", "laws_table", "unchecked_lines"]
 
 _MOST_EVIDENCE = 3  # the first ones tell, and one mistake shows at many pages; the JSON report has more
-_LONGEST = 90
+_LONGEST = 48  # so that the table fits 100 columns; the JSON report has all of it
 
 
 def laws_table(verdicts: Sequence[Verdict]) -> Table:
@@ -67,5 +68,5 @@ def _short(checked: Sequence[str]) -> str:
     """Give what was checked in a cell: the first, and how many more."""
     if not checked:
         return ""
-    first = checked[0] if len(checked[0]) <= _LONGEST else f"{checked[0][: _LONGEST - 1]}…"
+    first = shorten(checked[0], _LONGEST, placeholder=" …")
     return first if len(checked) == 1 else f"{first} (and {len(checked) - 1} more)"

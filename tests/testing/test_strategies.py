@@ -39,6 +39,9 @@ ORDERS = Entity(
     incremental="since",
 )
 
+SOME = settings(max_examples=40)
+"""What is drawn is large: an entity and its records take as long as fifty examples of most."""
+
 ANY = settings(database=None, max_examples=3000, phases=[Phase.generate])
 """Finds one, and does not look for the smallest."""
 
@@ -47,6 +50,7 @@ def moment_of(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
+@SOME
 @given(data=st.data())
 def test_a_record_fits_its_entity_and_has_its_keys(data: DataObject) -> None:
     entity = data.draw(draws.entities())
@@ -56,6 +60,7 @@ def test_a_record_fits_its_entity_and_has_its_keys(data: DataObject) -> None:
     assert [key for key in keys if record.get(key) is None] == []
 
 
+@SOME
 @given(data=st.data())
 def test_a_record_as_json_comes_back_from_text_as_it_was(data: DataObject) -> None:
     entity = data.draw(draws.entities())
@@ -71,6 +76,7 @@ def test_a_cursor_survives_in_a_checkpoint(cursor: Cursor) -> None:
     assert Checkpoint.from_json(stored).cursor == cursor
 
 
+@SOME
 @given(data=st.data())
 def test_a_read_keeps_the_laws(data: DataObject) -> None:
     """Unique keys, records that fit, cursors of their own or none; in bounds."""
@@ -89,6 +95,7 @@ def test_a_read_keeps_the_laws(data: DataObject) -> None:
     assert len({page.cursor is None for page in read}) <= 1
 
 
+@SOME
 @given(read=draws.reads(ORDERS), as_json=draws.reads(ORDERS, as_json=True))
 def test_a_read_of_an_ordered_entity_is_in_order(read: Any, as_json: Any) -> None:
     for pages in (read, as_json):
@@ -98,6 +105,7 @@ def test_a_read_of_an_ordered_entity_is_in_order(read: Any, as_json: Any) -> Non
     assert all(isinstance(record["updated_at"], str) for page in as_json for record in page.records)
 
 
+@SOME
 @given(read=draws.reads(Entity("log", primary_key="n", replication_key="n", ordered=True)))
 def test_a_key_that_grows_may_be_the_primary_key(read: Any) -> None:
     moments = [moment_of(record["n"]) for page in read for record in page.records]
@@ -126,7 +134,7 @@ def test_entities_of_every_way_of_reading_are_drawn() -> None:
     """With keys and without, ordered and not, with fields and without."""
     seen: set[tuple[object, ...]] = set()
 
-    @settings(database=None, derandomize=True, max_examples=400, phases=[Phase.generate])
+    @settings(database=None, derandomize=True, max_examples=200, phases=[Phase.generate])
     @given(draws.entities(max_depth=0))
     def look(entity: Entity) -> None:
         keyed, known = bool(entity.primary_key), bool(entity.fields)

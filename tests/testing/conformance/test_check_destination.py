@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+SHORT = Bounds(plans=3)
+"""For right ones: what random sequences find is found by the others."""
+
 
 def of(kind: type[Shelf]) -> Callable[[], ShelfPlace]:
     return partial(ShelfPlace, kind)
@@ -104,7 +107,7 @@ class BlocksAtOpen(Shelf):
     ],
 )
 async def test_where_nothing_can_be_looked_at_the_report_says_why(places: Any, failure: str) -> None:
-    report = await check_destination(places, bounds=Bounds(call_seconds=0.3))
+    report = await check_destination(places, bounds=Bounds(call_seconds=0.3, plans=3))
     assert failure in report.failure
     assert not report.verdicts
     assert not report.ok
@@ -312,7 +315,7 @@ class Unordered(Shelf):
 
 
 async def test_a_store_without_order_says_so() -> None:
-    assert (await check_destination(of(Unordered), ordered=False)).ok
+    assert (await check_destination(of(Unordered), ordered=False, bounds=SHORT)).ok
     report = await check_destination(of(Unordered), laws=["append"])
     assert "in another order" in str(report)
 
@@ -335,7 +338,7 @@ class AppendOnly(Shelf):
 
 
 async def test_a_destination_need_not_have_all_modes() -> None:
-    report = await check_destination(of(AppendOnly))
+    report = await check_destination(of(AppendOnly), bounds=SHORT)
     report.require()
     unchecked = [verdict.law.name for verdict in report.verdicts if verdict.outcome == "unchecked"]
     assert unchecked == ["upsert", "replace"]
@@ -351,7 +354,7 @@ class ReplaceOnly(Shelf):
 
 @pytest.mark.parametrize("kind", [UpsertOnly, ReplaceOnly])
 async def test_one_mode_of_any_sort_is_enough(kind: type[Shelf]) -> None:
-    (await check_destination(of(kind))).require()
+    (await check_destination(of(kind), bounds=SHORT)).require()
 
 
 class KeepsUpserted(Shelf):
@@ -415,6 +418,13 @@ class FailsTheThirdTime(Shelf):
 async def test_an_error_in_a_random_sequence_is_a_part_of_the_evidence() -> None:
     (evidence,) = (await history(of(FailsTheThirdTime))).evidence
     assert "finish('orders') raised ValueError: too much" in evidence.what
+
+
+async def test_sequences_end_with_their_share_of_the_time() -> None:
+    """Some are played, the rest is told; a destination that is slow does not make an examination long."""
+    verdict = await history(DestinationSubject(of(Shelf), bounds=Bounds(seconds=1.0)))
+    assert verdict.outcome == "held"
+    assert verdict.unchecked[0].endswith("more sequences: their share of the time, 0.05 s, was over")
 
 
 async def test_a_random_sequence_keeps_to_the_bounds() -> None:

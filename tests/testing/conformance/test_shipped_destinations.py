@@ -18,7 +18,7 @@ from connector_kit.testing.conformance.destination.table import DESTINATION_LAWS
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.destination.place import Place, Places
 
-BOUNDS = Bounds(seconds=300, call_seconds=60, plans=10)
+BOUNDS = Bounds(seconds=300, call_seconds=60, plans=3)
 """A busy machine is no fault of theirs; long random sequences are for tests/destinations/test_contract.py."""
 
 Make: TypeAlias = Callable[[Path], "Place"]
