@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import math
 import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Sequence
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import attrs
 
 from connector_kit.errors import ConfigError
 
-from .link_rewriting import LinkRewriting
+from .forwarding import OF_ONE_CONNECTION, Forwarding, Reply, refusal
 from .wire import Answer, CutOff, Hold, Reset, Trickle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from .wire import WireFault
 
 __all__ = ["HttpProxy"]
-
-_OF_ONE_CONNECTION = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers that are about one connection, and not passed on (RFC 9110, 7.6.1)."""
 
 _POLL_SECONDS = 0.02
 _ENDING_SECONDS = 5.0
@@ -106,7 +86,7 @@ class HttpProxy:
             return self._plan.popleft() if self._plan else None
 
     def __enter__(self) -> Self:
-        self._server = _Server(self, urlsplit(self.upstream), self._timeout)
+        self._server = _Server(self, self._timeout)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="HttpProxy", daemon=True
         )
@@ -122,58 +102,20 @@ class HttpProxy:
             self._thread.join()
 
 
-@attrs.frozen
-class _Reply:
-    """What the API answered, as it is passed on."""
-
-    status: int
-    reason: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
-
-
 class _Server(ThreadingHTTPServer):
-    """Listens, knows its open connections, and asks the API."""
+    """Listens, and knows its open connections."""
 
     daemon_threads = True
     request_queue_size = 100
 
-    def __init__(self, proxy: HttpProxy, upstream: Any, timeout: float) -> None:
+    def __init__(self, proxy: HttpProxy, timeout: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.proxy = proxy
         self.origin = f"http://127.0.0.1:{self.server_port}"
         self.stopping = threading.Event()
-        self._upstream = upstream
-        self._timeout = timeout
-        self._links = LinkRewriting(f"{upstream.scheme}://{upstream.netloc.rpartition('@')[2]}", self.origin)
+        self.forwarding = Forwarding(proxy.upstream, self.origin, timeout)
         self._open: set[socket.socket] = set()
         self._changed = threading.Condition()
-
-    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> _Reply:
-        """Ask the API. Raises `OSError` or `HTTPException` where that fails."""
-        kind = HTTPSConnection if self._upstream.scheme == "https" else HTTPConnection
-        connection = kind(self._upstream.hostname, self._upstream.port, timeout=self._timeout)
-        try:
-            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-            connection.putheader("Host", self._upstream.netloc.rpartition("@")[2])
-            connection.putheader("Accept-Encoding", "identity")
-            for name, value in headers:
-                connection.putheader(name, value)
-            connection.endheaders(body or None)
-            return self._reply(connection.getresponse())
-        finally:
-            connection.close()
-
-    def _reply(self, response: HTTPResponse) -> _Reply:
-        body = response.read()
-        if response.headers.get("content-encoding", "identity").lower() == "identity":
-            body = self._links.body(response.headers.get("content-type", ""), body)
-        headers = [
-            (name, self._links.header(name, value))
-            for name, value in response.getheaders()
-            if name.lower() not in {*_OF_ONE_CONNECTION, "content-length"}
-        ]
-        return _Reply(response.status, response.reason, headers, body)
 
     def opened(self, connection: socket.socket) -> None:
         """Take note of a connection."""
@@ -226,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         match self.proxy_server.proxy.draw():
             case Answer(status=status, retry_after=retry_after):
-                self._send(_refusal(status, retry_after))
+                self._send(refusal(status, retry_after))
             case Reset():
                 self._reset()
             case CutOff():
@@ -253,17 +195,14 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return b"".join(parts)
 
-    def _asked(self, body: bytes) -> _Reply:
-        left_out = {*_OF_ONE_CONNECTION, "host", "accept-encoding", "content-length", "expect"}
+    def _asked(self, body: bytes) -> Reply:
+        left_out = {*OF_ONE_CONNECTION, "host", "accept-encoding", "content-length", "expect"}
         headers = [(name, value) for name, value in self.headers.items() if name.lower() not in left_out]
         if body or "content-length" in self.headers:
             headers.append(("Content-Length", str(len(body))))
-        try:
-            return self.proxy_server.ask(self.command, self.path, headers, body)
-        except (OSError, HTTPException) as error:
-            return _failure(HTTPStatus.BAD_GATEWAY, f"the API behind the proxy gave no answer: {error!r}")
+        return self.proxy_server.forwarding.ask(self.command, self.path, headers, body)
 
-    def _send(self, reply: _Reply, *, trickle: bool = False) -> None:
+    def _send(self, reply: Reply, *, trickle: bool = False) -> None:
         self._head(reply, len(reply.body))
         if self.command == "HEAD":
             return
@@ -272,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(reply.body[start : start + _PIECE_BYTES])
         self.wfile.write(reply.body[_PIECE_BYTES * _MOST_PIECES if trickle else 0 :])
 
-    def _cut(self, reply: _Reply) -> None:
+    def _cut(self, reply: Reply) -> None:
         """Announce a body, and close the connection in the middle of it."""
         self._head(reply, max(2, len(reply.body)))
         self.wfile.write(reply.body[: len(reply.body) // 2])
@@ -284,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         socket.close(self.connection.detach())
         self.close_connection = True
 
-    def _head(self, reply: _Reply, length: int) -> None:
+    def _head(self, reply: Reply, length: int) -> None:
         self.send_response_only(reply.status, reply.reason)
         for name, value in reply.headers:
             self.send_header(name, value)
@@ -294,18 +233,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server has
         """Write nothing to stderr."""
-
-
-def _refusal(status: int, retry_after: float | None) -> _Reply:
-    wait = [] if retry_after is None else [("Retry-After", str(math.ceil(retry_after)))]
-    reply = _failure(status, "the proxy was told to let this request fail")
-    return attrs.evolve(reply, headers=[*reply.headers, *wait])
-
-
-def _failure(status: int, message: str) -> _Reply:
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = "Unknown"
-    body = json.dumps({"error": {"status": status, "message": message}}).encode()
-    return _Reply(status, reason, [("Content-Type", "application/json")], body)
