@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,17 +14,25 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 
+from connector_kit.connectors.rest.config import TransportName
+
 PATIENCE = 30
 """Seconds after which a test that waits for something on the server's side has failed."""
+
+Way: TypeAlias = tuple[str, TransportName]
+"""An event loop, and a transport that runs on it."""
+
+WAYS: list[Way] = [("asyncio", "httpx2"), ("trio", "httpx2"), ("asyncio", "aiohttp")]
 
 
 @attrs.frozen
 class Asked:
-    """A request: path, query and headers (names in lower case)."""
+    """A request: path, query and headers (names in lower case), and its target as it came."""
 
     path: str
     params: dict[str, str]
     headers: dict[str, str]
+    target: str
 
 
 @attrs.frozen
@@ -103,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers)
+        asked = Asked(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, self.path)
         self.http_server.asked.append(asked)
         self._send(self.http_server.answering(asked))
 
@@ -147,6 +157,27 @@ def serving(answering: Answering) -> Iterator[HttpServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def speaking(*answers: bytes, reset: bool = False) -> Iterator[str]:
+    """Run a server that is none: it answers what comes on each connection with these bytes, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def speak() -> None:
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                if reset:  # closing then discards what is unsent, and says so with RST
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    thread = threading.Thread(target=speak, daemon=True)
+    with listener:
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(PATIENCE)
 
 
 @attrs.define

@@ -52,6 +52,7 @@ def test_the_package_keeps_its_floors(copy: Path) -> None:
         ),
         ("wrappers/layers.py", "import connector_kit", "connector_kit.wrappers.layers is not allowed"),
         ("wrappers/layers.py", "import httpx2", "connector_kit is not allowed to import httpx2"),
+        ("connectors/rest/http.py", "import aiohttp", "connector_kit is not allowed to import aiohttp"),
         ("runtime/__init__.py", "import rich.table", "connector_kit is not allowed to import rich"),
         ("runtime/__init__.py", "import trio", "connector_kit is not allowed to import trio"),
         ("helpers.py", "", "not listed as layers"),

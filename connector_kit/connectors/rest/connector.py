@@ -19,6 +19,7 @@ from .answers import content_of, refusal_of
 from .config import Resource, RestConfig
 from .quota import quota_of
 from .since import since_text
+from .transport import HttpClient
 from .turns import Reply
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Cursor, Record
 
-    from .http import HttpClient
     from .site import Parameter
+    from .transport import Transport
 
 __all__ = ["RestConnector"]
 
@@ -80,6 +81,19 @@ class _PageWatch:
         self._first = first
 
 
+def _opened(config: RestConfig) -> Transport:
+    """Open the transport that the config names. Each imports a package that is an extra, so it is imported late."""
+    match config.transport:
+        case "httpx2":
+            from .http import Httpx2Transport  # noqa: PLC0415 - see above
+
+            return Httpx2Transport(config.site, connect_timeout=config.connect_timeout)
+        case "aiohttp":
+            from .aiohttp import AiohttpTransport  # noqa: PLC0415 - see above
+
+            return AiohttpTransport(config.site, connect_timeout=config.connect_timeout)
+
+
 class RestConnector:
     """Reads the resources of a REST API.
 
@@ -99,12 +113,14 @@ class RestConnector:
             raise ConfigError("the config of the REST API cannot be used", problems)
 
     async def connect(self) -> None:
-        """Make the pool of connections. Raises `ConfigError` for a config that cannot be used. Safe twice."""
+        """Make the pool of connections. Safe twice.
+
+        Raises `ConfigError` for a config that cannot be used, or whose transport is not installed or not for this
+        event loop.
+        """
         self.validate_config()
         if self._http is None:
-            from .http import HttpClient  # noqa: PLC0415 - it imports httpx2, which is an extra
-
-            self._http = HttpClient(self.config.site, connect_timeout=self.config.connect_timeout)
+            self._http = HttpClient(self.config.site, _opened(self.config))
 
     async def disconnect(self) -> None:
         """Close every connection."""

@@ -1,7 +1,6 @@
-"""The HTTP client: one pool of connections, GET requests to one site, answers read wholly.
+"""The transport over httpx2: the default one, on asyncio and on trio.
 
-The one module that imports httpx2; who needs it imports this module late. Credentials are added below everything that
-logs a URL, and never leave the site: redirects are followed on the same origin only.
+The one module that imports httpx2; who needs it imports this module late.
 """
 
 from __future__ import annotations
@@ -10,16 +9,11 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from connector_kit.errors import (
-    ConfigError,
-    ConnectionFailedError,
-    ConnectorError,
-    RequestRejectedError,
-    TimedOutError,
-)
+from connector_kit.errors import ConfigError, ConnectorError
 
 from .answers import Answer
-from .site import path_of
+from .failures import broken, too_slow, unreachable, unsendable
+from .transport import HEADERS
 
 try:
     import httpx2
@@ -34,12 +28,9 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-__all__ = ["HttpClient"]
+__all__ = ["Httpx2Transport"]
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_REDIRECTS = 5
 _QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
-_HEADERS = {"Accept": "application/json", "User-Agent": "connector-kit"}
 
 
 @cache
@@ -48,42 +39,25 @@ def _certificates() -> SSLContext:
     return httpx2.create_ssl_context()
 
 
-class HttpClient:
-    """A pool of connections to one site, open from the start; `connect_timeout` is in seconds."""
+class Httpx2Transport:
+    """A `Transport`; `connect_timeout` is in seconds."""
 
     def __init__(self, site: Site, *, connect_timeout: float) -> None:
-        self.site = site
+        self._site = site
         self._connect_timeout = connect_timeout
-        # How long an answer may take is for TimeLimited to say, which knows of the whole call.
         timeout = httpx2.Timeout(None, connect=connect_timeout)
-        self._client = httpx2.AsyncClient(headers=_HEADERS, timeout=timeout, verify=_certificates())
+        self._client = httpx2.AsyncClient(headers=HEADERS, timeout=timeout, verify=_certificates())
 
     async def close(self) -> None:
         """Close every connection. Safe twice."""
         await self._client.aclose()
 
-    async def get(self, target: str) -> Answer:
-        """Ask for a target (path and query) and read the whole answer, whatever its status.
-
-        Raises `ConnectionFailedError`, `TimedOutError`, and `RequestRejectedError` for a redirect that leads away or
-        in circles.
-        """
-        asked = target
-        for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._once(asked)
-            location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or location is None:
-                return answer
-            asked = self.site.target_of(location, seen_at=asked)
-        raise RequestRejectedError(
-            f"GET {path_of(target)} was redirected more than {_MAX_REDIRECTS} times; expected an answer; look at base_url"
-        )
-
-    async def _once(self, target: str) -> Answer:
-        credentials = self.site.credentials
+    async def once(self, target: str, /) -> Answer:
+        """Ask once and read the whole answer."""
+        credentials = self._site.credentials
         try:
             request = self._client.build_request(
-                "GET", self.site.origin + target, headers=credentials.headers
+                "GET", self._site.origin + target, headers=credentials.headers
             )
             if credentials.query is not None:
                 # httpx2 logs a request's URL and keeps it in its errors. What is sent is this extension instead.
@@ -97,30 +71,29 @@ class HttpClient:
             # Unpacked apart: where that fails, httpx2 would leave a generator of its stream behind, half read.
             body = httpx2.Response(response.status_code, headers=response.headers, content=packed).content
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            reason = _QUOTED_BYTES.split(str(error), maxsplit=1)[0].strip(" :")
-            failure = self._failure(error, credentials.hidden_in(reason), path_of(target))
+            said = _said(error)
+            reason = _QUOTED_BYTES.split(said, maxsplit=1)[0].strip(" :")
             # What the original quotes, the server sent: it may echo a credential.
-            raise failure from (error if reason == str(error) else None)
+            cause = error if reason == said == credentials.hidden_in(said) else None
+            raise self._failure(error, reason or type(error).__name__, target) from cause
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, body, target, credentials)
 
-    def _failure(self, error: httpx2.HTTPError | httpx2.InvalidURL, reason: str, path: str) -> ConnectorError:
-        where, reason = self.site.authority, reason or type(error).__name__
+    def _failure(
+        self, error: httpx2.HTTPError | httpx2.InvalidURL, reason: str, target: str
+    ) -> ConnectorError:
         match error:
             case httpx2.TimeoutException():
-                return TimedOutError(
-                    f"no connection to {where} within {self._connect_timeout:g} s; "
-                    "look at base_url, the network and whether a proxy is needed"
-                )
+                return too_slow(self._site, self._connect_timeout)
             case httpx2.ConnectError() | httpx2.ProxyError():
-                return ConnectionFailedError(
-                    f"cannot connect to {where}: {reason}; look at host and port of base_url, and whether the server runs"
-                )
+                return unreachable(self._site, reason)
             case httpx2.InvalidURL() | httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
-                return RequestRejectedError(
-                    f"GET {path} on {where} cannot be sent: {reason}; look at base_url, path, params and headers"
-                )
+                return unsendable(self._site, target, reason)
             case _:
-                return ConnectionFailedError(
-                    f"the connection to {where} broke before the answer to GET {path} was complete: {reason}; try again"
-                )
+                return broken(self._site, target, reason)
+
+
+def _said(error: BaseException) -> str:
+    """Give the first text among an error and what led to it: httpx2's own has often none, on trio above all."""
+    text, reason = str(error), error.__cause__ or error.__context__
+    return text if text or reason is None else _said(reason)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import pytest
@@ -11,18 +11,33 @@ from anyio import to_thread
 from rest_server import PATIENCE, HttpServer, Said, TableApi, serving
 
 from connector_kit.connectors.rest import Offset, Resource, RestConfig, RestConnector
-from connector_kit.errors import ConfigError, ConnectionFailedError
+from connector_kit.errors import ConnectionFailedError
+
+if TYPE_CHECKING:
+    from connector_kit.connectors.rest.config import TransportName
 
 API = TableApi([{"id": number, "at": ""} for number in range(9)], "offset")
 THINGS = Resource("/things", "data.items", pagination=Offset(total="total"))
 
 
-def connector_for(server: HttpServer, resource: Resource = THINGS) -> RestConnector:
-    return RestConnector(RestConfig(server.url, {"things": resource}))
+class Making(Protocol):
+    """Makes a connector of one resource."""
+
+    def __call__(self, server: HttpServer, resource: Resource = THINGS) -> RestConnector: ...
+
+
+@pytest.fixture
+def connector_for(transport: TransportName) -> Making:
+    def make(server: HttpServer, resource: Resource = THINGS) -> RestConnector:
+        return RestConnector(RestConfig(server.url, {"things": resource}, transport=transport))
+
+    return make
 
 
 @pytest.mark.anyio
-async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_closes() -> None:
+async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_closes(
+    connector_for: Making,
+) -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -34,7 +49,9 @@ async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_clo
 
 
 @pytest.mark.anyio
-async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_works() -> None:
+async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_works(
+    connector_for: Making,
+) -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -49,7 +66,7 @@ async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_work
 
 
 @pytest.mark.anyio
-async def test_cancellation_in_the_middle_of_a_body_closes_the_connection() -> None:
+async def test_cancellation_in_the_middle_of_a_body_closes_the_connection(connector_for: Making) -> None:
     """At once, and not only when the pool is closed; the connector can be used again."""
     release = threading.Event()
     held = Said('[{"id": 1}, {"id": 2}]', until=release)
@@ -73,7 +90,7 @@ async def test_cancellation_in_the_middle_of_a_body_closes_the_connection() -> N
 
 
 @pytest.mark.anyio
-async def test_a_refused_page_leaves_its_connection_usable() -> None:
+async def test_a_refused_page_leaves_its_connection_usable(connector_for: Making) -> None:
     with serving(lambda _: Said("no", 503)) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -85,7 +102,7 @@ async def test_a_refused_page_leaves_its_connection_usable() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_read_that_goes_on_after_disconnect_says_what_is_missing() -> None:
+async def test_a_read_that_goes_on_after_disconnect_says_what_is_missing(connector_for: Making) -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -94,14 +111,3 @@ async def test_a_read_that_goes_on_after_disconnect_says_what_is_missing() -> No
         await connector.disconnect()
         with pytest.raises(ConnectionFailedError, match="not connected"):
             await anext(stream)
-
-
-@pytest.mark.anyio
-async def test_without_httpx2_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package can be imported, and its configs checked; only connect needs the client."""
-    monkeypatch.setitem(sys.modules, "httpx2", None)
-    monkeypatch.delitem(sys.modules, "connector_kit.connectors.rest.http", raising=False)
-    connector = RestConnector(RestConfig("http://127.0.0.1:1", {"things": THINGS}))
-    connector.validate_config()
-    with pytest.raises(ConfigError, match=r"pip install 'connector-kit\[http\]'"):
-        await connector.connect()

@@ -1,0 +1,405 @@
+"""What both transports do alike, and where each of them runs."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+import zlib
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from ipaddress import ip_address
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from anyio import lowlevel, to_thread
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from rest_server import PATIENCE, WAYS, Asked, Said, TableApi, Way, serving
+
+from connector_kit.connectors.rest import LinkHeader, NextUrl, Offset, Resource, RestConfig, RestConnector
+from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
+from connector_kit.records.catalog import Scalar
+from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.check_connector import check_connector
+from connector_kit.testing.conformance.http_proxy import HttpProxy
+from connector_kit.testing.conformance.wire import Reset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from connector_kit.connectors.rest.config import TransportName
+
+RECORDS = [{"id": number, "at": f"2024-01-01T00:0{number}:00Z"} for number in range(9)]
+PAGED = Resource(
+    "/things",
+    "data.items",
+    pagination=Offset(total="total"),
+    primary_key="id",
+    fields={"id": Scalar.INTEGER, "at": Scalar.DATETIME},
+)
+
+
+async def read(url: str, transport: TransportName, resource: Resource = PAGED, **options: Any) -> list[Any]:
+    """Connect, read everything and disconnect."""
+    connector = RestConnector(RestConfig(url, {"things": resource}, transport=transport, **options))
+    await connector.connect()
+    try:
+        return [record async for page in connector.fetch_data("things") for record in page.records]
+    finally:
+        await connector.disconnect()
+
+
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+def test_the_laws_of_a_connector_hold(way: Way) -> None:
+    """With faults on the wire, too."""
+    backend, transport = way
+    with serving(TableApi(RECORDS, "offset")) as server, HttpProxy(server.url) as proxy:
+        config = RestConfig(proxy.url, {"things": PAGED}, transport=transport)
+        bounds = Bounds(plans=5)
+        report = anyio.run(
+            partial(
+                check_connector, lambda: RestConnector(config), bounds=bounds, wire=proxy, backend=backend
+            )
+        )
+    assert report.ok, str(report)
+
+
+@pytest.mark.anyio
+async def test_a_request_on_a_connection_that_breaks_is_not_repeated_unseen(transport: TransportName) -> None:
+    """Limits, budgets and counts of attempts are kept by wrappers, which would not hear of it."""
+    with serving(TableApi(RECORDS, "offset")) as server, HttpProxy(server.url) as proxy:
+        proxy.fail([None, Reset()])
+        with pytest.raises(ConnectionFailedError, match="broke before"):
+            await read(proxy.url, transport)
+        assert proxy.requests == 2
+
+
+@pytest.mark.anyio
+async def test_a_target_goes_out_as_the_server_gave_it(transport: TransportName) -> None:
+    """But for what cannot stand in a request line."""
+    there = "/things;v=1/%7Ex?a=%2F%2f&b=x+y&c={|}&d=ü \"<>&e=100%&f='"
+    with serving(
+        lambda asked: Said(json.dumps({"things": [], "next": None if asked.params else there}))
+    ) as server:
+        assert await read(server.url, transport, Resource("/things", "things", pagination=NextUrl())) == []
+    assert server.asked[1].target == (
+        "/things;v=1/%7Ex?a=%2F%2f&b=x+y&c={|}&d=%C3%BC%20%22%3C%3E&e=100%25&f='"
+    )
+
+
+@pytest.mark.anyio
+async def test_a_header_that_comes_twice_is_read_as_one(transport: TransportName) -> None:
+    def answering(asked: Asked) -> Said:
+        links = (
+            {} if asked.params else {"Link": '</things>; rel="first"', "LINK": '</things?p=2>; rel="next"'}
+        )
+        return Said(json.dumps([{"p": asked.params.get("p")}]), headers=links)
+
+    with serving(answering) as server:
+        records = await read(server.url, transport, Resource("/things", pagination=LinkHeader()))
+    assert records == [{"p": None}, {"p": "2"}]
+
+
+@pytest.mark.anyio
+async def test_a_long_header_is_read(transport: TransportName) -> None:
+    """A cursor in a Link header may have a few kilobytes."""
+    cursor = "c" * 20_000
+
+    def answering(asked: Asked) -> Said:
+        links = {} if asked.params else {"Link": f'</things?p={cursor}>; rel="next"'}
+        return Said(json.dumps([{"p": asked.params.get("p")}]), headers=links)
+
+    with serving(answering) as server:
+        records = await read(server.url, transport, Resource("/things", pagination=LinkHeader()))
+    assert records == [{"p": None}, {"p": cursor}]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body)[2:-4]),
+    ],
+    ids=["gzip", "deflate", "deflate without its head"],
+)
+async def test_a_packed_body_is_unpacked(transport: TransportName, encoding: str, pack: Any) -> None:
+    records = [{"id": number, "text": "x" * 1000} for number in range(3000)]
+    said = Said(pack(json.dumps(records).encode()), headers={"Content-Encoding": encoding})
+    with serving(lambda _: said) as server:
+        assert await read(server.url, transport, Resource("/things")) == records
+    assert {"gzip", "deflate"} <= set(server.asked[0].headers["accept-encoding"].split(", "))
+
+
+@pytest.mark.anyio
+async def test_a_cookie_comes_back_to_the_server_that_set_it(transport: TransportName) -> None:
+    """APIs behind a load balancer keep a client on one machine so."""
+    api = TableApi(RECORDS, "offset")
+
+    def answering(asked: Asked) -> Said:
+        said = api(asked)
+        return Said(said.body, headers={"Set-Cookie": "node=a/b=1; Path=/; HttpOnly"})
+
+    with serving(answering) as server:
+        assert await read(server.url, transport) == RECORDS
+    assert [asked.headers.get("cookie") for asked in server.asked] == [None, "node=a/b=1", "node=a/b=1"]
+
+
+@pytest.mark.anyio
+async def test_requests_say_who_asks_and_for_what(transport: TransportName) -> None:
+    with serving(TableApi([], "offset")) as server:
+        await read(server.url, transport)
+        await read(server.url, transport, headers={"user-agent": "shop/1"})
+    assert [asked.headers["user-agent"] for asked in server.asked] == ["connector-kit", "shop/1"]
+    assert [asked.headers["accept"] for asked in server.asked] == ["application/json"] * 2
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let the environment of a test name no proxy but its own."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
+async def test_a_proxy_of_the_environment_is_used(
+    transport: TransportName, no_proxies: pytest.MonkeyPatch, name: str
+) -> None:
+    with serving(TableApi(RECORDS, "offset")) as proxy:
+        no_proxies.setenv(name, proxy.url.replace("http://", "http://me:pass@"))
+        assert await read("http://shop.invalid/", transport) == RECORDS
+    assert proxy.asked[0].target.startswith("http://shop.invalid/things?")
+    assert {asked.headers["proxy-authorization"] for asked in proxy.asked} == {"Basic bWU6cGFzcw=="}
+
+
+@pytest.mark.anyio
+async def test_a_host_that_no_proxy_names_is_asked_itself(
+    transport: TransportName, no_proxies: pytest.MonkeyPatch
+) -> None:
+    no_proxies.setenv("http_proxy", "http://proxy.invalid")
+    no_proxies.setenv("no_proxy", "example.com, 127.0.0.1")
+    with serving(TableApi(RECORDS, "offset")) as server:
+        assert await read(server.url, transport) == RECORDS
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_is_not_there_or_refuses_is_an_unreachable_host(
+    transport: TransportName, no_proxies: pytest.MonkeyPatch
+) -> None:
+    no_proxies.setenv("all_proxy", "http://me:pl4nted@127.0.0.1:1")
+    with pytest.raises(ConnectionFailedError, match=r"cannot connect to shop\.invalid:80") as caught:
+        await read("http://shop.invalid", transport)
+    assert "pl4nted" not in repr((caught.value, caught.value.__cause__))
+    with serving(lambda _: Said()) as proxy:
+        no_proxies.setenv("all_proxy", proxy.url)  # it knows no CONNECT
+        with pytest.raises(ConnectionFailedError, match=r"cannot connect to shop\.invalid:443: .*501"):
+            await read("https://shop.invalid", transport)
+
+
+@pytest.mark.anyio
+async def test_a_hundred_connections_are_the_most_and_waiting_for_one_is_no_time_to_connect(
+    transport: TransportName,
+) -> None:
+    together = threading.Barrier(100)
+    turns = iter(range(120))
+
+    def answering(_: Asked) -> Said:
+        if next(turns) < 100:
+            together.wait(PATIENCE)
+        return Said('[{"id": 1}]')
+
+    with serving(answering) as server:
+        config = RestConfig(
+            server.url, {"things": Resource("/things")}, connect_timeout=5, transport=transport
+        )
+        connector = RestConnector(config)
+        await connector.connect()
+        seen: list[Any] = []
+
+        async def read_once() -> None:
+            seen.extend([page.records async for page in connector.fetch_data("things")])
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(120):
+                tasks.start_soon(read_once)
+        await connector.disconnect()
+    assert (len(seen), server.opened) == (120, 100)
+
+
+@pytest.mark.anyio
+async def test_a_read_that_is_cancelled_at_any_moment_leaves_nothing_behind(
+    transport: TransportName, anyio_backend_name: str
+) -> None:
+    """Neither a connection nor a task, and the next read works."""
+
+    def tasks_now() -> int:
+        return len(asyncio.all_tasks()) if anyio_backend_name == "asyncio" else 0
+
+    with serving(TableApi(RECORDS, "offset")) as server:
+        config = RestConfig(
+            server.url.replace("127.0.0.1", "localhost"), {"things": PAGED}, transport=transport
+        )
+        for steps in range(0, 120, 2):
+            connector = RestConnector(config)
+            await connector.connect()
+            before = tasks_now()
+            async with anyio.create_task_group() as tasks:
+
+                async def read_all(connector: RestConnector = connector) -> None:
+                    _ = [page async for page in connector.fetch_data("things")]
+
+                tasks.start_soon(read_all)
+                for _ in range(steps):
+                    await lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            assert tasks_now() == before
+            records = [record async for page in connector.fetch_data("things") for record in page.records]
+            assert records == RECORDS
+            await connector.disconnect()
+            assert await to_thread.run_sync(server.wait_until_closed)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sent", ["nothing", "half a body"])
+async def test_a_disconnect_ends_the_requests_that_are_under_way(transport: TransportName, sent: str) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def answering(_: Asked) -> Said:
+        if sent == "nothing":
+            asked.set()
+            release.wait(PATIENCE)
+            return Said()
+        return Said('[{"id": 1}, {"id": 2}]', until=release)
+
+    with serving(answering) as server:
+        config = RestConfig(server.url, {"things": Resource("/things")}, transport=transport)
+        connector = RestConnector(config)
+        await connector.connect()
+        failures: list[ConnectorError] = []
+
+        async def read_all() -> None:
+            with pytest.raises(ConnectorError) as caught:
+                _ = [page async for page in connector.fetch_data("things")]
+            failures.append(caught.value)
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read_all)
+                await to_thread.run_sync((asked if sent == "nothing" else server.sending).wait, PATIENCE)
+                await lowlevel.checkpoint()
+                await connector.disconnect()
+        release.set()
+        assert await to_thread.run_sync(server.wait_until_closed)
+    assert [type(failure) for failure in failures] == [ConnectionFailedError]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a key and a certificate of its own for 127.0.0.1 into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    today = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    written = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(written + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[str]:
+    """Run a server with this certificate, and give its URL."""
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serving(TableApi(RECORDS, "offset")) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        yield server.url.replace("http", "https")
+
+
+@pytest.mark.anyio
+async def test_a_server_whose_certificate_nobody_vouches_for_is_not_spoken_to(
+    transport: TransportName, secure: str
+) -> None:
+    with pytest.raises(ConnectionFailedError, match=r"cannot connect to .*certificate verify failed"):
+        await read(secure, transport)
+
+
+READING = """
+import anyio, sys
+from connector_kit.connectors.rest import *
+async def read(url, transport):
+    resource = Resource("/things", "data.items", pagination=Offset(total="total"))
+    connector = RestConnector(RestConfig(url, {"things": resource}, transport=transport))
+    await connector.connect()
+    print(*[record["id"] async for page in connector.fetch_data("things") for record in page.records])
+    await connector.disconnect()
+anyio.run(read, *sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("transport", ["httpx2", "aiohttp"])
+def test_whom_to_trust_can_be_said_in_the_environment(
+    transport: TransportName, secure: str, certificate: Path
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", READING, secure, transport]
+    found = subprocess.run(
+        command,
+        env=os.environ | {"SSL_CERT_FILE": str(certificate)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.stdout, found.stderr) == ("0 1 2 3 4 5 6 7 8\n", "")
+
+
+@pytest.mark.parametrize(("backend", "transport"), WAYS)
+def test_without_its_package_a_transport_names_the_extra(
+    backend: str, transport: TransportName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connector can be imported, and its configs checked; only connect needs the package."""
+    extra, module = {"httpx2": ("http", "http"), "aiohttp": ("aiohttp", "aiohttp")}[transport]
+    monkeypatch.setitem(sys.modules, transport, None)
+    monkeypatch.delitem(sys.modules, f"connector_kit.connectors.rest.{module}", raising=False)
+    connector = RestConnector(RestConfig("http://127.0.0.1:1", {"things": PAGED}, transport=transport))
+    connector.validate_config()
+    with pytest.raises(
+        ConfigError, match=rf"needs the package {transport}.*pip install 'connector-kit\[{extra}\]'"
+    ):
+        anyio.run(connector.connect, backend=backend)
+
+
+def test_aiohttp_does_not_run_on_trio() -> None:
+    connector = RestConnector(RestConfig("http://127.0.0.1:1", {"things": PAGED}, transport="aiohttp"))
+    with pytest.raises(
+        ConfigError, match='transport "aiohttp" runs on asyncio, and this is trio; expected "httpx2"'
+    ):
+        anyio.run(connector.connect, backend="trio")
+
+
+def test_a_proxy_that_aiohttp_cannot_use_is_told_without_its_password(no_proxies: pytest.MonkeyPatch) -> None:
+    no_proxies.setenv("all_proxy", "socks5://me:pl4nted@127.0.0.1:1")
+    connector = RestConnector(RestConfig("http://shop.invalid", {"things": PAGED}, transport="aiohttp"))
+    with pytest.raises(ConfigError, match="whose scheme is 'socks5'; expected http or https") as caught:
+        anyio.run(connector.connect)
+    assert "pl4nted" not in str(caught.value)
