@@ -44,6 +44,11 @@ class Bounds:
     faults: bool = True
     plans: int = attrs.field(default=25, validator=attrs.validators.ge(1))
 
+    @property
+    def time_is_over(self) -> str:
+        """What is said of that which is not looked at once the seconds are over."""
+        return f"the {self.seconds:g} s allowed are over; allow more to look at the rest"
+
 
 @attrs.define(eq=False)
 class Meter:
@@ -66,9 +71,7 @@ class Meter:
         if limit is not None and self.requests >= limit:
             raise EnoughError(f"the {limit} requests allowed are used up; allow more to look at the rest")
         if self.seconds_left < 0:
-            raise EnoughError(
-                f"the {self.bounds.seconds:g} s allowed are over; allow more to look at the rest"
-            )
+            raise EnoughError(self.bounds.time_is_over)
         self.requests += 1
 
     @property

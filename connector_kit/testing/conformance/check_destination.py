@@ -95,9 +95,7 @@ class _Examination:
             return run.value
         found = self.subject.findings or Findings(law)
         if run.end == "stopped":
-            found.unchecked(
-                f"the {self.subject.bounds.seconds:g} s allowed are over; allow more to look at the rest"
-            )
+            found.unchecked(self.subject.bounds.time_is_over)
         else:
             self._over = f"not looked at after a call in {law.name!r} that never came back"
             found.broken(

@@ -109,9 +109,7 @@ class Examination:
             what = f"{type(run.error).__name__} came out of the connector: {run.error}"
             found.broken(what, expected=expected, mend=mend)
         else:
-            found.unchecked(
-                f"the {self._subject.bounds.seconds:g} s allowed are over; allow more to look at the rest"
-            )
+            found.unchecked(self._subject.bounds.time_is_over)
 
     def _tell_stalls(self, found: Findings) -> None:
         """Say, once for each place, where the event loop stood still; in the law that this breaks if it is to come."""

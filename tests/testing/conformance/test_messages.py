@@ -14,8 +14,12 @@ from connector_kit.testing.conformance.watched import NoAnswerError
 def told(error: Exception, *, when: str = "") -> Evidence:
     """Give the evidence that comes of an error."""
     found = Findings(Law(8, "closing", ""))
-    with telling(found, "orders", when=when):
+
+    def read() -> None:
         raise error
+
+    with telling(found, "orders", when=when):
+        read()
     (evidence,) = found.verdict().evidence
     return evidence
 
