@@ -125,8 +125,8 @@ class Transfer:
             async for page in pages:
                 watch.see(page.cursor)
                 self._delivered = True
-                try:
-                    send.send_nowait(page)  # `send` would let other tasks run, for which the source has its own awaits
+                try:  # `send` alone would let other tasks run, for which the source has awaits of its own
+                    send.send_nowait(page)
                 except anyio.WouldBlock:
                     await send.send(page)
         finally:
