@@ -1,0 +1,1 @@
+"""The REST connector, over every transport and event loop."""
