@@ -12,6 +12,9 @@ beside this file, and the tables of docs/explanation/mutation-testing.md; why su
 `mutants_left.toml`.
 """
 
+# pyright: reportMissingModuleSource=false
+# mutmut is in .venv-mutants alone; what is used of it is declared in typings/.
+
 from __future__ import annotations
 
 import argparse
