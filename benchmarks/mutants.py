@@ -54,8 +54,8 @@ SEPARATOR = "ǁ"
 def mutants_of(path: Path) -> list[str]:
     """Give the names of all mutants of a module."""
     # mutmut is in .venv-mutants alone, and --stored works without it
-    from mutmut.mutation.file_mutation import mutate_file_contents  # noqa: PLC0415
-    from mutmut.utils.format_utils import get_mutant_name  # noqa: PLC0415
+    from mutmut.mutation.file_mutation import mutate_file_contents  # noqa: PLC0415 - it is in .venv-mutants alone
+    from mutmut.utils.format_utils import get_mutant_name  # noqa: PLC0415 - it is in .venv-mutants alone
 
     names = mutate_file_contents(str(path), path.read_text()).mutant_names
     return sorted(get_mutant_name(path, name) for name in names)

@@ -21,8 +21,8 @@ os.environ |= {
 }
 
 import dlt  # noqa: E402 - it reads its settings when it is imported
-from dlt.destinations import filesystem  # noqa: E402
-from memory_pages import made  # noqa: E402
+from dlt.destinations import filesystem  # noqa: E402 - dlt reads its settings when it is imported
+from memory_pages import made  # noqa: E402 - dlt reads its settings when it is imported
 
 
 @dlt.resource(name="records", primary_key="id", write_disposition="replace")

@@ -23,8 +23,8 @@ os.environ |= {
 }
 
 import dlt  # noqa: E402 - it reads its settings when it is imported
-from dlt.destinations import filesystem  # noqa: E402
-from dlt.sources.rest_api import rest_api_source  # noqa: E402
+from dlt.destinations import filesystem  # noqa: E402 - dlt reads its settings when it is imported
+from dlt.sources.rest_api import rest_api_source  # noqa: E402 - dlt reads its settings when it is imported
 
 source = rest_api_source(
     {

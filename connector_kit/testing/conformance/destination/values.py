@@ -46,7 +46,7 @@ _KINDS = (
     _Kind(
         "text of many scripts",
         Scalar.STRING,
-        ("Zürich", "Zu\u0308rich", "東京", "🛫", "\u200f", "\u2028\x7f"),
+        ("Zürich", "Zu\u0308rich", "東京", "𝄞", "\u200f", "\u2028\x7f"),
     ),
     _Kind("long text", Scalar.STRING, ("x" * 100_000,)),
     _Kind("text with NUL", Scalar.STRING, ("a\0b",)),
