@@ -25,7 +25,7 @@ __all__ = [
     "LimiterRestored",
     "Observer",
     "PageDelivered",
-    "PageWritten",
+    "PagesWritten",
     "PermitGranted",
     "QuotaHeard",
     "RecordsRejected",
@@ -166,10 +166,11 @@ class EntityStarted:
 
 
 @attrs.frozen
-class PageWritten:
-    """A run has written a page and its checkpoint; `rows` is what this run has written of the entity so far."""
+class PagesWritten:
+    """A run has written pages and the checkpoint that covers them; `rows` is what it has written of the entity so far."""
 
     entity: str
+    pages: int
     records: int
     rows: int
     seconds: float
@@ -213,7 +214,7 @@ Event: TypeAlias = (
     | HedgeStarted
     | RecordsRejected
     | EntityStarted
-    | PageWritten
+    | PagesWritten
     | EntityFinished
     | LimiterDegraded
     | LimiterRestored

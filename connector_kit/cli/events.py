@@ -20,7 +20,7 @@ from connector_kit.events import (
     LimiterDegraded,
     LimiterRestored,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     PermitGranted,
     QuotaHeard,
     RecordsRejected,
@@ -37,7 +37,7 @@ __all__ = ["brief", "counted", "detailed", "json_object", "length"]
 
 _NOTEWORTHY_SECONDS = 1.0
 _BECOMES = {"fail": "the read fails", "drop": "left out", "quarantine": "put aside"}
-_QUIET = (AnswerReused, CallFinished, HedgeStarted, PageDelivered, PageWritten, QuotaHeard, StreamFinished)
+_QUIET = (AnswerReused, CallFinished, HedgeStarted, PageDelivered, PagesWritten, QuotaHeard, StreamFinished)
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -83,8 +83,8 @@ def _progress(event: Event) -> str | None:
             line = f"{entity}: a page of {counted(records, 'record')} after {length(seconds)}"
         case StreamFinished(entity=entity, error=error):
             line = f"{entity}: the read {_outcome(error)}"
-        case PageWritten(entity=entity, rows=rows, seconds=seconds):
-            line = f"{entity}: {counted(rows, 'row')} written, the last page in {length(seconds)}"
+        case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
+            line = f"{entity}: {counted(rows, 'row')} written, the last {counted(pages, 'page')} in {length(seconds)}"
         case _:
             pass
     return line

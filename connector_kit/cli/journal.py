@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.events import Event, Observer, PageWritten
+from connector_kit.events import Event, Observer, PagesWritten
 
 from .events import brief, counted, detailed, json_object
 from .output import note
@@ -51,7 +51,7 @@ class TextJournal:
     def observe(self, event: Event) -> None:
         """Write a line about the event, where it is worth one."""
         line = detailed(event) if self.verbose else brief(event)
-        if line is None and isinstance(event, PageWritten):
+        if line is None and isinstance(event, PagesWritten):
             now_ns = self.clock.monotonic_ns()
             if now_ns - self._counted.setdefault(event.entity, now_ns) >= _BETWEEN_COUNTS_NS:
                 self._counted[event.entity] = now_ns

@@ -13,7 +13,7 @@ from connector_kit.events import (
     EntityStarted,
     Event,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     QuotaHeard,
     RetryScheduled,
 )
@@ -70,7 +70,7 @@ class Progress:
             case EntityStarted(entity=entity, mode=mode, resumed=resumed):
                 doing = "going on" if resumed else "reading"
                 self._entities[entity] = EntityProgress(entity, mode, now_ns, doing=doing)
-            case PageWritten(entity=entity, rows=rows):
+            case PagesWritten(entity=entity, rows=rows):
                 self._change(entity, rows=rows)
             case PageDelivered(entity=entity):
                 self._change(entity, doing="reading", until_ns=None)

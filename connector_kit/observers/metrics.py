@@ -13,7 +13,7 @@ from connector_kit.events import (
     Event,
     HedgeStarted,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     PermitGranted,
     RecordsRejected,
     RetryScheduled,
@@ -108,7 +108,7 @@ class Metrics:
                 self._hedges.add(1, about)
             case AnswerReused():
                 self._reused.add(1, about)
-            case PageWritten():
+            case PagesWritten():
                 self._rows.add(event.records, about)
                 self._write_seconds.record(event.seconds, about)
             case EntityFinished():

@@ -12,7 +12,7 @@ from connector_kit.events import (
     Event,
     HedgeStarted,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     PermitGranted,
     RetryScheduled,
     SlotGranted,
@@ -70,7 +70,7 @@ class Spans:
                 self._span("fetch_data", event.entity, event.seconds, about)
             case StreamFinished():
                 self._span("fetch_data", event.entity, event.seconds, about_event(event), event.error)
-            case PageWritten():
+            case PagesWritten():
                 about = about_event(event) | {"connector_kit.records": event.records}
                 self._span("write", event.entity, event.seconds, about)
             case _:

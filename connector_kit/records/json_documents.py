@@ -26,7 +26,7 @@ _ONE = msgspec.json.Decoder(dict[str, Any])
 _ALL = msgspec.json.Decoder(list[dict[str, Any]])
 _FIELDS_KEPT = 256  # decoders of single fields: as many as there are keys of entities, in one process
 _FIRST_BYTE: Callable[[Raw], tuple[int]] = Struct("B").unpack_from  # a view of each takes twice as long
-_OBJECT = {(ord("{"),)}
+_OBJECT = (ord("{"),)
 
 
 class Documents:
@@ -36,10 +36,11 @@ class Documents:
     msgspec for all of them, whatever their number.
     """
 
-    __slots__ = ("_handed_out", "_one_line", "_raws")
+    __slots__ = ("_bytes", "_handed_out", "_one_line", "_raws")
 
-    def __init__(self, raws: list[Raw], *, one_line: bool) -> None:
+    def __init__(self, raws: list[Raw], size: int, *, one_line: bool) -> None:
         self._raws = raws
+        self._bytes = size
         self._one_line = one_line
         self._handed_out: list[dict[str, Any] | None] | None = None
 
@@ -49,15 +50,20 @@ class Documents:
 
         The syntax of what it passes over msgspec has looked at, but not the encoding of texts.
         """
-        if raws and set(map(_FIRST_BYTE, raws)) != _OBJECT:
-            place = next(place for place, raw in enumerate(raws) if _FIRST_BYTE(raw) not in _OBJECT)
+        first = list(map(_FIRST_BYTE, raws))
+        if first.count(_OBJECT) != len(first):
+            place = next(place for place, byte in enumerate(first) if byte != _OBJECT)
             raise ValueError(f"number {place} is no object")
         if not body.isascii():
             body.decode()
-        return cls(raws, one_line=_each_on_one_line(raws, body))
+        return cls(raws, len(body), one_line=_each_on_one_line(raws, body))
 
     def __len__(self) -> int:
         return len(self._raws)
+
+    def size(self, places: range) -> int:
+        """Give the share that these have of the bytes that all came in."""
+        return self._bytes * len(places) // (len(self) or 1)
 
     def record(self, place: int) -> dict[str, Any]:
         """Give a record, made at most once. Raises `SchemaMismatchError` for a number that is too large."""
@@ -124,7 +130,9 @@ class Documents:
     def joined(self, places: range, other: Documents, others: range) -> Documents:
         """Give those of two in a row, nothing of them decoded or copied."""
         made = Documents(
-            [*_at(self._raws, places), *_at(other._raws, others)], one_line=self._one_line and other._one_line
+            [*_at(self._raws, places), *_at(other._raws, others)],
+            self.size(places) + other.size(others),
+            one_line=self._one_line and other._one_line,
         )
         if self._handed_out is not None or other._handed_out is not None:
             mine = self._handed_out or _nothing(len(self))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from connector_kit.errors import SchemaMismatchError
 
+from .columns import peeked
+from .joined import parts_of
 from .json_text import ENCODER
 
 if TYPE_CHECKING:
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
 
     from .page import Record
 
-__all__ = ["SupportsJson", "json_lines", "wrapped_lines"]
+__all__ = ["SupportsJson", "json_lines", "json_size", "wrapped_lines"]
 
 _CHUNK = 1_000
 """Records encoded at once. That takes well under a millisecond, for which no other thread of Python runs."""
+_SUPPOSED_BYTES = 1_000
+"""Of a record that has no JSON form."""
 
 
 @runtime_checkable
@@ -35,6 +39,22 @@ class SupportsJson(Protocol):
         """Give each record as msgspec encodes it inside of something else: a `msgspec.Raw`, or a dict."""
         ...
 
+    def json_size(self) -> int:
+        """Give about how many bytes that JSON has, without making it."""
+        ...
+
+
+def json_size(records: Sequence[Record]) -> int:
+    """Give about how many bytes of JSON the records are: where it is not known, as many as if all were like the first."""
+    if not records:
+        return 0
+    if not isinstance(records, list) and isinstance(records, SupportsJson):
+        return records.json_size()
+    try:
+        return len(records) * len(ENCODER.encode(peeked(records, 0)))
+    except Exception:  # noqa: BLE001 - whoever writes it will say what is wrong with it
+        return len(records) * _SUPPOSED_BYTES
+
 
 def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
     """Give a line for each record, some lines at a time. Raises `SchemaMismatchError` for a value that has no JSON form.
@@ -42,9 +62,11 @@ def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
     One call of msgspec for many records, written at once, takes half the time of a call and a buffered write for
     each (0.29 against 0.58 ms for 1,000 records of 11 fields), since nothing has to be joined afterwards.
     """
-    if isinstance(records, SupportsJson):
-        return _encoded(entity, iter([records]), lambda page: page.json_lines())
-    return _encoded(entity, _chunks(records), ENCODER.encode_lines)
+    for part in parts_of(records):
+        if isinstance(part, SupportsJson):
+            yield from _encoded(entity, iter([part]), lambda page: page.json_lines())
+        else:
+            yield from _encoded(entity, _chunks(part), ENCODER.encode_lines)
 
 
 def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any], object]) -> Iterator[bytes]:

@@ -130,6 +130,10 @@ class JsonRecords(Sequence["Record"]):
         """Give each record as msgspec encodes it, inside of something else too, on one line."""
         return self._documents.given(self._places)
 
+    def json_size(self) -> int:
+        """Give about how many bytes the JSON has, without making it."""
+        return self._documents.size(self._places)
+
     def json_lines(self) -> bytes:
         """Give a line for each record: its JSON without line breaks, and a line feed."""
         return self._documents.lines(self._places)

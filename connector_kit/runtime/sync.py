@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     from .report import EntityReport
 
-__all__ = ["sync"]
+__all__ = ["BUFFER_BYTES", "sync"]
+
+BUFFER_BYTES = 4 * 1024 * 1024
 
 
 async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one line of the docstring
@@ -43,7 +45,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     options: Mapping[str, EntityOptions] | None = None,
     name: str | None = None,
     concurrency: int = 4,
-    buffer: int = 2,
+    buffer: int = BUFFER_BYTES,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
@@ -63,7 +65,8 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         name: Under which the checkpoints are kept; by default the class of the innermost connector. A destination
             refuses to continue the reads of a connector of another name.
         concurrency: How many entities are read at once.
-        buffer: How many pages of an entity may be read ahead of the one that is written.
+        buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
+            What was read meanwhile is written in one step, with one checkpoint.
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
         clock: For tests.

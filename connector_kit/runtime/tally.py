@@ -11,7 +11,7 @@ from connector_kit.events import (
     Event,
     Observer,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     PermitGranted,
     RecordsRejected,
     RetryScheduled,
@@ -77,10 +77,10 @@ class Tally:
                 sums = self.of(entity)
                 sums.rejected += count
                 sums.rejections = (*sums.rejections, *reasons)[:MAX_REJECTIONS]
-            case PageWritten(entity=entity, rows=rows, seconds=seconds):
+            case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
                 sums = self.of(entity)
                 sums.rows = rows
-                sums.pages += 1
+                sums.pages += pages
                 sums.writing += seconds
             case _:
                 pass

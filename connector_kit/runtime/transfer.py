@@ -1,4 +1,4 @@
-"""The way of one entity in a run: one task reads pages into a bounded buffer, the other writes them out of it."""
+"""The way of one entity in a run: one task reads pages, the other writes those that are there, in one step."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ import attrs
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
 from connector_kit.errors import ConnectorError, CursorExpiredError
-from connector_kit.events import EntityFinished, EntityStarted, PageWritten
+from connector_kit.events import EntityFinished, EntityStarted, PagesWritten
 from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector, Destination
+from connector_kit.records.joined import joined
 
-from .fields import fit_fields
-from .plan import Position, advance, begin, cover, expired, final
+from .handover import Handover
+from .plan import Position, begin, cover, expired, final
 from .report import EntityReport, Status
+from .steps import Step, steps_of
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from anyio.streams.memory import MemoryObjectSendStream
-
     from connector_kit.config.connector import EntityOptions
     from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Mode
-    from connector_kit.records.page import Page
 
 __all__ = ["Surroundings", "Transfer"]
+
+_BETWEEN_STEPS = 0.02
+"""Seconds from one step to the next, unless there is enough to write before. A step costs a hand-over to a thread and a
+checkpoint, as much as a page or two; a run that is killed reads again what it had read in this time."""
 
 
 @attrs.frozen
 class Surroundings:
-    """What all transfers of a run share. `name` is the connector's, `buffer` the pages that may be read ahead."""
+    """What all transfers of a run share. `name` is the connector's, `buffer` the bytes that may be read ahead."""
 
     name: str
     connector: Connector
@@ -78,16 +81,14 @@ class Transfer:
         return self._report(resumed=started and self._position.resumed)
 
     async def _transfer(self) -> None:
-        send, receive = anyio.create_memory_object_stream["Page"](self._around.buffer)
+        pages = Handover(self._around.buffer)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read, send)
-            with receive:
-                try:
-                    async for page in receive:
-                        await self._write(page)
-                except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
-                    self._fault = error
-                    tasks.cancel_scope.cancel()
+            tasks.start_soon(self._read, pages)
+            try:
+                await self._write_all(pages)
+            except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+                self._fault = error
+                tasks.cancel_scope.cancel()
         if self._fault is not None:
             raise self._fault
         if self._ended:
@@ -96,27 +97,29 @@ class Transfer:
             )
             await self._around.destination.finish(self._entity.name, checkpoint)
 
-    async def _read(self, send: MemoryObjectSendStream[Page]) -> None:
-        with send, self._reading:
-            try:
-                await self._read_pages(send)
+    async def _read(self, pages: Handover) -> None:
+        try:
+            with self._reading:
+                await self._read_pages(pages)
                 self._ended = True
-            except Exception as error:  # noqa: BLE001 - the pages before it are still written; then it is raised
-                self._fault = error
+        except Exception as error:  # noqa: BLE001 - the pages before it are still written; then it is raised
+            self._fault = error
+        finally:
+            pages.end()
 
-    async def _read_pages(self, send: MemoryObjectSendStream[Page]) -> None:
+    async def _read_pages(self, into: Handover) -> None:
         start = self._position
         try:
-            await self._read_from(start, send)
+            await self._read_from(start, into)
         except CursorExpiredError:
             anew = expired(start, self._mode, self._entity)
             if start.cursor is None or anew is None or self._delivered:
                 raise
             await self._around.destination.start(self._entity, self._mode, resume=False)
             self._position = anew
-            await self._read_from(anew, send)
+            await self._read_from(anew, into)
 
-    async def _read_from(self, position: Position, send: MemoryObjectSendStream[Page]) -> None:
+    async def _read_from(self, position: Position, into: Handover) -> None:
         watch = CursorWatch()
         pages = self._around.connector.fetch_data(
             self._entity.name, since=position.since, cursor=position.cursor
@@ -125,23 +128,32 @@ class Transfer:
             async for page in pages:
                 watch.see(page.cursor)
                 self._delivered = True
-                try:  # `send` alone would let other tasks run, for which the source has awaits of its own
-                    send.send_nowait(page)
-                except anyio.WouldBlock:
-                    await send.send(page)
+                await into.put(page)
         finally:
             await close_broken_stream(pages)
 
-    async def _write(self, page: Page) -> None:
-        started = self._around.clock.monotonic_ns()
-        position, records = advance(self._position, self._entity, self._mode, page)
-        records = fit_fields(self._entity, records, self._options.new_fields)
-        checkpoint = cover(self._around.name, self._entity, self._mode, position, self._around.clock.now())
+    async def _write_all(self, pages: Handover) -> None:
+        clock = self._around.clock
+        while there := await pages.take():
+            started = clock.monotonic_ns()
+            for step in steps_of(self._position, self._entity, self._mode, self._options.new_fields, there):
+                await self._write(step)
+            rest = _BETWEEN_STEPS - (clock.monotonic_ns() - started) / 1e9
+            if rest > 0:
+                with anyio.move_on_after(rest):
+                    await pages.enough()
+
+    async def _write(self, step: Step) -> None:
+        clock, records = self._around.clock, joined(step.parts)
+        started = clock.monotonic_ns()
+        checkpoint = cover(self._around.name, self._entity, self._mode, step.position, clock.now())
         await self._around.destination.write(self._entity.name, records, checkpoint)
-        self._position = position
+        self._position = step.position
         self._rows += len(records)
-        seconds = (self._around.clock.monotonic_ns() - started) / 1e9
-        self._around.tally.observe(PageWritten(self._entity.name, len(records), self._rows, seconds))
+        seconds = (clock.monotonic_ns() - started) / 1e9
+        self._around.tally.observe(
+            PagesWritten(self._entity.name, len(step.parts), len(records), self._rows, seconds)
+        )
 
     def _report(self, *, resumed: bool) -> EntityReport:
         if isinstance(self._fault, ConnectorError):

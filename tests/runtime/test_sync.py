@@ -24,7 +24,7 @@ from connector_kit.errors import (
     SchemaMismatchError,
     UnknownEntityError,
 )
-from connector_kit.events import EntityFinished, EntityStarted, Event, PageWritten
+from connector_kit.events import EntityFinished, EntityStarted, Event, PagesWritten
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.retry import Retry
 from connector_kit.runtime.signals import until_signalled
@@ -200,7 +200,7 @@ class TestReport:
             assert (part.mode, part.pages, part.rows, report.retries) == ("upsert", 4, 10, 2)
             started = [event for event in ear.heard if isinstance(event, EntityStarted)]
             assert started == [EntityStarted("orders", "upsert", resumed=False)]
-            assert [event.rows for event in ear.heard if isinstance(event, PageWritten)] == [3, 6, 9, 10]
+            assert [event.rows for event in ear.heard if isinstance(event, PagesWritten)] == [3, 6, 9, 10]
             assert EntityFinished("orders", "complete", 10) in ear.heard
 
         virtually(test)

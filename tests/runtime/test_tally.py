@@ -13,7 +13,7 @@ from connector_kit.events import (
     AnswerReused,
     Event,
     PageDelivered,
-    PageWritten,
+    PagesWritten,
     PermitGranted,
     RecordsRejected,
     RetryScheduled,
@@ -42,8 +42,8 @@ HEARD: list[Event] = [
     SlotGranted("fetch_data", "orders", 0.5),
     RetryScheduled("fetch_data", "orders", 1, 0.125, TimedOutError("late")),
     RetryScheduled("fetch_data", "orders", 2, 0.25, ServiceUnavailableError("busy")),
-    PageWritten("orders", 90, 90, 0.5),
-    PageWritten("orders", 10, 100, 0.25),
+    PagesWritten("orders", 90, 90, 0.5),
+    PagesWritten("orders", 10, 100, 0.25),
     StreamFinished("orders", 1.0),
 ]
 

@@ -1,13 +1,16 @@
-"""The transport over httpx2: the default one, on asyncio and on trio.
+"""The transport over httpx2. The one module that imports it and its core; who needs it imports this module late.
 
-The one module that imports httpx2; who needs it imports this module late.
+Requests go to the pool of connections below httpx2's client, `httpcore2`, which is its documented lower half: the client's
+own layers (URLs, hooks, logging, redirects) take longer than a page needs to be split, and none of them is used here.
+What httpx2 knows of proxies, certificates, cookies and packed bodies is asked of it.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, proxy_bypass
 
 from connector_kit.errors import ConfigError, ConnectorError
 
@@ -16,6 +19,7 @@ from .failures import broken, too_slow, unreachable, unsendable
 from .transport import HEADERS
 
 try:
+    import httpcore2
     import httpx2
 except ImportError as error:
     raise ConfigError(
@@ -24,13 +28,28 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from ssl import SSLContext
 
     from .site import Site
 
 __all__ = ["Httpx2Transport"]
 
+_MOST_CONNECTIONS = 100
+_MOST_IDLE = 20
+_IDLE_SECONDS = 5.0
+_READ_BYTES = 2**20
+_UNPACKABLE = b"gzip, deflate"
+_PROXIES = ("http", "https", "socks5", "socks5h")
 _QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
+_FAILURES = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+    httpx2.DecodingError,
+)
 
 
 @cache
@@ -45,55 +64,168 @@ class Httpx2Transport:
     def __init__(self, site: Site, *, connect_timeout: float) -> None:
         self._site = site
         self._connect_timeout = connect_timeout
-        timeout = httpx2.Timeout(None, connect=connect_timeout)
-        self._client = httpx2.AsyncClient(headers=HEADERS, timeout=timeout, verify=_certificates())
+        self._origin = httpx2.URL(site.origin)  # knows how a host in another script is written
+        self._headers = _headers_of(self._origin, site.credentials.headers)
+        self._extensions = {"timeout": {"connect": connect_timeout}}
+        self._cookies = httpx2.Cookies()
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=_certificates(),
+            proxy=_proxy_for(site),
+            max_connections=_MOST_CONNECTIONS,
+            max_keepalive_connections=_MOST_IDLE,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=_Network(),
+        )
 
     async def close(self) -> None:
         """Close every connection. Safe twice."""
-        await self._client.aclose()
+        await self._pool.aclose()
 
     async def once(self, target: str, /) -> Answer:
         """Ask once and read the whole answer."""
         credentials = self._site.credentials
+        request = httpcore2.Request(
+            "GET",
+            self._url(credentials.target(target)),
+            headers=[*self._headers, *self._cookie_header(target)],
+            extensions=self._extensions,
+        )
         try:
-            request = self._client.build_request(
-                "GET", self._site.origin + target, headers=credentials.headers
-            )
-            if credentials.query is not None:
-                # httpx2 logs a request's URL and keeps it in its errors. What is sent is this extension instead.
-                sent = credentials.target(request.url.raw_path.decode("ascii"))
-                request.extensions = {**request.extensions, "target": sent.encode("ascii")}
-            response = await self._client.send(request, stream=True, follow_redirects=False)
+            response = await self._pool.handle_async_request(request)
             try:
-                packed = b"".join([part async for part in response.aiter_raw()])
+                packed = b"".join([part async for part in response.aiter_stream()])
             finally:
                 await response.aclose()
-            # Unpacked apart: where that fails, httpx2 would leave a generator of its stream behind, half read.
-            body = httpx2.Response(response.status_code, headers=response.headers, content=packed).content
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            headers = _joined(response.headers)
+            self._keep_cookies(target, response, headers)
+            body = self._unpacked(response, packed) if "content-encoding" in headers else packed
+        except _FAILURES as error:
             said = _said(error)
             reason = _QUOTED_BYTES.split(said, maxsplit=1)[0].strip(" :")
             # What the original quotes, the server sent: it may echo a credential.
             cause = error if reason == said == credentials.hidden_in(said) else None
             raise self._failure(error, reason or type(error).__name__, target) from cause
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body, target, credentials)
+        return Answer(response.status, headers, body, target, credentials)
 
-    def _failure(
-        self, error: httpx2.HTTPError | httpx2.InvalidURL, reason: str, target: str
-    ) -> ConnectorError:
+    def _url(self, target: str) -> httpcore2.URL:
+        origin = self._origin
+        return httpcore2.URL(
+            scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=target.encode("ascii")
+        )
+
+    def _cookie_header(self, target: str) -> list[tuple[bytes, bytes]]:
+        if not self._cookies:
+            return []
+        request = httpx2.Request("GET", self._site.origin + target)
+        self._cookies.set_cookie_header(request)
+        return [(b"Cookie", value) for name, value in request.headers.raw if name.lower() == b"cookie"]
+
+    def _keep_cookies(self, target: str, response: httpcore2.Response, headers: Mapping[str, str]) -> None:
+        if "set-cookie" in headers:
+            request = httpx2.Request("GET", self._site.origin + target)
+            self._cookies.extract_cookies(
+                httpx2.Response(response.status, headers=response.headers, request=request)
+            )
+
+    def _unpacked(self, response: httpcore2.Response, packed: bytes) -> bytes:
+        return httpx2.Response(response.status, headers=response.headers, content=packed).content
+
+    def _failure(self, error: Exception, reason: str, target: str) -> ConnectorError:
         match error:
-            case httpx2.TimeoutException():
+            case httpcore2.TimeoutException():
                 return too_slow(self._site, self._connect_timeout)
-            case httpx2.ConnectError() | httpx2.ProxyError():
+            case httpcore2.ConnectError() | httpcore2.ProxyError():
                 return unreachable(self._site, reason)
-            case httpx2.InvalidURL() | httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
+            case httpcore2.LocalProtocolError() | httpcore2.UnsupportedProtocol():
                 return unsendable(self._site, target, reason)
             case _:
                 return broken(self._site, target, reason)
 
 
+class _Network(httpcore2.AsyncNetworkBackend):
+    """Connections that are read from in large pieces, on asyncio and trio."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that gives as much as there is: httpcore2 asks for 64 KiB at a time, and each piece costs 40 µs."""
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
+        return await self._inner.read(max(max_bytes, _READ_BYTES), timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _headers_of(origin: httpx2.URL, given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Give the headers of every request; those of the config take the place of the kit's own, whatever their case."""
+    replaced = {name.lower() for name in given}
+    own = {"Accept-Encoding": _UNPACKABLE.decode(), **HEADERS}
+    kept = {name: value for name, value in own.items() if name.lower() not in replaced}
+    host = {} if "host" in replaced else {"Host": origin.netloc.decode("ascii")}
+    return [(name.encode(), value.encode()) for name, value in {**host, **kept, **given}.items()]
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Give the headers by name in lower case; repeated ones are joined."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _proxy_for(site: Site) -> httpcore2.Proxy | None:
+    """Give the proxy that the environment names for a site. Raises `ConfigError` for one that cannot be used."""
+    proxies = getproxies()
+    named = proxies.get(site.scheme) or proxies.get("all")
+    if not named or proxy_bypass(site.authority):
+        return None
+    scheme = named.partition("://")[0].lower() if "://" in named else "http"
+    if scheme not in _PROXIES:
+        raise ConfigError(
+            f"the proxy of the environment has the scheme {scheme!r}; expected one of {', '.join(_PROXIES)}; "
+            "use such a proxy, or name the host in NO_PROXY"
+        )
+    proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
+    url = proxy.url
+    return httpcore2.Proxy(
+        httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        auth=proxy.raw_auth,
+        headers=proxy.headers.raw,
+    )
+
+
 def _said(error: BaseException) -> str:
-    """Give the first text among an error and what led to it: httpx2's own has often none, on trio above all."""
+    """Give the first text among an error and what led to it: httpcore2's own has often none, on trio above all."""
     text, reason = str(error), error.__cause__ or error.__context__
     return text if text or reason is None else _said(reason)

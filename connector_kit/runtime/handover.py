@@ -1,0 +1,84 @@
+"""Pages on their way from the task that reads them to the one that writes them: bounded in bytes, taken all at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from connector_kit.records.json_lines import json_size
+
+if TYPE_CHECKING:
+    from connector_kit.records.page import Page
+
+__all__ = ["Handover"]
+
+
+class Handover:
+    """Between two tasks of one event loop: one calls `put` and then `end`, the other `take` and `enough`.
+
+    `room` is how many bytes of JSON may wait to be taken; a single page may always. Cancelled, `put` leaves its page
+    out, and `take` takes none.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._pages: list[Page] = []
+        self._bytes = 0
+        self._many = False
+        self._ended = False
+        self._came, self._were_many, self._were_taken = _Signal(), _Signal(), _Signal()
+
+    async def put(self, page: Page) -> None:
+        """Add a page behind the others, once there is room for it. Other tasks run meanwhile only where there is none."""
+        size = json_size(page.records)
+        while self._pages and self._bytes + size > self._room:
+            self._say_many()
+            await self._were_taken.wait()
+        self._pages.append(page)
+        self._bytes += size
+        self._came.give()
+        if 2 * self._bytes >= self._room:  # the other half is for what is read while these are written
+            self._say_many()
+
+    def end(self) -> None:
+        """Say that no page follows."""
+        self._ended = True
+        self._came.give()
+        self._were_many.give()
+
+    async def take(self) -> list[Page]:
+        """Give all pages that are there, at least one; none once no page follows."""
+        while not self._pages and not self._ended:
+            await self._came.wait()
+        pages, self._pages = self._pages, []
+        self._bytes, self._many = 0, False
+        self._were_taken.give()
+        return pages
+
+    async def enough(self) -> None:
+        """Wait until half of the room is taken, or no page follows."""
+        while not self._many and not self._ended:
+            await self._were_many.wait()
+
+    def _say_many(self) -> None:
+        self._many = True
+        self._were_many.give()
+
+
+class _Signal:
+    """Wakes the one task that waits for it, if one does; nothing is made where none does."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    async def wait(self) -> None:
+        self._event = anyio.Event()
+        await self._event.wait()
+
+    def give(self) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
