@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from connector_kit.cli.main import main
+from connector_kit.cli.main import process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

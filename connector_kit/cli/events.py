@@ -84,7 +84,8 @@ def _progress(event: Event) -> str | None:
         case StreamFinished(entity=entity, error=error):
             line = f"{entity}: the read {_outcome(error)}"
         case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
-            line = f"{entity}: {counted(rows, 'row')} written, the last {counted(pages, 'page')} in {length(seconds)}"
+            last = "page" if pages == 1 else f"{pages:,} pages"
+            line = f"{entity}: {counted(rows, 'row')} written, the last {last} in {length(seconds)}"
         case _:
             pass
     return line

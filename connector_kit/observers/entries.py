@@ -51,7 +51,7 @@ _LINES: Mapping[type[Event], tuple[int, str]] = {
     AnswerReused: (logging.DEBUG, "answered by what came {age:.1f} s ago"),
     RecordsRejected: (logging.WARNING, "{count} records do not fit; what becomes of them: {action}"),
     EntityStarted: (logging.INFO, "the read in mode {mode} {begins}"),
-    PagesWritten: (logging.DEBUG, "{records} records of {pages} pages were written in {seconds:.3f} s, {rows} so far"),
+    PagesWritten: (logging.DEBUG, "{records} records were written in {seconds:.3f} s, {rows} so far"),
     EntityFinished: (logging.INFO, "{status} after {rows} rows"),
     HedgeStarted: (logging.INFO, "no answer after {seconds:.3f} s, asked once more"),
     LimiterDegraded: (logging.WARNING, "the shared limit is out of reach, a share holds here: {reason}"),

@@ -22,8 +22,8 @@ __all__ = ["Document", "Documents"]
 Document: TypeAlias = Raw | dict[str, Any]
 """A record as msgspec encodes it: the JSON it came in, or the dict that was made of it and handed out."""
 
+_RAW = msgspec.json.Decoder(Raw)
 _ONE = msgspec.json.Decoder(dict[str, Any])
-_ALL = msgspec.json.Decoder(list[dict[str, Any]])
 _FIELDS_KEPT = 256  # decoders of single fields: as many as there are keys of entities, in one process
 _FIRST_BYTE: Callable[[Raw], tuple[int]] = Struct("B").unpack_from  # a view of each takes twice as long
 _OBJECT = (ord("{"),)
@@ -32,16 +32,19 @@ _OBJECT = (ord("{"),)
 class Documents:
     """JSON objects in a row. A dict is made of one when it is asked for, and kept: it may be changed by who has it.
 
-    `places` are always those of documents that are there. Where nothing was handed out, each method is a few calls of
-    msgspec for all of them, whatever their number.
+    They are kept as JSON lines, which is what most of them leave as, and taken apart again where somebody asks for one
+    from among them. `places` are always those of documents that are there. Where nothing was handed out, each method is
+    a few calls of msgspec for all of them, whatever their number.
     """
 
-    __slots__ = ("_bytes", "_handed_out", "_one_line", "_raws")
+    __slots__ = ("_bytes", "_count", "_handed_out", "_lines", "_raws")
 
-    def __init__(self, raws: list[Raw], size: int, *, one_line: bool) -> None:
-        self._raws = raws
+    def __init__(self, count: int, size: int, *, lines: bytes | None, raws: list[Raw] | None) -> None:
+        """Take `count` documents that have `size` bytes, in one form or the other."""
+        self._count = count
         self._bytes = size
-        self._one_line = one_line
+        self._lines = lines
+        self._raws = raws
         self._handed_out: list[dict[str, Any] | None] | None = None
 
     @classmethod
@@ -56,10 +59,14 @@ class Documents:
             raise ValueError(f"number {place} is no object")
         if not body.isascii():
             body.decode()
-        return cls(raws, len(body), one_line=_each_on_one_line(raws, body))
+        lines = ENCODER.encode_lines(raws)  # now, while they are in the processor's cache
+        broken = b"\n" in body or b"\r" in body  # between them, perhaps, where it does no harm
+        if broken and (b"\r" in lines or lines.count(b"\n") != len(raws)):
+            lines = ENCODER.encode_lines([Raw(msgspec.json.format(raw, indent=-1)) for raw in raws])
+        return cls(len(raws), len(lines), lines=lines, raws=None)
 
     def __len__(self) -> int:
-        return len(self._raws)
+        return self._count
 
     def size(self, places: range) -> int:
         """Give the share that these have of the bytes that all came in."""
@@ -69,7 +76,7 @@ class Documents:
         """Give a record, made at most once. Raises `SchemaMismatchError` for a number that is too large."""
         handed_out = self._handed_out
         if handed_out is None:
-            handed_out = self._handed_out = _nothing(len(self._raws))
+            handed_out = self._handed_out = [None] * self._count
         record = handed_out[place]
         if record is None:
             record = handed_out[place] = self._decoded(place)
@@ -77,9 +84,9 @@ class Documents:
 
     def records(self, places: range) -> Iterator[dict[str, Any]]:
         """Give records in turn; all at once where that can be done, so that it costs no call for each."""
-        if self._handed_out is None and len(places) == len(self._raws) > 1:
+        if self._handed_out is None and len(places) == self._count > 1:
             try:
-                records = _ALL.decode(ENCODER.encode(self._raws))
+                records = _ONE.decode_lines(self._json(range(self._count)))
             except (ValueError, RecursionError):  # one of them: those before it are to be had
                 return map(self.record, places)
             self._handed_out = list(records)
@@ -93,9 +100,7 @@ class Documents:
 
     def given(self, places: range) -> list[Document]:
         """Give each as msgspec encodes it, inside of something else too; none has a line break in it."""
-        raws = _at(self._raws, places)
-        if not self._one_line:
-            raws = list(map(_on_one_line, raws))
+        raws = self._pieces(places)
         if self._handed_out is None:
             return list(raws)
         handed_out = _at(self._handed_out, places)
@@ -106,7 +111,7 @@ class Documents:
         decoder = _field_decoder(name) if self._handed_out is None else None
         if decoder is not None:
             try:
-                found = decoder.decode(ENCODER.encode(_at(self._raws, places)))
+                found = decoder.decode_lines(self._json(places))
             except (ValueError, RecursionError):
                 pass  # one of them: the way below says which
             else:
@@ -114,45 +119,54 @@ class Documents:
         return [self.peek(place).get(name) for place in places]
 
     def decode_as(self, decoder: msgspec.json.Decoder[Any], places: range) -> bool:
-        """Whether all of them decode this way, as an array. What was handed out may have been changed: then false."""
+        """Whether each of them decodes this way. What was handed out may have been changed: then false."""
         if self._handed_out is not None:
             return False
         try:
-            decoder.decode(ENCODER.encode(_at(self._raws, places)))
+            decoder.decode_lines(self._json(places))
         except (ValueError, RecursionError):
             return False
         return True
 
     def lines(self, places: range) -> bytes:
         """Give a line for each: its JSON without line breaks, and a line feed."""
-        return ENCODER.encode_lines(self.given(places))
+        return self._json(places) if self._handed_out is None else ENCODER.encode_lines(self.given(places))
 
     def joined(self, places: range, other: Documents, others: range) -> Documents:
         """Give those of two in a row, nothing of them decoded or copied."""
-        made = Documents(
-            [*_at(self._raws, places), *_at(other._raws, others)],
-            self.size(places) + other.size(others),
-            one_line=self._one_line and other._one_line,
-        )
+        raws = [*self._pieces(places), *other._pieces(others)]
+        made = Documents(len(raws), self.size(places) + other.size(others), lines=None, raws=raws)
         if self._handed_out is not None or other._handed_out is not None:
-            mine = self._handed_out or _nothing(len(self))
-            theirs = other._handed_out or _nothing(len(other))
+            mine = self._handed_out or [None] * self._count
+            theirs = other._handed_out or [None] * other._count
             made._handed_out = [*_at(mine, places), *_at(theirs, others)]
         return made
 
     def same(self, places: range, other: Documents, others: range) -> bool:
         """Whether two rows have the same content. Nothing is handed out."""
-        if self._handed_out is other._handed_out is None and _at(self._raws, places) == _at(
-            other._raws, others
-        ):
+        if len(places) != len(others):
+            return False
+        if self._handed_out is other._handed_out is None and self._json(places) == other._json(others):
             return True
-        return len(places) == len(others) and all(
-            self.peek(mine) == other.peek(theirs) for mine, theirs in zip(places, others, strict=True)
-        )
+        return all(self.peek(mine) == other.peek(theirs) for mine, theirs in zip(places, others, strict=True))
+
+    def _json(self, places: range) -> bytes:
+        """Give a line for each, as it came, whether it was handed out or not."""
+        if self._lines is not None and len(places) == self._count and places.step > 0:
+            return self._lines
+        return ENCODER.encode_lines(self._pieces(places))
+
+    def _pieces(self, places: range) -> list[Raw]:
+        """Give each as it came. For the first or the last alone, which reads look at, the others stay together."""
+        if self._raws is None and self._lines is not None:
+            if len(places) == 1 and places[0] in (0, self._count - 1):
+                return [Raw(_end_line(self._lines, last=places[0] > 0))]
+            self._raws = _RAW.decode_lines(self._lines)
+        return _at(self._raws or [], places)
 
     def _decoded(self, place: int) -> dict[str, Any]:
         try:
-            return _ONE.decode(self._raws[place])
+            return _ONE.decode(self._pieces(range(place, place + 1))[0])
         except (ValueError, RecursionError) as error:
             raise SchemaMismatchError(
                 f"record {place} of a page cannot be decoded: {error}; expected numbers that a float can hold and no "
@@ -168,13 +182,13 @@ _VALUE = attrgetter("value")
 
 
 @lru_cache(_FIELDS_KEPT)
-def _field_decoder(name: str) -> msgspec.json.Decoder[list[Any]] | None:
-    """Give what decodes one field of many objects; None for a name that msgspec has no way to write."""
+def _field_decoder(name: str) -> msgspec.json.Decoder[Any] | None:
+    """Give what decodes one field of an object; None for a name that msgspec has no way to write."""
     try:
         one = msgspec.defstruct("Field", [("value", Any, None)], rename={"value": name})
     except ValueError:
         return None
-    return msgspec.json.Decoder(list[one])  # type: ignore[valid-type]  # made for this name
+    return msgspec.json.Decoder(one)
 
 
 def _at(of: list[Any], places: range) -> list[Any]:
@@ -185,17 +199,6 @@ def _at(of: list[Any], places: range) -> list[Any]:
     return [of[place] for place in places]
 
 
-def _each_on_one_line(raws: list[Raw], body: bytes) -> bool:
-    """Whether no document has a line break in it; those between documents do no harm."""
-    if b"\n" not in body and b"\r" not in body:
-        return True
-    lines = ENCODER.encode_lines(raws)
-    return b"\r" not in lines and lines.count(b"\n") == len(raws)
-
-
-def _nothing(size: int) -> list[dict[str, Any] | None]:
-    return [None] * size
-
-
-def _on_one_line(raw: Raw) -> Raw:
-    return Raw(msgspec.json.format(raw, indent=-1))
+def _end_line(lines: bytes, *, last: bool) -> bytes:
+    """Give the first or the last line, without its line feed."""
+    return lines[lines.rfind(b"\n", 0, -1) + 1 : -1] if last else lines[: lines.index(b"\n")]

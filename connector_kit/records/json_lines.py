@@ -48,10 +48,11 @@ def json_size(records: Sequence[Record]) -> int:
     """Give about how many bytes of JSON the records are: where it is not known, as many as if all were like the first."""
     if not records:
         return 0
-    if not isinstance(records, list) and isinstance(records, SupportsJson):
+    eager = isinstance(records, list)  # the cheaper question first: a protocol's takes ten times as long
+    if not eager and isinstance(records, SupportsJson):
         return records.json_size()
     try:
-        return len(records) * len(ENCODER.encode(peeked(records, 0)))
+        return len(records) * len(ENCODER.encode(records[0] if eager else peeked(records, 0)))
     except Exception:  # noqa: BLE001 - whoever writes it will say what is wrong with it
         return len(records) * _SUPPOSED_BYTES
 
@@ -63,8 +64,8 @@ def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
     each (0.29 against 0.58 ms for 1,000 records of 11 fields), since nothing has to be joined afterwards.
     """
     for part in parts_of(records):
-        if isinstance(part, SupportsJson):
-            yield from _encoded(entity, iter([part]), lambda page: page.json_lines())
+        if not isinstance(part, list) and isinstance(part, SupportsJson):
+            yield from _encoded(entity, [part], lambda page: page.json_lines())
         else:
             yield from _encoded(entity, _chunks(part), ENCODER.encode_lines)
 
@@ -79,12 +80,15 @@ def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any]
 
 
 def _chunks(records: Iterable[object]) -> Iterator[list[object]]:
+    if isinstance(records, list) and len(records) <= _CHUNK:
+        yield records
+        return
     remaining = iter(records)
     while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
 
 
-def _encoded(entity: str, parts: Iterator[Any], encode: Callable[[Any], bytes]) -> Iterator[bytes]:
+def _encoded(entity: str, parts: Iterable[Any], encode: Callable[[Any], bytes]) -> Iterator[bytes]:
     try:
         for part in parts:
             yield encode(part)

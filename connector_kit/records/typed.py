@@ -52,9 +52,9 @@ _SCALARS: Mapping[Scalar, Any] = {
 
 @lru_cache(_KEPT)
 def decoder_of(entity: Entity) -> msgspec.json.Decoder[Any] | None:
-    """Give what decodes a JSON array of records only if every one of them fits, primary keys included.
+    """Give what decodes the JSON of a record only if it fits, primary keys included.
 
-    Where it raises `ValueError` nothing is known yet: one does not fit, or it cannot be told this way. None for names
+    Where it raises `ValueError` nothing is known yet: it does not fit, or it cannot be told this way. None for names
     of fields that msgspec has no way to write.
     """
     fields = [
@@ -62,8 +62,7 @@ def decoder_of(entity: Entity) -> msgspec.json.Decoder[Any] | None:
         for field in entity.fields
     ]
     try:
-        record = _object(fields)
-        return msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # made for this entity
+        return msgspec.json.Decoder(_object(fields))
     except ValueError:
         return None
 

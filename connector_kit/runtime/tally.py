@@ -55,7 +55,10 @@ class Tally:
 
     def of(self, entity: str | None) -> Sums:
         """Give the sums of an entity."""
-        return self._sums.setdefault(entity, Sums())
+        sums = self._sums.get(entity)
+        if sums is None:
+            sums = self._sums[entity] = Sums()
+        return sums
 
     def observe(self, event: Event) -> None:
         """Add one event and pass it on."""

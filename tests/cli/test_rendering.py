@@ -58,7 +58,8 @@ EVENTS: list[tuple[Event, str | None, str]] = [
     (PageDelivered("orders", 1000, 0.5), None, "orders: a page of 1,000 records after 0.50s"),
     (StreamFinished("orders", 0.5), None, "orders: the read ended"),
     (StreamFinished("orders", 0.5, BUSY), None, "orders: the read failed (GET /orders was answered with 503; try later)"),
-    (PagesWritten("orders", 10, 1010, 0.1), None, "orders: 1,010 rows written, the last page in 0.10s"),
+    (PagesWritten("orders", 1, 10, 1010, 0.1), None, "orders: 1,010 rows written, the last page in 0.10s"),
+    (PagesWritten("orders", 2, 10, 1010, 0.1), None, "orders: 1,010 rows written, the last 2 pages in 0.10s"),
     (PermitGranted("fetch_data", "orders", 0.5), None, "orders: waited 0.50s for the rate limit"),
     (PermitGranted("connect", None, 12.0), "connect: waited 12s for the rate limit", "connect: waited 12s for the rate limit"),
     (QuotaHeard("orders", Quota(100, 0, 1.5)), None, "orders: quota limit 100, remaining 0, reset_after 1.5"),
@@ -173,7 +174,7 @@ def test_a_journal_counts_rows_every_ten_seconds_and_not_with_every_page() -> No
     journal = TextJournal(write=lines.append, clock=clock)
     for second in range(1, 26):
         clock.seconds = second
-        journal.observe(PagesWritten("orders", 10, 10 * second, 0.1))
+        journal.observe(PagesWritten("orders", 1, 10, 10 * second, 0.1))
     assert lines == ["orders: 110 rows", "orders: 210 rows"]
 
 
@@ -194,7 +195,7 @@ def test_progress_tells_what_each_entity_is_doing() -> None:
         after(RetryScheduled("fetch_data", "orders", 1, 12.0, RateLimitError("x")))
         == "waiting for the rate limit 12s"
     )
-    assert after(PagesWritten("orders", 10, 20, 0.1), 12.0) == "reading"
+    assert after(PagesWritten("orders", 1, 10, 20, 0.1), 12.0) == "reading"
     opened = RetryScheduled("fetch_data", "orders", 0, 8.0, CircuitOpenError("x", 8.0))
     assert after(opened) == "circuit open, going on in 8s"
     assert (
@@ -218,7 +219,7 @@ def test_progress_is_drawn_as_a_line_for_each_entity() -> None:
     progress.observe(EntityStarted("orders", "upsert", resumed=False))
     progress.observe(EntityStarted("[bold]events", "append", resumed=False))
     clock.seconds = 2.0
-    progress.observe(PagesWritten("orders", 3000, 3000, 0.1))
+    progress.observe(PagesWritten("orders", 3, 3000, 3000, 0.1))
     progress.observe(EntityFinished("[bold]events", "failed", 0))
     console = Console(file=io.StringIO(), width=100)
     with console.capture() as captured:

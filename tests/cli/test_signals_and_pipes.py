@@ -80,11 +80,11 @@ def event_ids(folder: Path) -> list[int]:
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_a_first_signal_ends_the_run_after_the_page_in_hand(tmp_path: Path, asked: signal.Signals) -> None:
     with start(tmp_path, *SLOW) as process:
-        wait_for(process, lambda line: '"event": "page_written"' in line)
+        wait_for(process, lambda line: '"event": "pages_written"' in line)
         process.send_signal(asked)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 3
-    assert "finishing the page in hand; once more to stop now" in err
+    assert "finishing the pages in hand; once more to stop now" in err
     assert "error" not in err.replace('"error": null', "")
     report = json.loads(out)
     assert (report["stopped"], report["complete"]) == (True, False)
@@ -104,9 +104,9 @@ def test_a_second_signal_does_not_wait_for_the_report(tmp_path: Path, signals: i
     with start(
         tmp_path, "sync", "stubborn:Stubborn", "--to", "sqlite:out.sqlite", "--log", "json"
     ) as process:
-        wait_for(process, lambda line: '"event": "page_written"' in line)
+        wait_for(process, lambda line: '"event": "pages_written"' in line)
         process.send_signal(signal.SIGINT)
-        wait_for(process, lambda line: "finishing the page in hand" in line)
+        wait_for(process, lambda line: "finishing the pages in hand" in line)
         if signals > 1:
             process.send_signal(signal.SIGINT)
         (tmp_path / "let go").touch()

@@ -80,7 +80,7 @@ def test_the_report_says_per_entity_what_was_done(run: Run) -> None:
     assert orders.split()[:5] == ["orders", "replace", "complete", "300", "15"]
     assert events.split()[:5] == ["events", "upsert", "complete", "300", "15"]
     assert int(orders.split()[5]) > 0
-    assert "writing 0." in orders
+    assert orders.endswith("s")  # where the time went: seconds of each part, or less than a hundredth in all
     assert faults.startswith("faults met by orders: ")
     assert more_faults.startswith("faults met by events: ")
     assert summary.startswith("2 of 2 entities complete, 600 rows in ")
@@ -140,8 +140,9 @@ def test_events_are_told_in_brief_lines(run: Run) -> None:
 def test_events_are_told_as_json(run: Run) -> None:
     told = run("sync", "flaky.toml", "--to", "sqlite:out.sqlite", "--log", "json").err
     events: list[dict[str, Any]] = [json.loads(line) for line in told.splitlines()]
-    written = [event for event in events if event["event"] == "page_written" and event["entity"] == "orders"]
-    assert [event["rows"] for event in written] == list(range(20, 301, 20))
+    written = [event for event in events if event["event"] == "pages_written" and event["entity"] == "orders"]
+    assert written[-1]["rows"] == sum(event["records"] for event in written) == 300
+    assert sum(event["pages"] for event in written) == 15
     failed = next(event for event in events if event["event"] == "retry_scheduled")
     assert set(failed["error"]) == {"class", "message"}
     assert all("time" in event for event in events)

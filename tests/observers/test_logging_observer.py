@@ -75,7 +75,7 @@ EVENTS: list[tuple[Event, int, str]] = [
     (RecordsRejected("orders", 3, "drop", ("id: 'a' is no integer",)), logging.WARNING, "orders: 3 records do not fit; what becomes of them: drop"),
     (EntityStarted("orders", "upsert", resumed=False), logging.INFO, "orders: the read in mode upsert begins"),
     (EntityStarted("orders", "upsert", resumed=True), logging.INFO, "orders: the read in mode upsert goes on where it stopped"),
-    (PagesWritten("orders", 100, 700, 0.01), logging.DEBUG, "orders: 100 records were written in 0.010 s, 700 so far"),
+    (PagesWritten("orders", 2, 100, 700, 0.01), logging.DEBUG, "orders: 100 records were written in 0.010 s, 700 so far"),
     (EntityFinished("orders", "complete", 700), logging.INFO, "orders: complete after 700 rows"),
     (EntityFinished("orders", "failed", 70, BROKEN), logging.ERROR, "orders: failed after 70 rows: ConnectionFailedError: the line broke"),
 ]  # fmt: skip

@@ -177,7 +177,7 @@ FETCH = (ORDERS, ("operation", "fetch_data"))
             {"answers.reused": {(("operation", "discover_schema"),): 1}},
         ),
         (
-            PagesWritten("orders", 100, 700, 0.2),
+            PagesWritten("orders", 2, 100, 700, 0.2),
             {"rows": {(ORDERS,): 100}, "write.duration": {(ORDERS,): 0.2}},
         ),
         (EntityFinished("orders", "complete", 700), {"entities": {(ORDERS, ("status", "complete")): 1}}),
@@ -282,7 +282,7 @@ class TestSpans:
         observer.observe(HedgeStarted("connect", None, 1, 0.5))
         observer.observe(TimeLimitPassed("connect", None, 60.0))
         observer.observe(CallFinished("connect", None, 60.0))
-        observer.observe(PagesWritten("orders", 100, 700, 0.2))
+        observer.observe(PagesWritten("orders", 2, 100, 700, 0.2))
         observer.observe(QuotaHeard("orders", Quota(remaining=0)))
         call, write = backend.spans
         assert [event.name for event in call.events] == ["slot", "hedge", "time limit"]

@@ -374,7 +374,7 @@ class TestFailures:
 
         async def test(clock: VirtualClock) -> None:
             shop, destination = sources.Shop(), Slow(clock=clock, fails_at=3)
-            report = await sync(shop, destination, clock=clock)
+            report = await sync(shop, destination, clock=clock, buffer=0)
             assert isinstance(of(report, "orders").error, DestinationError)
             assert len(destination.rows("orders")) == 6
             assert (shop.opened - shop.closed, destination.closed, shop.connected) == (0, 1, False)

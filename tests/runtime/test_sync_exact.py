@@ -23,7 +23,7 @@ from connector_kit.limiters.rate import Rates
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
-from connector_kit.runtime.sync import sync
+from connector_kit.runtime.sync import BUFFER_BYTES, sync
 from connector_kit.testing.memory import MemoryDestination
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
@@ -85,6 +85,10 @@ shops = st.dictionaries(
 )
 
 
+buffers = st.sampled_from([0, 300, BUFFER_BYTES])
+"""A page a step, a few of them, and as many as there are."""
+
+
 def modes_of(table: sources.Table) -> st.SearchStrategy[Mode]:
     """Draw a mode that can work."""
     modes: list[Mode] = ["replace"]
@@ -105,7 +109,7 @@ def by_id(records: list[Record]) -> list[Record]:
     return sorted(records, key=lambda record: int(record["id"]))
 
 
-@given(shops, schedules(), backends, st.integers(1, 3), st.integers(0, 3))
+@given(shops, schedules(), backends, st.integers(1, 3), buffers)
 def test_equals_a_run_without_faults(
     tables: dict[str, sources.Table], schedule: Schedule, backend: str, concurrency: int, buffer: int
 ) -> None:
@@ -127,9 +131,9 @@ def test_equals_a_run_without_faults(
 
 
 @settings(max_examples=500)  # of every sort of table, some must be cut off at each sort of page
-@given(tables(), schedules(), st.lists(st.integers(0, 12), max_size=6), backends, st.data())
+@given(tables(), schedules(), st.lists(st.integers(0, 12), max_size=6), backends, buffers, st.data())
 def test_equals_an_undisturbed_run_however_often_it_is_cut_off(
-    table: sources.Table, schedule: Schedule, kills: list[int], backend: str, data: st.DataObject
+    table: sources.Table, schedule: Schedule, kills: list[int], backend: str, buffer: int, data: st.DataObject
 ) -> None:
     """Runs are cancelled at random moments, with faults that end reads for good; the last one is left alone.
 
@@ -149,7 +153,7 @@ def test_equals_an_undisturbed_run_however_often_it_is_cut_off(
             tasks.cancel_scope.cancel()
 
     async def run(stack: Connector) -> None:
-        await sync(stack, destination, mode=mode, name="shop", clock=clock)
+        await sync(stack, destination, mode=mode, name="shop", clock=clock, buffer=buffer)
 
     async def whole() -> Report:
         return await sync(sources.Shop({"orders": table}), destination, mode=mode, name="shop", clock=clock)
@@ -230,7 +234,7 @@ def rows_of(folder: Path, scheme: str) -> list[Record]:
 
 
 @settings(max_examples=30)
-@given(tables(), schedules(), st.lists(st.integers(0, 12), max_size=6), backends, st.data())
+@given(tables(), schedules(), st.lists(st.integers(0, 12), max_size=6), backends, buffers, st.data())
 @pytest.mark.parametrize("scheme", ["sqlite", "jsonl"])
 def test_files_end_up_as_after_an_undisturbed_run(
     scheme: str,
@@ -238,6 +242,7 @@ def test_files_end_up_as_after_an_undisturbed_run(
     schedule: Schedule,
     kills: list[int],
     backend: str,
+    buffer: int,
     data: st.DataObject,
 ) -> None:
     """The same with real files, opened anew by each run: with faults, and cut off at random moments."""
@@ -257,7 +262,7 @@ def test_files_end_up_as_after_an_undisturbed_run(
         async def run() -> None:
             shop = sources.Shop({"orders": table})
             stack = protect(Faulty(shop, schedule, clock=clock), PATIENT, clock=clock, random=Random(1))
-            await sync(stack, destination(), mode=mode, name="shop", clock=clock)
+            await sync(stack, destination(), mode=mode, name="shop", clock=clock, buffer=buffer)
 
         async def cut_off(after: int) -> None:
             async with anyio.create_task_group() as tasks:

@@ -42,8 +42,8 @@ HEARD: list[Event] = [
     SlotGranted("fetch_data", "orders", 0.5),
     RetryScheduled("fetch_data", "orders", 1, 0.125, TimedOutError("late")),
     RetryScheduled("fetch_data", "orders", 2, 0.25, ServiceUnavailableError("busy")),
-    PagesWritten("orders", 90, 90, 0.5),
-    PagesWritten("orders", 10, 100, 0.25),
+    PagesWritten("orders", 2, 90, 90, 0.5),
+    PagesWritten("orders", 1, 10, 100, 0.25),
     StreamFinished("orders", 1.0),
 ]
 
@@ -56,7 +56,7 @@ def test_sums_are_kept_for_each_entity() -> None:
     orders = tally.of("orders")
     assert orders == Sums(
         rows=100,
-        pages=2,
+        pages=3,
         retries=2,
         faults=Counter({"TimedOutError": 1, "ServiceUnavailableError": 1}),
         asking=3.0,

@@ -1,53 +1,28 @@
-"""connector_kit: a connector over pages in memory, through the stack that `protect` builds, synced to JSONL.
+"""connector_kit as its operator runs it: an author's connector over pages in memory, synced to JSONL from the command line.
 
-python kit_memory.py RECORDS FOLDER
+    python kit_memory.py RECORDS FOLDER
+
+The stack is `protect`'s with its defaults and a rate that is counted but never reached.
 """
 
 import sys
-from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any
+from pathlib import Path
 
-import anyio
-from memory_pages import made
+from connector_kit.cli.main import process
 
-from connector_kit import Catalog, Cursor, Entity, Page, Resilience, protect, sync
-from connector_kit.destinations.jsonl import JsonlDestination
+DECLARED = """
+connector = "in_memory:InMemory"
 
+[settings]
+records = {records}
+folder = "{folder}"
 
-class InMemory:
-    """The pages as a connector; a cursor is the number of the next one."""
-
-    def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
-        self.pages = pages
-
-    async def connect(self) -> None:
-        """Connect to nothing."""
-
-    async def disconnect(self) -> None:
-        """Disconnect from nothing."""
-
-    async def discover_schema(self) -> Catalog:
-        """Give the one entity."""
-        return Catalog([Entity("records", primary_key="id")])
-
-    async def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Give the pages from a cursor on."""
-        del entity, since
-        first = cursor if isinstance(cursor, int) else 0
-        for number in range(first, len(self.pages)):
-            yield Page(self.pages[number], cursor=number + 1)
-
-
-async def main(records: str, folder: str) -> None:
-    """Read everything into FOLDER."""
-    connector = protect(InMemory(made(int(records), folder)), Resilience(rate="100000/s"))
-    report = await sync(connector, JsonlDestination(folder))
-    if report.failed:
-        sys.exit(str(report.entities[0].error))
-
+[resilience]
+rate = "100000/s"
+"""
 
 RECORDS, FOLDER = sys.argv[1:]
-anyio.run(main, RECORDS, FOLDER)
+FILE = Path(FOLDER, "records.toml")
+FILE.write_text(DECLARED.format(records=RECORDS, folder=FOLDER))
+sys.argv[1:] = ["sync", str(FILE), "--to", f"jsonl:{FOLDER}"]
+process()

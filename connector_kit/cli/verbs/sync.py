@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     """Bring what is new of CONNECTOR into a destination, every row exactly once.
 
     Each page is stored together with how far it goes. So a run may be ended at any time, even killed: the next one
-    goes on from there, and nothing is lost or there twice. Ctrl-C finishes the page in hand; a second one stops now.
+    goes on from there, and nothing is lost or there twice. Ctrl-C finishes the pages in hand; a second one stops now.
 
     Exit codes: 0 complete; 3 stopped before the end; 4 to 10 the most severe error; docs/reference/exit-codes.md has all.
     """
@@ -115,7 +115,7 @@ def command(  # noqa: PLR0913 - one argument for each option
 
 
 def _heard() -> None:
-    note("finishing the page in hand; once more to stop now")
+    note("finishing the pages in hand; once more to stop now")
 
 
 def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManager[None]]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["Files", "LocalFiles"]
+
+_AT_ONCE = 1_000  # the system takes 1,024
+_AT_ONCE_BYTES = 512 * 1024
 
 
 class Files(Protocol):
@@ -49,7 +53,7 @@ class LocalFiles:
     def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
         """Write the pieces at the end of the file."""
         with path.open("ab", buffering=0) as file:
-            return sum(_write_all(file.fileno(), piece) for piece in pieces)
+            return sum(_write_all(file.fileno(), gathered) for gathered in _gathered(pieces))
 
     def truncate(self, path: Path, length: int, /) -> None:
         """Cut the file to `length` bytes."""
@@ -58,7 +62,7 @@ class LocalFiles:
     def write(self, path: Path, content: bytes, /, *, durable: bool) -> None:
         """Make the file's content this."""
         with path.open("wb", buffering=0) as file:
-            _write_all(file.fileno(), content)
+            _write_all(file.fileno(), [content])
             if durable:
                 os.fsync(file.fileno())
 
@@ -79,9 +83,25 @@ class LocalFiles:
             os.close(descriptor)
 
 
-def _write_all(descriptor: int, content: bytes) -> int:
+def _gathered(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Give pieces to write at once. Between two calls of the system a thread waits for its turn with the others."""
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _AT_ONCE_BYTES or len(gathered) == _AT_ONCE:
+            yield gathered
+            gathered, size = [], 0
+    yield gathered
+
+
+def _write_all(descriptor: int, pieces: list[bytes]) -> int:
     """Write all bytes: the system may take only some of them, the last ones before the disk is full for instance."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    return len(content)
+    size = sum(map(len, pieces))
+    written = 0 if sys.platform == "win32" or not pieces else os.writev(descriptor, pieces)
+    if written < size:
+        rest = memoryview(b"".join(pieces))
+        while written < size:
+            written += os.write(descriptor, rest[written:])
+    return size

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.destinations.jsonl.files import Files
+from connector_kit.destinations.jsonl.flushing import Flushing
 from connector_kit.destinations.jsonl.lock import FolderLock
 from connector_kit.destinations.jsonl.names import file_name
 from connector_kit.destinations.jsonl.state import Extent, State
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Record
 
-__all__ = ["Folder"]
+__all__ = ["FLUSH_BYTES", "Folder"]
 
 _MOST_NOTED = 64 * 1024
+FLUSH_BYTES = 8 * 1024 * 1024
+"""After so much data the system is asked to bring it to the disk, beside the writing: else it is all left for the end."""
 
 
 @attrs.frozen
@@ -42,6 +45,8 @@ class _Reading:
     end: int
     noted: int = 0
     """How many bytes of states have been added to the state file."""
+    flushed: int = 0
+    """How much of the file has been brought to the disk, or is about to be."""
 
 
 @attrs.define(eq=False)
@@ -51,12 +56,18 @@ class Folder:
     _path: Path
     _files: Files
     _lock: FolderLock
+    _flush_bytes: int = FLUSH_BYTES
+    _flushing: Flushing = attrs.field(init=False)
     _readings: dict[str, _Reading] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._flushing = Flushing(self._files)
 
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
         readings, self._readings = self._readings, {}
         try:
+            self._flushing.close()
             for entity, reading in readings.items():
                 if reading.file.exists():
                     self._files.sync(reading.file)
@@ -88,15 +99,18 @@ class Folder:
             self._cut(file, extent.length)
         else:
             self._files.remove(self._next_file(entity))
-        self._readings[entity] = _Reading(state, mode, file, extent.length)
+        self._readings[entity] = _Reading(state, mode, file, extent.length, flushed=extent.length)
         return extent.checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
         """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
         reading = self._reading(entity)
-        state, noted = reading.state, reading.noted
+        state, noted, flushed = reading.state, reading.noted, reading.flushed
         try:
             end = reading.end + self._files.append(reading.file, json_lines(entity, records))
+            if end - flushed >= self._flush_bytes:
+                self._flushing.begin(reading.file)
+                flushed = end
             if checkpoint is not None:
                 extent = Extent(end, checkpoint)
                 replacing = reading.mode == "replace"
@@ -105,7 +119,7 @@ class Folder:
                     if replacing
                     else attrs.evolve(state, current=extent)
                 )
-                # No fsync, which takes milliseconds: what the system has taken outlives a killed process. After a
+                # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
                 noted = self._note(state, noted)
         except Exception:
@@ -114,12 +128,13 @@ class Folder:
                 self._save(reading.state)  # the line that covers the page may be there, whole or in part
                 self._cut(reading.file, reading.end)
             raise
-        self._readings[entity] = attrs.evolve(reading, state=state, end=end, noted=noted)
+        self._readings[entity] = attrs.evolve(reading, state=state, end=end, noted=noted, flushed=flushed)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
         reading = self._reading(entity)
         del self._readings[entity]
+        self._flushing.wait()
         self._files.append(reading.file, ())  # no page may have come, and so no file be there
         self._files.sync(reading.file)
         finished = State(entity, Extent(reading.end, checkpoint))

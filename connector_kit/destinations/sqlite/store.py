@@ -15,6 +15,7 @@ from connector_kit.destinations.sqlite.transaction import transaction
 from connector_kit.destinations.sqlite.values import Row, arranged
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.joined import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,12 +79,8 @@ class Store:
         """Store records and checkpoint in one transaction."""
         reading = self._reading(entity)
         encoded = None if checkpoint is None else checkpoint.to_json().decode()
-        batch = list(records)  # looked at twice below; a lazy page would decode each time
         try:
-            try:
-                self._insert(reading, *arranged(entity, batch), encoded)
-            except OverflowError:
-                self._insert(reading, *arranged(entity, batch, any_integer=True), encoded)
+            self._insert(reading, records, encoded)
         except UnicodeEncodeError as error:
             raise SchemaMismatchError(
                 f"a text of entity {entity!r} cannot be stored: {error}; expected Unicode without lone surrogates; "
@@ -155,22 +152,17 @@ class Store:
         tables.drop(self._connection, name)
         return attrs.evolve(state, following=Extent()), Table(name)
 
-    def _insert(
-        self, reading: _Reading, names: tuple[str, ...], rows: list[Row], checkpoint: str | None
-    ) -> None:
+    def _insert(self, reading: _Reading, records: Sequence[Record], checkpoint: str | None) -> None:
+        replacing = reading.mode == "replace"
         with transaction(self._connection):
             state = held(self._connection, reading.entity, reading.run)
-            wanted = reading.table.with_columns(reading.entity, names)
-            table = tables.extended(self._connection, reading.table, wanted)
-            replacing = reading.mode == "replace"
-            extent = state.following if replacing else state.current
+            table, extent = reading.table, state.following if replacing else state.current
             if checkpoint is not None:
                 extent = Extent(checkpoint)
             elif extent.provisional is None and not reading.key:  # upserted rows may stay
                 extent = Extent(extent.checkpoint, provisional=tables.last_row(self._connection, table))
-            if rows:
-                _refuse_unusable(reading, table, names, rows)
-                self._connection.executemany(insert(table, names, reading.key), rows)
+            for part in parts_of(records):  # one after the other: rows take many times what their JSON takes
+                table = self._insert_part(reading, table, list(part))
             state = (
                 attrs.evolve(state, following=extent)
                 if replacing
@@ -178,6 +170,22 @@ class Store:
             )
             save(self._connection, state)
         self._readings[reading.entity] = attrs.evolve(reading, table=table)
+
+    def _insert_part(self, reading: _Reading, table: Table, batch: list[Record]) -> Table:
+        """Insert the records, whose fields the table is given first; give the table as it is then."""
+        names, rows = arranged(reading.entity, batch)
+        table = tables.extended(self._connection, table, table.with_columns(reading.entity, names))
+        if rows:
+            _refuse_unusable(reading, table, names, rows)
+            sql = insert(table, names, reading.key)
+            self._connection.execute("SAVEPOINT part")
+            try:
+                self._connection.executemany(sql, rows)
+            except OverflowError:
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.executemany(sql, arranged(reading.entity, batch, any_integer=True)[1])
+            self._connection.execute("RELEASE part")
+        return table
 
 
 def _refuse_unusable(reading: _Reading, table: Table, names: tuple[str, ...], rows: list[Row]) -> None:
