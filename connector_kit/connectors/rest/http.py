@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 from connector_kit.errors import ConfigError, ConnectorError
@@ -21,6 +21,8 @@ from .transport import HEADERS
 try:
     import httpcore2
     import httpx2
+
+    from .network import Network
 except ImportError as error:
     raise ConfigError(
         "the REST connector needs the package httpx2, which is not installed; "
@@ -28,7 +30,7 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from ssl import SSLContext
 
     from .site import Site
@@ -38,7 +40,6 @@ __all__ = ["Httpx2Transport"]
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 20
 _IDLE_SECONDS = 5.0
-_READ_BYTES = 2**17
 _UNPACKABLE = b"gzip, deflate"
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
@@ -74,7 +75,7 @@ class Httpx2Transport:
             max_connections=_MOST_CONNECTIONS,
             max_keepalive_connections=_MOST_IDLE,
             keepalive_expiry=_IDLE_SECONDS,
-            network_backend=_Network(),
+            network_backend=Network(),
         )
 
     async def close(self) -> None:
@@ -140,50 +141,6 @@ class Httpx2Transport:
                 return unsendable(self._site, target, reason)
             case _:
                 return broken(self._site, target, reason)
-
-
-class _Network(httpcore2.AsyncNetworkBackend):
-    """Connections that are read from in large pieces, on asyncio and trio."""
-
-    def __init__(self) -> None:
-        self._inner = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
-
-
-class _Stream(httpcore2.AsyncNetworkStream):
-    """A connection that gives as much as there is: httpcore2 asks for 64 KiB at a time, and each piece costs 40 µs."""
-
-    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
-        self._inner = inner
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
-        return await self._inner.read(max(max_bytes, _READ_BYTES), timeout)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - as above
-    ) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 def _headers_of(origin: httpx2.URL, given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
