@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from connector_kit import errors
 from connector_kit.cli.codes import Code, code_of, code_of_report
+from connector_kit.cli.main import main
 from connector_kit.errors import (
     AuthenticationError,
     CircuitOpenError,
@@ -95,3 +99,27 @@ def test_the_documentation_gives_each_group_the_code_it_has(name: str) -> None:
     if name in documented:
         cls = getattr(errors, name)
         assert code_of(cls("x", retry_after=1.0) if cls is CircuitOpenError else cls("x")) == documented[name]
+
+
+ENDING = """
+import atexit, gc, sys
+from connector_kit.cli.main import process
+atexit.register(lambda: print("frozen", gc.get_freeze_count() > 0))
+process()
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(("list", "--json"), 0), (("spec", "nobody"), 9)])
+def test_a_process_ends_with_its_code_and_looks_for_no_garbage_before(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """What ends with it anyway is looked through for a tenth of a second otherwise. What runs at its end still does."""
+    command = [sys.executable, "-c", ENDING, *words]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert ended.stdout.splitlines()[-1] == "frozen True"
+
+
+def test_a_program_that_calls_the_command_keeps_its_garbage_collector() -> None:
+    assert main(["list", "--json"]) == 0
+    assert gc.get_freeze_count() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -36,10 +37,11 @@ from connector_kit.wrappers.rate_limited import RateLimited
 from connector_kit.wrappers.retrying import Retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
 
     from connector_kit.records.checkpoint import Checkpoint, Mode
-    from connector_kit.records.page import Page, Record
+    from connector_kit.records.page import Cursor, Page, Record
     from connector_kit.runtime.report import EntityReport, Report
 
 Virtually: TypeAlias = "Callable[[Callable[[VirtualClock], Awaitable[None]]], VirtualClock]"
@@ -364,6 +366,85 @@ class TestRefusals:
         async def test(clock: VirtualClock) -> None:
             report = await sync(Circle(), MemoryDestination(), clock=clock)
             assert isinstance(of(report, "orders").error, RepeatedCursorError)
+
+        virtually(test)
+
+
+@attrs.define(eq=False)
+class Dated(MemoryDestination):
+    """Notes when each step was written, and how many records it had."""
+
+    clock: VirtualClock = attrs.field(kw_only=True)
+    steps: list[tuple[float, int]] = attrs.field(factory=list)
+
+    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
+        self.steps.append((self.clock.monotonic_ns() / 1e9, len(records)))
+        await MemoryDestination.write(self, entity, records, checkpoint)
+
+
+@attrs.define(eq=False)
+class Timed(sources.Shop):
+    """Takes some time for each page."""
+
+    clock: VirtualClock = attrs.field(kw_only=True)
+    seconds: float = attrs.field(kw_only=True)
+
+    async def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        async for page in sources.Shop.fetch_data(self, entity, since=since, cursor=cursor):
+            await self.clock.sleep(self.seconds)
+            yield page
+
+
+class TestSteps:
+    """What of the pages is written at once."""
+
+    def test_the_pages_that_are_there_are_written_together(self, virtually: Virtually) -> None:
+        """The first one at once; of a source that never waits, all others then. Counted are pages."""
+
+        async def test(clock: VirtualClock) -> None:
+            destination = Dated(clock=clock)
+            report = await sync(sources.Shop(), destination, clock=clock)
+            assert sum(records for _, records in destination.steps) == 10
+            assert len(destination.steps) <= 2
+            assert (of(report, "orders").pages, of(report, "orders").rows) == (4, 10)
+
+        virtually(test)
+
+    def test_without_a_buffer_each_page_is_written_by_itself(self, virtually: Virtually) -> None:
+        """For whoever wants a checkpoint for every page."""
+
+        async def test(clock: VirtualClock) -> None:
+            destination = Dated(clock=clock)
+            await sync(sources.Shop(), destination, clock=clock, buffer=0)
+            assert [records for _, records in destination.steps] == [3, 3, 3, 1]
+
+        virtually(test)
+
+    def test_a_page_of_a_slow_source_is_written_when_it_comes(self, virtually: Virtually) -> None:
+        """It waits for no other one."""
+
+        async def test(clock: VirtualClock) -> None:
+            destination = Dated(clock=clock)
+            await sync(Timed(clock=clock, seconds=1), destination, clock=clock)
+            assert destination.steps == [
+                (pytest.approx(second, abs=0.001), records) for second, records in ((1, 3), (2, 3), (3, 3), (4, 1))
+            ]
+
+        virtually(test)
+
+    def test_a_fast_source_does_not_make_a_step_of_every_page(self, virtually: Virtually) -> None:
+        """There is a hundredth of a second or two between two of them; the last pages do not wait for it."""
+
+        async def test(clock: VirtualClock) -> None:
+            destination = Dated(clock=clock)
+            table = sources.Table(size=100, page_size=1)
+            shop = Timed({"orders": table}, clock=clock, seconds=0.001)
+            await sync(shop, destination, clock=clock)
+            times = [second for second, _ in destination.steps]
+            assert all(later - earlier > 0.019 for earlier, later in pairwise(times[:-1]))
+            assert times[-1] == pytest.approx(0.1, abs=0.003)
 
         virtually(test)
 

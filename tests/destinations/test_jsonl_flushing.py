@@ -1,0 +1,148 @@
+"""Data is brought to the disk beside the writing; that it failed is told by the next call, and nothing is harmed."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from connector_kit.destinations.jsonl.files import LocalFiles
+from connector_kit.destinations.jsonl.flushing import Flushing
+from connector_kit.destinations.jsonl.folder import Folder
+from connector_kit.destinations.jsonl.lock import FolderLock
+from connector_kit.records.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATIENCE = 30
+FLUSHED_AT = 20
+RECORD = {"id": 1}
+LINE = b'{"id":1}\n'
+
+
+@attrs.frozen
+class Slow(LocalFiles):
+    """Takes as long with a data file as it is told to; `synced` notes who waited for the disk, and how much there was."""
+
+    may_end: threading.Event = attrs.field(factory=threading.Event)
+    synced: list[tuple[str, int]] = attrs.field(factory=list)
+    broken: threading.Event = attrs.field(factory=threading.Event)
+
+    def sync(self, path: Path, /) -> None:
+        if path.suffix != ".jsonl":
+            return
+        size = path.stat().st_size
+        assert self.may_end.wait(PATIENCE)
+        self.synced.append((threading.current_thread().name, size))
+        if self.broken.is_set():
+            raise OSError(errno.EIO, "the disk is broken")
+
+
+def checkpoint(cursor: int) -> Checkpoint:
+    return Checkpoint("shop", "orders", "append", cursor=cursor, rows=cursor)
+
+
+@pytest.fixture
+def files() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, files: Slow) -> Iterator[Folder]:
+    """Give a folder whose data is to be brought to the disk every 20 bytes, with a read under way."""
+    (tmp_path / ".connector_kit").mkdir()
+    folder = Folder(tmp_path, files, FolderLock(tmp_path / ".connector_kit" / "lock"), FLUSHED_AT)
+    folder.start("orders", "append", resume=True)
+    yield folder
+    files.may_end.set()
+    files.broken.clear()
+    folder.release()
+
+
+def write(folder: Folder, pages: int) -> None:
+    for number in range(pages):
+        folder.write("orders", [RECORD], checkpoint(number))
+
+
+def test_writing_goes_on_meanwhile(folder: Folder, files: Slow, tmp_path: Path) -> None:
+    """After three lines the disk is asked; the next two are written before it has answered."""
+    write(folder, 5)
+    assert (tmp_path / "orders.jsonl").read_bytes() == LINE * 5
+    assert files.synced == []
+    files.may_end.set()
+    folder.finish("orders", checkpoint(5))
+    [(beside, some), (here, all_of_it)] = files.synced
+    assert beside.startswith("connector_kit flushing")
+    assert here == threading.current_thread().name
+    assert some >= 3 * len(LINE)
+    assert all_of_it == 5 * len(LINE)
+
+
+def test_what_is_not_on_the_disk_is_waited_for_before_more_is_begun(folder: Folder, files: Slow) -> None:
+    """So that no more than twice as much is ever on its way."""
+    files.may_end.set()
+    write(folder, 6)
+    assert len(files.synced) >= 1
+    folder.release()
+    assert [size for _, size in files.synced][-1] == 6 * len(LINE)
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_a_disk_that_fails_is_told_by_the_next_call(folder: Folder, files: Slow, *, at_the_end: bool) -> None:
+    files.broken.set()
+    files.may_end.set()
+    write(folder, 3)
+    with pytest.raises(OSError, match="the disk is broken"):
+        if at_the_end:
+            folder.finish("orders", checkpoint(3))
+        else:
+            write(folder, 3)
+    files.broken.clear()
+    assert folder.start("orders", "append", resume=True) is not None
+
+
+def test_letting_go_ends_the_thread(files: Slow, tmp_path: Path) -> None:
+    flushing = Flushing(files)
+    (tmp_path / "a.jsonl").touch()
+    files.may_end.set()
+    flushing.begin(tmp_path / "a.jsonl")
+    flushing.close()
+    flushing.close()
+    assert not [each for each in threading.enumerate() if each.name.startswith("connector_kit flushing")]
+    assert len(files.synced) == 1
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 5, 9, 25])
+def test_where_the_system_takes_only_some_of_several_pieces_the_rest_is_not_forgotten(
+    tmp_path: Path, room: int
+) -> None:
+    """The system takes what there is room for and gives no error yet; that comes with the rest."""
+    file = tmp_path / "a"
+    with no_file_larger_than(room), pytest.raises(OSError, match="too large") as caught:
+        LocalFiles().append(file, [LINE] * 3)
+    assert caught.value.errno == errno.EFBIG
+    assert file.read_bytes() == (LINE * 3)[:room]
+
+
+def test_more_pieces_than_the_system_takes_at_once_are_written_in_order(tmp_path: Path) -> None:
+    pieces = [f"{number}\n".encode() for number in range(2_500)] + [b"x" * 600_000, b"", b"y\n"] * 2
+    assert LocalFiles().append(tmp_path / "a", iter(pieces)) == sum(map(len, pieces))
+    assert (tmp_path / "a").read_bytes() == b"".join(pieces)
+    assert LocalFiles().append(tmp_path / "a", ()) == 0
