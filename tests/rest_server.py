@@ -14,15 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 
-from connector_kit.connectors.rest.config import TransportName
-
 PATIENCE = 30
 """Seconds after which a test that waits for something on the server's side has failed."""
-
-Way: TypeAlias = tuple[str, TransportName]
-"""An event loop, and a transport that runs on it."""
-
-WAYS: list[Way] = [("asyncio", "httpx2"), ("trio", "httpx2"), ("asyncio", "aiohttp")]
 
 
 @attrs.frozen

@@ -221,9 +221,7 @@ def main() -> None:
             and not (options.quick and each.environment != environments.KIT)
         ]
         sizes = QUICK if options.quick else Sizes(rounds=options.rounds)
-        faulted = [
-            each for each in takers if each in FAULTED and (each.name.startswith(OURS) or not options.quick)
-        ]
+        faulted = [each for each in takers if each in FAULTED and (each.name == OURS or not options.quick)]
         run = measured(takers, faulted, sizes, with_scaling=not partial)
         if not partial:
             keep(run)

@@ -34,7 +34,6 @@ class Contestant:
 
 CONTESTANTS = (
     Contestant("connector_kit", "jsonl", KIT, "kit_sync", ("jsonl",)),
-    Contestant("connector_kit, aiohttp", "jsonl", KIT, "kit_sync", ("jsonl", "aiohttp")),
     Contestant("raw bytes, httpx2", "jsonl", KIT, "raw_httpx2", form="pages"),
     Contestant("raw bytes, aiohttp", "jsonl", "floors", "raw_aiohttp", form="pages"),
     Contestant("bare httpx2 + msgspec", "jsonl", KIT, "bare_httpx2", ("msgspec",)),
@@ -69,7 +68,6 @@ CONTESTANTS = (
         "dlt, nested values kept", "jsonl", "dlt", "dlt_pipeline", ("nested",), form="dlt", every=PEER_EVERY
     ),
     Contestant("connector_kit", "sqlite", KIT, "kit_sync", ("sqlite",), form="sqlite"),
-    Contestant("connector_kit, aiohttp", "sqlite", KIT, "kit_sync", ("sqlite", "aiohttp"), form="sqlite"),
     Contestant("bare httpx2 + msgspec + executemany", "sqlite", KIT, "bare_sqlite", form="sqlite"),
     Contestant("connector_kit", "memory", KIT, "kit_memory"),
     Contestant("plain async generator + msgspec", "memory", KIT, "plain_memory"),

@@ -15,7 +15,6 @@ __all__ = ["RATIOS_SECTION", "TARGETS_SECTION", "described", "sections"]
 TARGETS_SECTION = "targets"
 RATIOS_SECTION = "ratios"
 IN_README = (
-    "connector_kit, aiohttp",
     "bare httpx2 + orjson",
     "raw bytes, httpx2",
     "airbyte-cdk, Python",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-EXTRAS = {"aiohttp", "click", "httpx2", "hypothesis", "opentelemetry", "redis", "rich", "structlog", "trio"}
+EXTRAS = {"click", "httpcore2", "httpx2", "hypothesis", "opentelemetry", "redis", "rich", "structlog", "trio"}
 MODULES = "import json, sys; {}; print(json.dumps(sorted(sys.modules)))"
 EVERY_NAME = "import connector_kit; [getattr(connector_kit, name) for name in connector_kit.__all__]"
 

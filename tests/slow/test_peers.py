@@ -34,11 +34,9 @@ def test_the_kit_and_its_floors_write_every_row_and_the_kit_under_every_fault() 
         for name, *_, lost, repeated in table[2:]
     } == {
         ("HTTP to JSONL", "connector_kit"): ("0", "0"),
-        ("HTTP to JSONL", "connector_kit, aiohttp"): ("0", "0"),
         ("HTTP to JSONL", "raw bytes, httpx2"): ("0", "0"),
         ("HTTP to JSONL", "bare httpx2 + msgspec"): ("0", "0"),
         ("HTTP to SQLite", "connector_kit"): ("0", "0"),
-        ("HTTP to SQLite", "connector_kit, aiohttp"): ("0", "0"),
         ("HTTP to SQLite", "bare httpx2 + msgspec + executemany"): ("0", "0"),
         ("memory to JSONL", "connector_kit"): ("0", "0"),
         ("memory to JSONL", "plain async generator + msgspec"): ("0", "0"),
@@ -47,9 +45,7 @@ def test_the_kit_and_its_floors_write_every_row_and_the_kit_under_every_fault() 
     kit = {name: outcomes for name, *outcomes in under_faults[2:] if name.startswith("connector_kit")}
     assert {name: {each.partition(",")[0] for each in outcomes} for name, outcomes in kit.items()} == {
         "connector_kit": {"whole"},
-        "connector_kit, aiohttp": {"whole"},
         "connector_kit (SQLite)": {"whole"},
-        "connector_kit, aiohttp (SQLite)": {"whole"},
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias
 
 import attrs
 
@@ -18,10 +17,7 @@ from .pagination import NoPagination, Pagination
 from .since import SinceFormat
 from .site import Site
 
-__all__ = ["Resource", "RestConfig", "TransportName"]
-
-TransportName: TypeAlias = Literal["httpx2", "aiohttp"]
-"""What speaks HTTP: `httpx2` on asyncio and trio, `aiohttp` on asyncio. Each is a package of its own."""
+__all__ = ["Resource", "RestConfig"]
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:
@@ -106,7 +102,6 @@ class RestConfig:
 
     `page_size` is how many records a page should have, where a pagination has a parameter to say so. `headers` go
     with every request. `connect_timeout` is for opening a connection; how long answers may take is `resilience`'s.
-    `transport` is the package that speaks HTTP; what a read gives and raises is the same over both.
     """
 
     base_url: Url = attrs.field(converter=_url)
@@ -115,7 +110,6 @@ class RestConfig:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_header_names)
     page_size: int = 100
     connect_timeout: Duration = attrs.field(default=Duration(10), converter=_duration)
-    transport: TransportName = "httpx2"
 
     @property
     def site(self) -> Site:

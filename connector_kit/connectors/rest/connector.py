@@ -16,10 +16,10 @@ from connector_kit.records.inference import infer_fields
 from connector_kit.records.page import Page
 
 from .answers import content_of, refusal_of
+from .client import HttpClient
 from .config import Resource, RestConfig
 from .quota import quota_of
 from .since import since_text
-from .transport import HttpClient
 from .turns import Reply
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Cursor, Record
 
     from .site import Parameter
-    from .transport import Transport
 
 __all__ = ["RestConnector"]
 
@@ -81,19 +80,6 @@ class _PageWatch:
         self._first = first
 
 
-def _opened(config: RestConfig) -> Transport:
-    """Open the transport that the config names. Each imports a package that is an extra, so it is imported late."""
-    match config.transport:
-        case "httpx2":
-            from .http import Httpx2Transport  # noqa: PLC0415 - see above
-
-            return Httpx2Transport(config.site, connect_timeout=config.connect_timeout)
-        case "aiohttp":
-            from .aiohttp import AiohttpTransport  # noqa: PLC0415 - see above
-
-            return AiohttpTransport(config.site, connect_timeout=config.connect_timeout)
-
-
 class RestConnector:
     """Reads the resources of a REST API.
 
@@ -115,12 +101,15 @@ class RestConnector:
     async def connect(self) -> None:
         """Make the pool of connections. Safe twice.
 
-        Raises `ConfigError` for a config that cannot be used, or whose transport is not installed or not for this
-        event loop.
+        Raises `ConfigError` for a config or a proxy that cannot be used, and where httpx2 is not installed.
         """
         self.validate_config()
         if self._http is None:
-            self._http = HttpClient(self.config.site, _opened(self.config))
+            from .http import Httpx2Transport  # noqa: PLC0415 - it imports httpx2, which is an extra
+
+            site = self.config.site
+            transport = Httpx2Transport(site, connect_timeout=self.config.connect_timeout)
+            self._http = HttpClient(site, transport)
 
     async def disconnect(self) -> None:
         """Close every connection."""

@@ -1,6 +1,6 @@
-"""What can go wrong between here and a site, as errors: the same words whichever HTTP client it happened to. Pure functions.
+"""What can go wrong between here and a site, as errors. Pure functions.
 
-A `reason` is what the client says of it; credentials in it are hidden here.
+A `reason` is what httpx2 says of it; credentials in it are hidden here.
 """
 
 from __future__ import annotations

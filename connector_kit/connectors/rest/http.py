@@ -1,4 +1,4 @@
-"""The transport over httpx2. The one module that imports it and its core; who needs it imports this module late.
+"""One request over httpx2. That is an extra, imported here and in `network` alone; who needs this module imports it late.
 
 Requests go to the pool of connections below httpx2's client, `httpcore2`, which is its documented lower half: the client's
 own layers (URLs, hooks, logging, redirects) take longer than a page needs to be split, and none of them is used here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,7 +17,6 @@ from connector_kit.errors import ConfigError, ConnectorError
 
 from .answers import Answer
 from .failures import broken, too_slow, unreachable, unsendable
-from .transport import HEADERS
 
 try:
     import httpcore2
@@ -40,7 +40,11 @@ __all__ = ["Httpx2Transport"]
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 20
 _IDLE_SECONDS = 5.0
-_UNPACKABLE = b"gzip, deflate"
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "connector-kit",
+}
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _QUOTED_BYTES = re.compile(r"b(?:ytearray\(b)?['\"]")
 _FAILURES = (
@@ -60,7 +64,7 @@ def _certificates() -> SSLContext:
 
 
 class Httpx2Transport:
-    """A `Transport`; `connect_timeout` is in seconds."""
+    """A pool of connections to one site, open from the start; `connect_timeout` is in seconds."""
 
     def __init__(self, site: Site, *, connect_timeout: float) -> None:
         self._site = site
@@ -82,8 +86,13 @@ class Httpx2Transport:
         """Close every connection. Safe twice."""
         await self._pool.aclose()
 
-    async def once(self, target: str, /) -> Answer:
-        """Ask once and read the whole answer."""
+    async def once(self, target: str) -> Answer:
+        """Ask for a target (path and query) once, and read the whole answer, whatever its status.
+
+        The target goes out as it is given, with the site's credentials, which are added below everything that logs a
+        URL. No redirect is followed, and nothing tried again. How long an answer may take is for TimeLimited to say,
+        which knows of the whole call. Raises what `failures` has; neither that nor its causes show what the server sent.
+        """
         credentials = self._site.credentials
         request = httpcore2.Request(
             "GET",
@@ -146,8 +155,7 @@ class Httpx2Transport:
 def _headers_of(origin: httpx2.URL, given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Give the headers of every request; those of the config take the place of the kit's own, whatever their case."""
     replaced = {name.lower() for name in given}
-    own = {"Accept-Encoding": _UNPACKABLE.decode(), **HEADERS}
-    kept = {name: value for name, value in own.items() if name.lower() not in replaced}
+    kept = {name: value for name, value in _HEADERS.items() if name.lower() not in replaced}
     host = {} if "host" in replaced else {"Host": origin.netloc.decode("ascii")}
     return [(name.encode(), value.encode()) for name, value in {**host, **kept, **given}.items()]
 
@@ -172,6 +180,11 @@ def _proxy_for(site: Site) -> httpcore2.Proxy | None:
         raise ConfigError(
             f"the proxy of the environment has the scheme {scheme!r}; expected one of {', '.join(_PROXIES)}; "
             "use such a proxy, or name the host in NO_PROXY"
+        )
+    if scheme.startswith("socks5") and find_spec("socksio") is None:
+        raise ConfigError(
+            f"the proxy of the environment has the scheme {scheme!r}, which needs the package socksio, and that is not "
+            "installed; install it with: pip install socksio, or name the host in NO_PROXY"
         )
     proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
     url = proxy.url

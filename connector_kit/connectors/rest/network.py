@@ -36,7 +36,7 @@ class Network(httpcore2.AsyncNetworkBackend):
         port: int,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
         local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the pool is made without any
     ) -> httpcore2.AsyncNetworkStream:
         """Connect, within `timeout` seconds."""
         try:
@@ -46,8 +46,6 @@ class Network(httpcore2.AsyncNetworkBackend):
             raise httpcore2.ConnectTimeout(str(error)) from error
         except (OSError, anyio.BrokenResourceError) as error:
             raise httpcore2.ConnectError(str(error)) from error
-        for option in socket_options or ():
-            stream.extra(SocketAttribute.raw_socket).setsockopt(*option)
         return _Connection(stream)
 
 
@@ -58,7 +56,7 @@ class _Connection(httpcore2.AsyncNetworkStream):
         self._stream = stream
         self._socket: socket = stream.extra(SocketAttribute.raw_socket)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
         """Give what is there, more than `max_bytes` if more is; nothing at the end."""
         try:
             return await self._stream.receive(max(max_bytes, _READ_BYTES))
@@ -67,7 +65,7 @@ class _Connection(httpcore2.AsyncNetworkStream):
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise httpcore2.ReadError(str(error)) from error
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - as above
         """Send all of it."""
         try:
             await self._stream.send(buffer)

@@ -35,7 +35,7 @@ def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
 
     Times are counted from the answer's `Date` where there is one, so that a wrong clock does no harm; else from `now`.
     """
-    if not any("rate" in name for name in headers):  # as in most answers, and in the name of every header below
+    if not any("rate" in name for name in headers):  # it is in every name below, and in few answers
         return None
     if (structured := _structured(headers)) is not None:
         return structured

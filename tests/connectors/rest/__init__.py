@@ -1,1 +1,1 @@
-"""The REST connector, over every transport and event loop."""
+"""The REST connector, on both event loops."""

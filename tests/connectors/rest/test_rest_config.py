@@ -42,7 +42,6 @@ base_url = { env = "API_URL" }
 headers = { Accept-Language = "en" }
 page_size = 200
 connect_timeout = "3s"
-transport = "aiohttp"
 
 [settings.resources.orders]
 path = "/orders"
@@ -66,7 +65,6 @@ def test_a_toml_file_declares_an_api(tmp_path: Path) -> None:
     assert isinstance(config, RestConfig)
     assert config.page_size == 200
     assert config.connect_timeout == Duration(3)
-    assert config.transport == "aiohttp"
     assert config.site.target("/x", {}) == "/v1/x"
     assert config.resources["orders"] == Resource(
         "/orders",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import pytest
@@ -13,31 +12,16 @@ from rest_server import PATIENCE, HttpServer, Said, TableApi, serving
 from connector_kit.connectors.rest import Offset, Resource, RestConfig, RestConnector
 from connector_kit.errors import ConnectionFailedError
 
-if TYPE_CHECKING:
-    from connector_kit.connectors.rest.config import TransportName
-
 API = TableApi([{"id": number, "at": ""} for number in range(9)], "offset")
 THINGS = Resource("/things", "data.items", pagination=Offset(total="total"))
 
 
-class Making(Protocol):
-    """Makes a connector of one resource."""
-
-    def __call__(self, server: HttpServer, resource: Resource = THINGS) -> RestConnector: ...
-
-
-@pytest.fixture
-def connector_for(transport: TransportName) -> Making:
-    def make(server: HttpServer, resource: Resource = THINGS) -> RestConnector:
-        return RestConnector(RestConfig(server.url, {"things": resource}, transport=transport))
-
-    return make
+def connector_for(server: HttpServer, resource: Resource = THINGS) -> RestConnector:
+    return RestConnector(RestConfig(server.url, {"things": resource}))
 
 
 @pytest.mark.anyio
-async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_closes(
-    connector_for: Making,
-) -> None:
+async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_closes() -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -49,9 +33,7 @@ async def test_the_pages_of_a_read_come_over_one_connection_which_disconnect_clo
 
 
 @pytest.mark.anyio
-async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_works(
-    connector_for: Making,
-) -> None:
+async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_works() -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -66,7 +48,7 @@ async def test_a_stream_closed_early_asks_for_nothing_more_and_the_next_one_work
 
 
 @pytest.mark.anyio
-async def test_cancellation_in_the_middle_of_a_body_closes_the_connection(connector_for: Making) -> None:
+async def test_cancellation_in_the_middle_of_a_body_closes_the_connection() -> None:
     """At once, and not only when the pool is closed; the connector can be used again."""
     release = threading.Event()
     held = Said('[{"id": 1}, {"id": 2}]', until=release)
@@ -90,7 +72,7 @@ async def test_cancellation_in_the_middle_of_a_body_closes_the_connection(connec
 
 
 @pytest.mark.anyio
-async def test_a_refused_page_leaves_its_connection_usable(connector_for: Making) -> None:
+async def test_a_refused_page_leaves_its_connection_usable() -> None:
     with serving(lambda _: Said("no", 503)) as server:
         connector = connector_for(server)
         await connector.connect()
@@ -102,7 +84,7 @@ async def test_a_refused_page_leaves_its_connection_usable(connector_for: Making
 
 
 @pytest.mark.anyio
-async def test_a_read_that_goes_on_after_disconnect_says_what_is_missing(connector_for: Making) -> None:
+async def test_a_read_that_goes_on_after_disconnect_says_what_is_missing() -> None:
     with serving(API) as server:
         connector = connector_for(server)
         await connector.connect()

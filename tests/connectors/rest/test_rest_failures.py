@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import traceback
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rest_server import Answering, Asked, Said, serving, speaking
@@ -43,35 +43,22 @@ from connector_kit.records.page import Cursor, Page, Quota
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from connector_kit.connectors.rest.config import TransportName
 
-
-class Connecting(Protocol):
-    """Connects to a server that answers like this (or to a URL) with one resource, `/things`."""
-
-    def __call__(
-        self, answering: Answering | str, **options: Any
-    ) -> AbstractAsyncContextManager[RestConnector]: ...
-
-
-@pytest.fixture
-def connected(transport: TransportName) -> Connecting:
-    @asynccontextmanager
-    async def connecting(answering: Answering | str, **options: Any) -> AsyncGenerator[RestConnector]:
-        if isinstance(answering, str):
-            config = RestConfig(answering, {"things": Resource("/things", **options)}, transport=transport)
-            connector = RestConnector(config)
-            await connector.connect()
-            try:
+@asynccontextmanager
+async def connected(answering: Answering | str, **options: Any) -> AsyncGenerator[RestConnector]:
+    """Connect to a server that answers like this (or to a URL) with one resource, `/things`."""
+    if isinstance(answering, str):
+        config = RestConfig(answering, {"things": Resource("/things", **options)})
+        connector = RestConnector(config)
+        await connector.connect()
+        try:
+            yield connector
+        finally:
+            await connector.disconnect()
+    else:
+        with serving(answering) as server:
+            async with connected(server.url, **options) as connector:
                 yield connector
-            finally:
-                await connector.disconnect()
-        else:
-            with serving(answering) as server:
-                async with connecting(server.url, **options) as connector:
-                    yield connector
-
-    return connecting
 
 
 async def read(connector: RestConnector, cursor: Cursor = None) -> list[Page]:
@@ -106,7 +93,7 @@ async def read(connector: RestConnector, cursor: Cursor = None) -> list[Page]:
     ids=lambda given: str(given.status) if isinstance(given, Said) else "",
 )
 async def test_a_status_comes_to_an_error_of_its_class(
-    connected: Connecting, said: Said, cls: type[ConnectorError], words: str
+    said: Said, cls: type[ConnectorError], words: str
 ) -> None:
     async with connected(lambda _: said) as connector:
         with pytest.raises(ConnectorError) as caught:
@@ -119,9 +106,7 @@ async def test_a_status_comes_to_an_error_of_its_class(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("status", "cls"), [(429, RateLimitError), (503, ServiceUnavailableError)])
-async def test_a_refusal_carries_the_seconds_to_wait(
-    connected: Connecting, status: int, cls: type[ConnectorError]
-) -> None:
+async def test_a_refusal_carries_the_seconds_to_wait(status: int, cls: type[ConnectorError]) -> None:
     async with connected(lambda _: Said("", status, {"Retry-After": "17"})) as connector:
         with pytest.raises(cls) as caught:
             await read(connector)
@@ -129,7 +114,7 @@ async def test_a_refusal_carries_the_seconds_to_wait(
 
 
 @pytest.mark.anyio
-async def test_a_page_tells_of_the_quota(connected: Connecting) -> None:
+async def test_a_page_tells_of_the_quota() -> None:
     headers = {"RateLimit-Limit": "50", "RateLimit-Remaining": "7", "RateLimit-Reset": "1"}
     async with connected(lambda _: Said('[{"id": 1}]', headers=headers)) as connector:
         (page,) = await read(connector)
@@ -137,7 +122,7 @@ async def test_a_page_tells_of_the_quota(connected: Connecting) -> None:
 
 
 @pytest.mark.anyio
-async def test_gone_means_an_expired_cursor_where_one_was_sent(connected: Connecting) -> None:
+async def test_gone_means_an_expired_cursor_where_one_was_sent() -> None:
     async with connected(lambda _: Said("", 410), pagination=CursorField()) as connector:
         with pytest.raises(CursorExpiredError, match="no longer known") as caught:
             await read(connector, "c17")
@@ -145,7 +130,7 @@ async def test_gone_means_an_expired_cursor_where_one_was_sent(connected: Connec
 
 
 @pytest.mark.anyio
-async def test_no_content_is_no_records(connected: Connecting) -> None:
+async def test_no_content_is_no_records() -> None:
     async with connected(lambda _: Said("", 204), records="data") as connector:
         assert await read(connector) == []
 
@@ -172,9 +157,7 @@ async def test_no_content_is_no_records(connected: Connecting) -> None:
         (Said("[[1]]"), "/1", "nothing at '/1'"),
     ],
 )
-async def test_a_body_without_records_is_told_by_how_it_begins(
-    connected: Connecting, said: Said, where: str, words: str
-) -> None:
+async def test_a_body_without_records_is_told_by_how_it_begins(said: Said, where: str, words: str) -> None:
     async with connected(lambda _: said, records=where) as connector:
         with pytest.raises(SchemaMismatchError) as caught:
             await read(connector)
@@ -183,13 +166,13 @@ async def test_a_body_without_records_is_told_by_how_it_begins(
 
 
 @pytest.mark.anyio
-async def test_a_byte_order_mark_is_no_harm(connected: Connecting) -> None:
+async def test_a_byte_order_mark_is_no_harm() -> None:
     async with connected(lambda _: Said(b'\xef\xbb\xbf[{"id": 1}]')) as connector:
         assert [page.records for page in await read(connector)] == [[{"id": 1}]]
 
 
 @pytest.mark.anyio
-async def test_a_body_that_is_cut_is_a_broken_connection(connected: Connecting) -> None:
+async def test_a_body_that_is_cut_is_a_broken_connection() -> None:
     async with connected(lambda _: Said('[{"id": 1}]', declared=100)) as connector:
         with pytest.raises(
             ConnectionFailedError, match="broke before the answer to GET /things was complete"
@@ -198,16 +181,14 @@ async def test_a_body_that_is_cut_is_a_broken_connection(connected: Connecting) 
 
 
 @pytest.mark.anyio
-async def test_a_body_that_is_cut_is_a_broken_connection_also_without_a_declared_length(
-    connected: Connecting,
-) -> None:
+async def test_a_body_that_is_cut_is_a_broken_connection_also_without_a_declared_length() -> None:
     async with connected(lambda _: Said('[{"id": 1}, {"id"', declared=-1)) as connector:
         with pytest.raises(ConnectionFailedError, match="ended in the middle of its body, after 17 bytes"):
             await read(connector)
 
 
 @pytest.mark.anyio
-async def test_a_body_that_cannot_be_unpacked_is_a_broken_connection(connected: Connecting) -> None:
+async def test_a_body_that_cannot_be_unpacked_is_a_broken_connection() -> None:
     async with connected(lambda _: Said("[]", headers={"Content-Encoding": "gzip"})) as connector:
         with pytest.raises(ConnectionFailedError, match="broke before"):
             await read(connector)
@@ -234,9 +215,7 @@ NO_ANSWERS = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("sent", NO_ANSWERS)
-async def test_what_is_no_whole_answer_is_a_broken_connection(
-    connected: Connecting, sent: str, *, reset: bool
-) -> None:
+async def test_what_is_no_whole_answer_is_a_broken_connection(sent: str, *, reset: bool) -> None:
     """Whether the server hangs up or resets the connection; and what it sent is not in the traceback."""
     with speaking(NO_ANSWERS[sent], reset=reset) as url:
         async with connected(url) as connector:
@@ -248,14 +227,14 @@ async def test_what_is_no_whole_answer_is_a_broken_connection(
 
 
 @pytest.mark.anyio
-async def test_a_name_that_nobody_has_is_an_unreachable_host(connected: Connecting) -> None:
+async def test_a_name_that_nobody_has_is_an_unreachable_host() -> None:
     async with connected("http://nowhere.invalid") as connector:
         with pytest.raises(ConnectionFailedError, match=r"cannot connect to nowhere\.invalid:80: "):
             await read(connector)
 
 
 @pytest.mark.anyio
-async def test_a_server_that_speaks_no_tls_is_an_unreachable_one(connected: Connecting) -> None:
+async def test_a_server_that_speaks_no_tls_is_an_unreachable_one() -> None:
     with speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         async with connected(url.replace("http", "https")) as connector:
             with pytest.raises(ConnectionFailedError, match=r"cannot connect to .*SSL"):
@@ -263,7 +242,7 @@ async def test_a_server_that_speaks_no_tls_is_an_unreachable_one(connected: Conn
 
 
 @pytest.mark.anyio
-async def test_an_unreachable_host_is_named_with_its_port(connected: Connecting) -> None:
+async def test_an_unreachable_host_is_named_with_its_port() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -275,9 +254,7 @@ async def test_an_unreachable_host_is_named_with_its_port(connected: Connecting)
 
 
 @pytest.mark.anyio
-async def test_a_host_that_does_not_answer_is_given_up_after_the_connect_timeout(
-    transport: TransportName,
-) -> None:
+async def test_a_host_that_does_not_answer_is_given_up_after_the_connect_timeout() -> None:
     """A listener whose queue is full lets the next one wait, as a host behind a firewall does."""
     with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
         deaf.bind(("127.0.0.1", 0))
@@ -286,12 +263,7 @@ async def test_a_host_that_does_not_answer_is_given_up_after_the_connect_timeout
             caller.setblocking(False)
             caller.connect_ex(deaf.getsockname())
         port = deaf.getsockname()[1]
-        config = RestConfig(
-            f"http://127.0.0.1:{port}",
-            {"things": Resource("/things")},
-            connect_timeout=0.05,
-            transport=transport,
-        )
+        config = RestConfig(f"http://127.0.0.1:{port}", {"things": Resource("/things")}, connect_timeout=0.05)
         connector = RestConnector(config)
         await connector.connect()
         with pytest.raises(TimedOutError, match=f"no connection to 127.0.0.1:{port} within 0.05 s"):
@@ -300,23 +272,21 @@ async def test_a_host_that_does_not_answer_is_given_up_after_the_connect_timeout
 
 
 @pytest.mark.anyio
-async def test_an_ipv6_address_is_shown_as_urls_have_it(connected: Connecting) -> None:
+async def test_an_ipv6_address_is_shown_as_urls_have_it() -> None:
     async with connected("http://[::1]:1") as connector:
         with pytest.raises(ConnectionFailedError, match=r"cannot connect to \[::1\]:1"):
             await read(connector)
 
 
 @pytest.mark.anyio
-async def test_a_read_before_connect_says_so(transport: TransportName) -> None:
-    connector = RestConnector(
-        RestConfig("http://127.0.0.1:1", {"things": Resource("/things")}, transport=transport)
-    )
+async def test_a_read_before_connect_says_so() -> None:
+    connector = RestConnector(RestConfig("http://127.0.0.1:1", {"things": Resource("/things")}))
     with pytest.raises(ConnectionFailedError, match=r"call connect\(\) first"):
         await read(connector)
 
 
 @pytest.mark.anyio
-async def test_a_redirect_on_the_same_origin_is_followed(connected: Connecting) -> None:
+async def test_a_redirect_on_the_same_origin_is_followed() -> None:
     def answering(asked: Asked) -> Said:
         if asked.path == "/things":
             return Said("", 301, {"Location": f"/v2{asked.path}?x=1"})
@@ -328,7 +298,7 @@ async def test_a_redirect_on_the_same_origin_is_followed(connected: Connecting) 
 
 
 @pytest.mark.anyio
-async def test_a_redirect_in_circles_ends(connected: Connecting) -> None:
+async def test_a_redirect_in_circles_ends() -> None:
     async with connected(lambda _: Said("", 307, {"Location": "/things"})) as connector:
         with pytest.raises(RequestRejectedError, match="redirected more than 5 times"):
             await read(connector)
@@ -342,7 +312,7 @@ ELSEWHERE = ["http://127.0.0.2:{port}/things", "https://127.0.0.1:{port}/things"
     "url", [*ELSEWHERE, "http://127.0.0.1:{port}@evil.example/things", "ftp://127.0.0.1/x"]
 )
 @pytest.mark.parametrize("way", ["redirect", "body", "header"])
-async def test_nothing_leads_to_another_origin(connected: Connecting, url: str, way: str) -> None:
+async def test_nothing_leads_to_another_origin(url: str, way: str) -> None:
     """Neither a redirect nor the URL of the next page: the credentials would go there."""
 
     def answering(asked: Asked) -> Said:
@@ -366,7 +336,7 @@ async def test_nothing_leads_to_another_origin(connected: Connecting, url: str, 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("url", ["http://[oops/things", "http://127.0.0.1:port/things"])
-async def test_a_next_url_that_is_none_is_refused(connected: Connecting, url: str) -> None:
+async def test_a_next_url_that_is_none_is_refused(url: str) -> None:
     body = json.dumps({"things": [], "next": url})
     async with connected(lambda _: Said(body), pagination=NextUrl(), records="things") as connector:
         with pytest.raises(RequestRejectedError, match="something that is no URL"):
@@ -374,7 +344,7 @@ async def test_a_next_url_that_is_none_is_refused(connected: Connecting, url: st
 
 
 @pytest.mark.anyio
-async def test_a_target_that_cannot_be_sent_is_refused(connected: Connecting) -> None:
+async def test_a_target_that_cannot_be_sent_is_refused() -> None:
     async with connected(lambda _: Said(), pagination=NextUrl()) as connector:
         with pytest.raises(RequestRejectedError, match="cannot be sent"):
             await read(connector, "/things?\x00")
@@ -391,7 +361,7 @@ async def test_a_target_that_cannot_be_sent_is_refused(connected: Connecting) ->
     ids=lambda given: getattr(given, "type", ""),
 )
 async def test_a_page_that_leads_back_to_itself_ends_the_read(
-    connected: Connecting, style: Pagination, body: dict[str, Any]
+    style: Pagination, body: dict[str, Any]
 ) -> None:
     """Law 6: a server that gives the same cursor for ever is an error, not an endless loop."""
     async with connected(lambda _: Said(json.dumps(body)), pagination=style, records="data") as connector:
@@ -402,9 +372,7 @@ async def test_a_page_that_leads_back_to_itself_ends_the_read(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("style", [Offset(), PageNumber()], ids=lambda style: style.type)
-async def test_a_server_that_does_not_know_the_parameter_ends_the_read(
-    connected: Connecting, style: Pagination
-) -> None:
+async def test_a_server_that_does_not_know_the_parameter_ends_the_read(style: Pagination) -> None:
     """Counted cursors always grow; the same page again and again shows in its records."""
     answer = Said('[{"id": 1}, {"id": 2}]')
     async with connected(lambda _: answer, pagination=style, primary_key="id") as connector:
@@ -413,7 +381,7 @@ async def test_a_server_that_does_not_know_the_parameter_ends_the_read(
 
 
 @pytest.mark.anyio
-async def test_an_empty_page_in_the_middle_is_gone_past(connected: Connecting) -> None:
+async def test_an_empty_page_in_the_middle_is_gone_past() -> None:
     """Servers that filter after they have cut pages answer so."""
     bodies = {"": ([], "/things?p=2"), "2": ([], "/things?p=3"), "3": ([{"id": 1}], None)}
 
@@ -431,14 +399,9 @@ async def test_an_empty_page_in_the_middle_is_gone_past(connected: Connecting) -
 
 
 @pytest.mark.anyio
-async def test_credentials_are_named_in_a_refusal(transport: TransportName) -> None:
+async def test_credentials_are_named_in_a_refusal() -> None:
     with serving(lambda _: Said("", 401)) as server:
-        config = RestConfig(
-            server.url,
-            {"things": Resource("/things")},
-            auth=Bearer(Secret("wrong-token")),
-            transport=transport,
-        )
+        config = RestConfig(server.url, {"things": Resource("/things")}, auth=Bearer(Secret("wrong-token")))
         connector = RestConnector(config)
         await connector.connect()
         with pytest.raises(AuthenticationError, match="does not accept the bearer token"):

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rest_server import WAYS, HttpServer, TableApi, Way, serving
+from rest_server import HttpServer, TableApi, serving
 
 from connector_kit.connectors.rest import (
     CursorField,
@@ -32,7 +32,6 @@ from connector_kit.errors import UnknownEntityError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from connector_kit.connectors.rest.config import TransportName
     from connector_kit.records.page import Cursor, Page
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -93,12 +92,10 @@ def server() -> Iterator[HttpServer]:
 
 
 @asynccontextmanager
-async def connected(
-    server: HttpServer, case: Case, transport: TransportName
-) -> AsyncGenerator[RestConnector]:
+async def connected(server: HttpServer, case: Case) -> AsyncGenerator[RestConnector]:
     """Let the server serve the case, and connect to it."""
     server.answering = case.api
-    connector = RestConnector(RestConfig(server.url, {"things": case.resource}, transport=transport))
+    connector = RestConnector(RestConfig(server.url, {"things": case.resource}))
     await connector.connect()
     try:
         yield connector
@@ -115,19 +112,19 @@ def records_in(pages: list[Page]) -> list[Any]:
     return [record for page in pages for record in page.records]
 
 
-ways = st.sampled_from(WAYS)
+backends = st.sampled_from(["asyncio", "trio"])
 bounds = st.none() | st.integers(-1, 10).map(lambda minutes: START + timedelta(minutes=minutes))
 
 
 @settings(deadline=None, max_examples=60)
-@given(case=cases(), since=bounds, way=ways)
+@given(case=cases(), since=bounds, backend=backends)
 def test_a_read_delivers_every_record_from_since_on_in_order(
-    server: HttpServer, case: Case, since: datetime | None, way: Way
+    server: HttpServer, case: Case, since: datetime | None, backend: str
 ) -> None:
     """Law 5, with bounds before, at and after the times there are; and law 6: no cursor comes twice."""
 
     async def read() -> None:
-        async with connected(server, case, way[1]) as connector:
+        async with connected(server, case) as connector:
             pages = await pages_of(connector, since)
         expected = [
             record
@@ -138,18 +135,18 @@ def test_a_read_delivers_every_record_from_since_on_in_order(
         cursors = [json.dumps(page.cursor) for page in pages if page.cursor is not None]
         assert len(set(cursors)) == len(cursors)
 
-    anyio.run(read, backend=way[0])
+    anyio.run(read, backend=backend)
 
 
 @settings(deadline=None, max_examples=60)
-@given(case=cases(), since=bounds, way=ways)
+@given(case=cases(), since=bounds, backend=backends)
 def test_a_read_goes_on_exactly_after_every_page(
-    server: HttpServer, case: Case, since: datetime | None, way: Way
+    server: HttpServer, case: Case, since: datetime | None, backend: str
 ) -> None:
     """Laws 4 and 7: at each page's cursor, after a round trip through text, what followed it follows."""
 
     async def read() -> None:
-        async with connected(server, case, way[1]) as connector:
+        async with connected(server, case) as connector:
             pages = await pages_of(connector, since)
             for number, page in enumerate(pages, 1):
                 assert page.cursor is not None or number == len(pages)
@@ -157,34 +154,34 @@ def test_a_read_goes_on_exactly_after_every_page(
                     rest = await pages_of(connector, since, json.loads(json.dumps(page.cursor)))
                     assert records_in(rest) == records_in(pages[number:])
 
-    anyio.run(read, backend=way[0])
+    anyio.run(read, backend=backend)
 
 
 @settings(deadline=None, max_examples=60)
-@given(case=cases(), limit=st.integers(0, 20), way=ways)
+@given(case=cases(), limit=st.integers(0, 20), backend=backends)
 def test_a_sample_is_the_beginning_of_a_full_read(
-    server: HttpServer, case: Case, limit: int, way: Way
+    server: HttpServer, case: Case, limit: int, backend: str
 ) -> None:
     """Law 10."""
 
     async def read() -> None:
-        async with connected(server, case, way[1]) as connector:
+        async with connected(server, case) as connector:
             assert await connector.get_sample_data("things", limit) == case.api.records[:limit]
 
-    anyio.run(read, backend=way[0])
+    anyio.run(read, backend=backend)
 
 
 @settings(deadline=None, max_examples=30)
-@given(case=cases(), new=st.integers(0, 7), way=ways)
+@given(case=cases(), new=st.integers(0, 7), backend=backends)
 def test_what_is_new_follows_the_last_cursor_of_a_lasting_style(
-    server: HttpServer, case: Case, new: int, way: Way
+    server: HttpServer, case: Case, new: int, backend: str
 ) -> None:
     """Where the last page has a cursor, the next run reads from there what was appended since, and nothing else."""
 
     async def read() -> None:
         if not case.resource.pagination.lasting:
             return
-        async with connected(server, case, way[1]) as connector:
+        async with connected(server, case) as connector:
             pages = await pages_of(connector, None)
             last = pages[-1].cursor if pages else None
             assert last is not None or not pages
@@ -193,7 +190,7 @@ def test_what_is_new_follows_the_last_cursor_of_a_lasting_style(
             server.answering = attrs.evolve(case.api, records=[*case.api.records, *added])
             assert records_in(await pages_of(connector, None, last)) == added
 
-    anyio.run(read, backend=way[0])
+    anyio.run(read, backend=backend)
 
 
 def things(count: int) -> list[dict[str, Any]]:
@@ -209,9 +206,7 @@ def by_offset(count: int = 7, **options: Any) -> Case:
 
 
 @pytest.mark.anyio
-async def test_two_reads_at_once_do_not_disturb_each_other(
-    server: HttpServer, transport: TransportName
-) -> None:
+async def test_two_reads_at_once_do_not_disturb_each_other(server: HttpServer) -> None:
     """Law 8."""
     case = by_offset(20)
     results: list[Any] = []
@@ -219,19 +214,17 @@ async def test_two_reads_at_once_do_not_disturb_each_other(
     async def read() -> None:
         results.append(records_in(await pages_of(connector, None)))
 
-    async with connected(server, case, transport) as connector, anyio.create_task_group() as tasks:
+    async with connected(server, case) as connector, anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(read)
     assert results == [things(20)] * 5
 
 
 @pytest.mark.anyio
-async def test_connecting_and_disconnecting_is_safe_in_any_order(
-    server: HttpServer, transport: TransportName
-) -> None:
+async def test_connecting_and_disconnecting_is_safe_in_any_order(server: HttpServer) -> None:
     """Law 1."""
     server.answering = by_offset().api
-    connector = RestConnector(RestConfig(server.url, {"things": by_offset().resource}, transport=transport))
+    connector = RestConnector(RestConfig(server.url, {"things": by_offset().resource}))
     await connector.disconnect()
     for _ in range(2):
         await connector.connect()
@@ -242,11 +235,9 @@ async def test_connecting_and_disconnecting_is_safe_in_any_order(
 
 
 @pytest.mark.anyio
-async def test_an_unknown_entity_is_refused_with_the_nearest_name(
-    server: HttpServer, transport: TransportName
-) -> None:
+async def test_an_unknown_entity_is_refused_with_the_nearest_name(server: HttpServer) -> None:
     """Law 2, for reads and for samples."""
-    async with connected(server, by_offset(), transport) as connector:
+    async with connected(server, by_offset()) as connector:
         with pytest.raises(UnknownEntityError, match="did you mean 'things'"):
             _ = [page async for page in connector.fetch_data("thing")]
         with pytest.raises(UnknownEntityError, match="did you mean 'things'"):
@@ -254,22 +245,20 @@ async def test_an_unknown_entity_is_refused_with_the_nearest_name(
 
 
 @pytest.mark.anyio
-async def test_a_page_number_goes_on_with_the_page_size_it_was_counted_with(
-    server: HttpServer, transport: TransportName
-) -> None:
+async def test_a_page_number_goes_on_with_the_page_size_it_was_counted_with(server: HttpServer) -> None:
     """A cursor stored before the configured size was changed still goes on exactly."""
     style = PageNumber(total_pages="pages", size_param="limit")
     small = Resource("/things", "data.items", pagination=style, page_size=2)
     api = TableApi(things(7), "page_number", largest=5)
-    async with connected(server, Case(api, small), transport) as connector:
+    async with connected(server, Case(api, small)) as connector:
         cursor = (await pages_of(connector, None))[0].cursor
-    async with connected(server, Case(api, attrs.evolve(small, page_size=5)), transport) as connector:
+    async with connected(server, Case(api, attrs.evolve(small, page_size=5))) as connector:
         assert records_in(await pages_of(connector, None, cursor)) == things(7)[2:]
 
 
 @pytest.mark.anyio
-async def test_a_sample_asks_for_no_more_than_it_gives(server: HttpServer, transport: TransportName) -> None:
-    async with connected(server, by_offset(page_size=100), transport) as connector:
+async def test_a_sample_asks_for_no_more_than_it_gives(server: HttpServer) -> None:
+    async with connected(server, by_offset(page_size=100)) as connector:
         server.asked.clear()
         assert await connector.get_sample_data("things", 2) == things(2)
     assert [asked.params["limit"] for asked in server.asked] == ["2"]

@@ -20,8 +20,6 @@ from connector_kit.errors import ConfigError, ConnectorError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connector_kit.connectors.rest.config import TransportName
-
 SECRET = "pl4nted/s3cret+%&\"'=="
 PAIR = base64.b64encode(f"me:{SECRET}".encode()).decode()
 SHAPES = (SECRET, quote(SECRET), quote(SECRET, safe=""), PAIR, json.dumps(SECRET)[1:-1], "pl4nted")
@@ -74,14 +72,12 @@ async def failure_of(connector: RestConnector) -> ConnectorError:
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("kind", AUTHS)
 async def test_no_failure_shows_a_credential(
-    transport: TransportName, kind: str, failure: str, caplog: pytest.LogCaptureFixture
+    kind: str, failure: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with serving(FAILURES[failure]) as server:
         resource = Resource("/things", "things", pagination=NextUrl())
-        connector = RestConnector(
-            RestConfig(server.url, {"things": resource}, auth=AUTHS[kind], transport=transport)
-        )
+        connector = RestConnector(RestConfig(server.url, {"things": resource}, auth=AUTHS[kind]))
         error = await failure_of(connector)
         assert server.asked
     shown = [
@@ -98,11 +94,9 @@ async def test_no_failure_shows_a_credential(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", AUTHS)
-async def test_the_server_gets_the_credential(transport: TransportName, kind: str) -> None:
+async def test_the_server_gets_the_credential(kind: str) -> None:
     with serving(lambda _: Said()) as server:
-        connector = RestConnector(
-            RestConfig(server.url, {"things": Resource("/things")}, auth=AUTHS[kind], transport=transport)
-        )
+        connector = RestConnector(RestConfig(server.url, {"things": Resource("/things")}, auth=AUTHS[kind]))
         await connector.connect()
         assert [page async for page in connector.fetch_data("things")] == []
         await connector.disconnect()
@@ -122,9 +116,7 @@ async def test_the_server_gets_the_credential(transport: TransportName, kind: st
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("header", [False, True])
-async def test_a_key_that_the_server_echoes_in_the_next_url_is_not_in_the_cursor(
-    transport: TransportName, *, header: bool
-) -> None:
+async def test_a_key_that_the_server_echoes_in_the_next_url_is_not_in_the_cursor(*, header: bool) -> None:
     """It is sent again all the same, and once only."""
 
     def answering(asked: Asked) -> Said:
@@ -145,9 +137,7 @@ async def test_a_key_that_the_server_echoes_in_the_next_url_is_not_in_the_cursor
             params={"x": "a b"},
             pagination=LinkHeader() if header else NextUrl(),
         )
-        connector = RestConnector(
-            RestConfig(server.url, {"things": resource}, auth=AUTHS["query"], transport=transport)
-        )
+        connector = RestConnector(RestConfig(server.url, {"things": resource}, auth=AUTHS["query"]))
         await connector.connect()
         cursors = [page.cursor async for page in connector.fetch_data("things")]
         await connector.disconnect()
@@ -159,17 +149,13 @@ async def test_a_key_that_the_server_echoes_in_the_next_url_is_not_in_the_cursor
 
 
 @pytest.mark.anyio
-async def test_a_parameter_that_only_looks_like_a_short_credential_stays(transport: TransportName) -> None:
+async def test_a_parameter_that_only_looks_like_a_short_credential_stays() -> None:
     """A password may be "2"; page=2 is not it."""
     body = json.dumps({"things": [{"id": 1}], "next": "/things?page=2"})
     with serving(lambda asked: Said('{"things": []}' if asked.params else body)) as server:
         resource = Resource("/things", "things", pagination=NextUrl())
         config = RestConfig(
-            server.url,
-            {"things": resource},
-            auth=Basic("me", Secret("2")),
-            headers={"X-Version": "2"},
-            transport=transport,
+            server.url, {"things": resource}, auth=Basic("me", Secret("2")), headers={"X-Version": "2"}
         )
         connector = RestConnector(config)
         await connector.connect()
@@ -180,16 +166,9 @@ async def test_a_parameter_that_only_looks_like_a_short_credential_stays(transpo
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("secret", ["line\nend", "tab\x00", "ünicode", ""])
-async def test_a_token_that_cannot_stand_in_a_header_is_a_problem_of_the_config(
-    transport: TransportName, secret: str
-) -> None:
+async def test_a_token_that_cannot_stand_in_a_header_is_a_problem_of_the_config(secret: str) -> None:
     """A line end at the end of a token from a file is the usual one; HTTP libraries show the token in their errors."""
-    config = RestConfig(
-        "http://127.0.0.1:1",
-        {"things": Resource("/things")},
-        auth=ApiKey(Secret(secret)),
-        transport=transport,
-    )
+    config = RestConfig("http://127.0.0.1:1", {"things": Resource("/things")}, auth=ApiKey(Secret(secret)))
     with pytest.raises(ConfigError) as caught:
         await RestConnector(config).connect()
     assert [problem.path for problem in caught.value.problems] == ["auth"]

@@ -1,9 +1,9 @@
-"""The seam between the connector and what speaks HTTP for it, and what is the same over all that do: targets, redirects."""
+"""GET requests as the connector makes them: how a target is written, and where a redirect may lead. No I/O of its own."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from connector_kit.errors import RequestRejectedError
@@ -13,12 +13,10 @@ from .site import path_of
 
 if TYPE_CHECKING:
     from .answers import Answer
+    from .http import Httpx2Transport
     from .site import Site
 
-__all__ = ["HEADERS", "HttpClient", "Transport"]
-
-HEADERS = {"Accept": "application/json", "User-Agent": "connector-kit"}
-"""What every request says of itself, where the config says nothing else."""
+__all__ = ["HttpClient"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
@@ -26,27 +24,10 @@ _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _TO_QUOTE = re.compile(r"[^!#-;=?-~]|%(?![0-9A-Fa-f]{2})")
 
 
-class Transport(Protocol):
-    """A pool of connections to one site, open from the start: at most 100, idle ones kept for some seconds."""
-
-    async def once(self, target: str, /) -> Answer:
-        """Ask for a target (path and query) once, and read the whole answer, whatever its status.
-
-        The target goes out as it is given, with the site's credentials, which are added below everything that logs a
-        URL. No redirect is followed, and nothing tried again. How long an answer may take is for TimeLimited to say,
-        which knows of the whole call. Raises what `failures` has; neither that nor its causes show what the server sent.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Close every connection. Safe twice."""
-        ...
-
-
 class HttpClient:
-    """GET requests to one site, over a transport. Redirects are followed on the same origin only."""
+    """GET requests to one site. Redirects are followed on the same origin only."""
 
-    def __init__(self, site: Site, transport: Transport) -> None:
+    def __init__(self, site: Site, transport: Httpx2Transport) -> None:
         self.site = site
         self._transport = transport
 
