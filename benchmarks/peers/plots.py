@@ -75,7 +75,7 @@ def scaling(run: dict[str, Any], path: Path) -> None:
         for axes, values in zip(grid[:, column], (costs, memory), strict=True):
             axes.plot(at, values, marker="o", color=OURS)
             axes.set_ylim(0, max(values) * 1.2)
-            if curve["along"] not in ("wrappers", "entities at once"):
+            if curve["along"] not in ("wrappers", "entities at once", "MiB read ahead"):
                 axes.set_xscale("log")
             axes.spines[["top", "right"]].set_visible(False)
         if max(costs) > 20 * min(costs):

@@ -35,6 +35,8 @@ class Shape:
     size: int = 365
     entities: int = 1
     wrappers: int = 10
+    ahead: int = 4
+    """MiB that may be read ahead of what is written."""
 
 
 VARIED: dict[str, dict[int, Shape]] = {
@@ -48,6 +50,7 @@ VARIED: dict[str, dict[int, Shape]] = {
         size: Shape(min(1_000_000, 300_000_000 // size), max(1, min(1_000, 1_000_000 // size)), size)
         for size in (100, 1_000, 10_000, 100_000)
     },
+    "MiB read ahead": {mib: Shape(ahead=mib) for mib in (0, 1, 4, 16, 64)},
 }
 """What each curve runs. A page of large records holds fewer of them, as an API would send."""
 
@@ -55,8 +58,9 @@ VARIED: dict[str, dict[int, Shape]] = {
 def point(at: int, shape: Shape) -> Point:
     """Run one shape."""
     with TemporaryDirectory(prefix="bench-scaling-") as name:
-        settings = [shape.records, name, shape.page_size, shape.size, shape.entities, shape.wrappers]
-        command = [sys.executable, str(JOBS / "kit_scaling.py"), *map(str, settings)]
+        job = [sys.executable, str(JOBS / "kit_scaling.py"), str(shape.records), name]
+        settings = (shape.page_size, shape.size, shape.entities, shape.wrappers, shape.ahead)
+        command = [*job, *map(str, settings)]
         outcome = timed(command, Path(name), None)
         if outcome.code != 0:
             raise RuntimeError((Path(name) / "stderr.txt").read_text())

@@ -76,7 +76,7 @@ class Documents:
         """Give a record, made at most once. Raises `SchemaMismatchError` for a number that is too large."""
         handed_out = self._handed_out
         if handed_out is None:
-            handed_out = self._handed_out = [None] * self._count
+            handed_out = self._handed_out = _nothing(self._count)
         record = handed_out[place]
         if record is None:
             record = handed_out[place] = self._decoded(place)
@@ -137,8 +137,8 @@ class Documents:
         raws = [*self._pieces(places), *other._pieces(others)]
         made = Documents(len(raws), self.size(places) + other.size(others), lines=None, raws=raws)
         if self._handed_out is not None or other._handed_out is not None:
-            mine = self._handed_out or [None] * self._count
-            theirs = other._handed_out or [None] * other._count
+            mine = self._handed_out or _nothing(self._count)
+            theirs = other._handed_out or _nothing(other._count)
             made._handed_out = [*_at(mine, places), *_at(theirs, others)]
         return made
 
@@ -197,6 +197,10 @@ def _at(of: list[Any], places: range) -> list[Any]:
     if places.step > 0:
         return of[places.start : places.stop : places.step]
     return [of[place] for place in places]
+
+
+def _nothing(size: int) -> list[dict[str, Any] | None]:
+    return [None] * size
 
 
 def _end_line(lines: bytes, *, last: bool) -> bytes:

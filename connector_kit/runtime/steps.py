@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
+
+from connector_kit.records.page import Record
 
 from .fields import fit_fields
 from .plan import Position, advance, coverable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Mode
-    from connector_kit.records.page import Page, Record
+    from connector_kit.records.page import Page
 
 __all__ = ["Step", "steps_of"]
 

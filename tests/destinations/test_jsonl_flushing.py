@@ -6,6 +6,7 @@ import errno
 import resource
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -99,11 +100,9 @@ def test_a_disk_that_fails_is_told_by_the_next_call(folder: Folder, files: Slow,
     files.broken.set()
     files.may_end.set()
     write(folder, 3)
+    next_call = partial(folder.finish, "orders", checkpoint(3)) if at_the_end else partial(write, folder, 3)
     with pytest.raises(OSError, match="the disk is broken"):
-        if at_the_end:
-            folder.finish("orders", checkpoint(3))
-        else:
-            write(folder, 3)
+        next_call()
     files.broken.clear()
     assert folder.start("orders", "append", resume=True) is not None
 

@@ -15,7 +15,9 @@ from connector_kit.records.joined import JoinedRecords, joined, parts_of
 from connector_kit.records.json_lines import json_lines, json_size
 from connector_kit.records.json_records import JsonRecords
 
-rows = st.lists(st.fixed_dictionaries({"id": st.integers()}, optional={"at": st.text(max_size=3)}), max_size=4)
+rows = st.lists(
+    st.fixed_dictionaries({"id": st.integers()}, optional={"at": st.text(max_size=3)}), max_size=4
+)
 pages = st.lists(st.tuples(rows, st.booleans()), min_size=2, max_size=4)
 
 
@@ -32,7 +34,9 @@ def made(drawn: list[tuple[list[dict[str, Any]], bool]]) -> tuple[list[dict[str,
 
 class TestIsTheListOfAllOfThem:
     @given(pages)
-    def test_in_every_way_a_sequence_is_looked_at(self, drawn: list[tuple[list[dict[str, Any]], bool]]) -> None:
+    def test_in_every_way_a_sequence_is_looked_at(
+        self, drawn: list[tuple[list[dict[str, Any]], bool]]
+    ) -> None:
         eager, records = made(drawn)
         assert len(records) == len(eager)
         assert list(records) == eager
@@ -64,7 +68,7 @@ class TestIsTheListOfAllOfThem:
             joined([[{"id": 1}], [{"id": 2}]])[2]
 
     def test_it_has_no_hash_and_is_not_equal_to_what_is_no_sequence_of_records(self) -> None:
-        records = joined([[], []])
+        records: Any = joined([[], []])
         with pytest.raises(TypeError, match="unhashable"):
             hash(records)
         assert records != b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.checkpoint import Mode
 from connector_kit.records.page import Page
 from connector_kit.runtime.plan import Position, advance, coverable
 from connector_kit.runtime.steps import Step, steps_of
+
+if TYPE_CHECKING:
+    from connector_kit.records.checkpoint import Mode
 
 FIELDS = (Field("id", Scalar.INTEGER), Field("at", Scalar.STRING))
 modes: st.SearchStrategy[Mode] = st.sampled_from(["append", "upsert", "replace"])

@@ -1,5 +1,7 @@
 """httpx2, msgspec and sqlite3 alone: a page is a batch of `executemany`, with a checkpoint row in the same transaction.
 
+As many pages are in a transaction as connector_kit has in one on this job, by its buffer of 4 MiB.
+
     python bare_sqlite.py URL FOLDER SECONDS
 
 The pragmas are those of connector_kit's destination (WAL, synchronous NORMAL). The checkpoint is written and never read:
@@ -8,6 +10,7 @@ there is no retry and no going on. https://docs.python.org/3/library/sqlite3.htm
 
 import sqlite3
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from served_fields import FIELDS
 ENCODER = msgspec.json.Encoder()
 COLUMNS = ", ".join(FIELDS)
 INSERT = f"INSERT INTO records ({COLUMNS}) VALUES ({', '.join('?' * len(FIELDS))})"
+PAGES_AT_ONCE = 11
 CHECKPOINT = "INSERT OR REPLACE INTO checkpoints VALUES ('records', ?)"
 
 
@@ -43,12 +47,13 @@ async def main(url: str, folder: str, seconds: str) -> None:
     database.execute("CREATE TABLE checkpoints (entity PRIMARY KEY, checkpoint)")
     parameters: dict[str, str] = {}
     async with httpx2.AsyncClient(timeout=float(seconds)) as client:
-        while True:
+        for number in count(1):
             answer = await client.get(f"{url}/records", params=parameters)
             body = decoder.decode(answer.raise_for_status().content)
-            with database:
-                database.executemany(INSERT, rows(body["data"]))
+            database.executemany(INSERT, rows(body["data"]))
+            if number % PAGES_AT_ONCE == 0 or body["next"] is None:
                 database.execute(CHECKPOINT, (ENCODER.encode({"cursor": body["next"]}),))
+                database.commit()
             if body["next"] is None:
                 break
             parameters = {"cursor": body["next"]}

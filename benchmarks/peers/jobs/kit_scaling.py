@@ -1,9 +1,9 @@
 """connector_kit over one page in memory, given again and again as the JSON it is, to JSONL: what a shape of work costs.
 
-    python kit_scaling.py RECORDS FOLDER PAGE_SIZE BYTES ENTITIES WRAPPERS
+    python kit_scaling.py RECORDS FOLDER PAGE_SIZE BYTES ENTITIES WRAPPERS AHEAD
 
 A page is split anew each time, as the REST connector does with an answer, and no record is made of it. RECORDS are those
-of all entities together.
+of all entities together; AHEAD is how many MiB may be read ahead of what is written.
 """
 
 import json
@@ -108,17 +108,20 @@ def begun(folder: str) -> None:
     Path(folder, "started.json").write_text(json.dumps(noted))
 
 
-async def main(records: str, folder: str, page_size: str, size: str, entities: str, wrappers: str) -> None:
+async def main(
+    records: str, folder: str, page_size: str, size: str, entities: str, wrappers: str, ahead: str
+) -> None:
     """Read everything into FOLDER."""
     page = [record(number, int(size)) for number in range(int(page_size))]
     body = json.dumps(page, separators=(",", ":")).encode()
     pages = int(records) // int(page_size) // int(entities)
     connector = wrapped(Same(body, pages, int(entities)), int(wrappers))
     begun(folder)
-    report = await sync(connector, JsonlDestination(Path(folder, "out")), concurrency=int(entities))
+    place, buffer = JsonlDestination(Path(folder, "out")), int(ahead) * 2**20
+    report = await sync(connector, place, concurrency=int(entities), buffer=buffer)
     if report.failed or report.rows != pages * len(page) * int(entities):
         sys.exit(f"{report.rows} rows: {report.entities[0].error}")
 
 
-RECORDS, FOLDER, PAGE_SIZE, SIZE, ENTITIES, WRAPPERS = sys.argv[1:]
-anyio.run(main, RECORDS, FOLDER, PAGE_SIZE, SIZE, ENTITIES, WRAPPERS)
+RECORDS, FOLDER, PAGE_SIZE, SIZE, ENTITIES, WRAPPERS, AHEAD = sys.argv[1:]
+anyio.run(main, RECORDS, FOLDER, PAGE_SIZE, SIZE, ENTITIES, WRAPPERS, AHEAD)
