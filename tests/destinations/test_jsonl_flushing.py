@@ -34,7 +34,7 @@ class Slow(LocalFiles):
 
     may_end: threading.Event = attrs.field(factory=threading.Event)
     synced: list[tuple[str, int]] = attrs.field(factory=list)
-    broken: threading.Event = attrs.field(factory=threading.Event)
+    broken: set[Path] = attrs.field(factory=set)
 
     def sync(self, path: Path, /) -> None:
         if path.suffix != ".jsonl":
@@ -42,7 +42,7 @@ class Slow(LocalFiles):
         size = path.stat().st_size
         assert self.may_end.wait(PATIENCE)
         self.synced.append((threading.current_thread().name, size))
-        if self.broken.is_set():
+        if path in self.broken:
             raise OSError(errno.EIO, "the disk is broken")
 
 
@@ -96,8 +96,10 @@ def test_what_is_not_on_the_disk_is_waited_for_before_more_is_begun(folder: Fold
 
 
 @pytest.mark.parametrize("at_the_end", [False, True])
-def test_a_disk_that_fails_is_told_by_the_next_call(folder: Folder, files: Slow, *, at_the_end: bool) -> None:
-    files.broken.set()
+def test_a_disk_that_fails_is_told_by_the_next_call(
+    folder: Folder, files: Slow, tmp_path: Path, *, at_the_end: bool
+) -> None:
+    files.broken.add(tmp_path / "orders.jsonl")
     files.may_end.set()
     write(folder, 3)
     next_call = partial(folder.finish, "orders", checkpoint(3)) if at_the_end else partial(write, folder, 3)
@@ -105,6 +107,24 @@ def test_a_disk_that_fails_is_told_by_the_next_call(folder: Folder, files: Slow,
         next_call()
     files.broken.clear()
     assert folder.start("orders", "append", resume=True) is not None
+
+
+def test_a_disk_that_fails_is_told_of_the_file_it_failed_for(files: Slow, tmp_path: Path) -> None:
+    """Another entity's read goes on; this one's would otherwise end as if all of it were there."""
+    flushing, failing, sound = Flushing(files), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    failing.touch()
+    sound.touch()
+    files.may_end.set()
+    files.broken.add(failing)
+    flushing.begin(failing)
+    flushing.begin(sound)
+    flushing.wait(sound)
+    with pytest.raises(OSError, match="the disk is broken"):
+        flushing.wait(failing)
+    flushing.wait(failing)
+    flushing.begin(failing)
+    with pytest.raises(OSError, match="the disk is broken"):
+        flushing.close()
 
 
 def test_letting_go_ends_the_thread(files: Slow, tmp_path: Path) -> None:

@@ -15,31 +15,34 @@ __all__ = ["Flushing"]
 
 
 class Flushing:
-    """One file at a time. For one thread, or several that take turns."""
+    """One file after the other. For one thread, or several that take turns."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self._pool: ThreadPoolExecutor | None = None
-        self._begun: Future[None] | None = None
+        self._begun: dict[Path, Future[None]] = {}
 
     def begin(self, file: Path) -> None:
-        """Begin with what the file holds now, once what was begun before is on the disk; raise `OSError` where that failed."""
-        self.wait()
+        """Begin with what the file holds now. What was begun of it before is waited for, as `wait` does."""
+        self.wait(file)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="connector_kit flushing")
-        self._begun = self._pool.submit(self._files.sync, file)
+        self._begun[file] = self._pool.submit(self._files.sync, file)
 
-    def wait(self) -> None:
-        """Wait until what was begun is on the disk; raise `OSError` where that failed."""
-        begun, self._begun = self._begun, None
+    def wait(self, file: Path) -> None:
+        """Wait until what was begun of the file is on the disk; raise `OSError`, once, where that failed.
+
+        The system tells of a failure once, too: whoever asks it later hears that all is well.
+        """
+        begun = self._begun.pop(file, None)
         if begun is not None:
             begun.result()
 
     def close(self) -> None:
-        """Wait, and end the thread."""
-        try:
-            self.wait()
-        finally:
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                pool.shutdown()
+        """Wait for all that was begun, and end the thread; raise `OSError` where one of them failed."""
+        begun, self._begun = self._begun, {}
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+        for each in begun.values():
+            each.result()

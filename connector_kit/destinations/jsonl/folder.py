@@ -134,7 +134,7 @@ class Folder:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
         reading = self._reading(entity)
         del self._readings[entity]
-        self._flushing.wait()
+        self._flushing.wait(reading.file)
         self._files.append(reading.file, ())  # no page may have come, and so no file be there
         self._files.sync(reading.file)
         finished = State(entity, Extent(reading.end, checkpoint))
