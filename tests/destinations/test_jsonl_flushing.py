@@ -7,6 +7,7 @@ import resource
 import threading
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,7 +21,6 @@ from connector_kit.records.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PATIENCE = 30
 FLUSHED_AT = 20
