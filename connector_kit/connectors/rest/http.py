@@ -8,8 +8,10 @@ What httpx2 knows of proxies, certificates, cookies and packed bodies is asked o
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
@@ -173,7 +175,7 @@ def _proxy_for(site: Site) -> httpcore2.Proxy | None:
     """Give the proxy that the environment names for a site. Raises `ConfigError` for one that cannot be used."""
     proxies = getproxies()
     named = proxies.get(site.scheme) or proxies.get("all")
-    if not named or proxy_bypass(site.authority):
+    if not named or proxy_bypass(site.authority) or _is_in_network(site.host, proxies.get("no", "")):
         return None
     scheme = named.partition("://")[0].lower() if "://" in named else "http"
     if scheme not in _PROXIES:
@@ -193,6 +195,19 @@ def _proxy_for(site: Site) -> httpcore2.Proxy | None:
         auth=proxy.raw_auth,
         headers=proxy.headers.raw,
     )
+
+
+def _is_in_network(host: str, names: str) -> bool:
+    """Whether a host is an address in one of the networks among the names in NO_PROXY, which `proxy_bypass` does not know."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    for name in names.split(","):
+        with suppress(ValueError):  # a name
+            if address in ip_network(name.strip(), strict=False):
+                return True
+    return False
 
 
 def _said(error: BaseException) -> str:

@@ -181,11 +181,24 @@ async def test_a_proxy_of_the_environment_is_used(no_proxies: pytest.MonkeyPatch
 
 
 @pytest.mark.anyio
-async def test_a_host_that_no_proxy_names_is_asked_itself(no_proxies: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("names", ["example.com, 127.0.0.1", "example.com,127.0.0.0/8", "*"])
+async def test_a_host_that_no_proxy_names_is_asked_itself(no_proxies: pytest.MonkeyPatch, names: str) -> None:
     no_proxies.setenv("http_proxy", "http://proxy.invalid")
-    no_proxies.setenv("no_proxy", "example.com, 127.0.0.1")
+    no_proxies.setenv("no_proxy", names)
     with serving(TableApi(RECORDS, "offset")) as server:
         assert await read(server.url) == RECORDS
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("names", ["example.com, 127.0.0.2", "10.0.0.0/8", "shop.invalid/8"])
+async def test_a_host_that_no_proxy_does_not_name_is_asked_through_the_proxy(
+    no_proxies: pytest.MonkeyPatch, names: str
+) -> None:
+    with serving(TableApi(RECORDS, "offset")) as proxy:
+        no_proxies.setenv("http_proxy", proxy.url)
+        no_proxies.setenv("no_proxy", names)
+        assert await read("http://127.0.0.1:1/") == RECORDS
+    assert proxy.asked[0].target.startswith("http://127.0.0.1:1/things?")
 
 
 @pytest.mark.anyio
