@@ -16,7 +16,9 @@ __all__ = ["main", "process"]
 def process() -> NoReturn:
     """Run the command as a process of its own, which ends with the exit code."""
     code = main()
-    gc.freeze()  # looking for garbage in all that ends with the process takes Python up to a tenth of a second
+    # Looking for garbage in all that ends with the process takes Python up to a tenth of a second. Finalizers of what is
+    # still there at the end are not called then, which Python does not promise either.
+    gc.freeze()
     sys.exit(code)
 
 

@@ -47,10 +47,10 @@ class OpenTelemetryObserver:
     | `connector_kit.call.duration` | calls that are no streams |
     | `connector_kit.page.duration` | waits for a page, or for the error in its place, with all attempts |
     | `connector_kit.wait.duration` | waits inside of these; `connector_kit.wait.for` is `permit`, `slot` or `retry` |
-    | `connector_kit.write.duration` | a run's writing of a page |
+    | `connector_kit.write.duration` | a run's writing, of one page or several at once |
 
     Spans are named `operation entity` (`fetch_data orders`, `write orders`), one for each call, each page or end of a
-    stream, and each write; `connector_kit.records` is the size of a page. Retries, waits, hedges and passed time limits
+    stream, and each write; `connector_kit.records` is how many records it was about, `connector_kit.pages` how many pages were written. Retries, waits, hedges and passed time limits
     are events of the span of their call. There is no span of a whole read, which may take days. Spans are children of
     the span that is current where the connector is used. They are made when the call has ended, because an observer
     only listens: spans of an instrumented client are their siblings.

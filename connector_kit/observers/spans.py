@@ -71,7 +71,8 @@ class Spans:
             case StreamFinished():
                 self._span("fetch_data", event.entity, event.seconds, about_event(event), event.error)
             case PagesWritten():
-                about = about_event(event) | {"connector_kit.records": event.records}
+                about = about_event(event)
+                about |= {"connector_kit.records": event.records, "connector_kit.pages": event.pages}
                 self._span("write", event.entity, event.seconds, about)
             case _:
                 pass

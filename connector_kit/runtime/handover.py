@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from connector_kit.records.json_lines import json_size
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["Handover"]
+__all__ = ["PAGE_BYTES", "Handover"]
+
+PAGE_BYTES = 1024
+"""What a page counts besides its records: one without any takes memory, too, and a source may have no end of them."""
 
 
 class Handover:
     """Between two tasks of one event loop: one calls `put` and then `end`, the other `take` and `enough`.
 
-    `room` is how many bytes of JSON may wait to be taken; a single page may always. Cancelled, `put` leaves its page
+    `room` is how many bytes of JSON may wait to be taken, to which each page adds a kilobyte; a single page may always. Cancelled, `put` leaves its page
     out, and `take` takes none.
     """
 
@@ -31,7 +35,7 @@ class Handover:
 
     async def put(self, page: Page) -> None:
         """Add a page behind the others, once there is room for it. Other tasks run meanwhile only where there is none."""
-        size = json_size(page.records)
+        size = PAGE_BYTES + json_size(page.records)
         while self._pages and self._bytes + size > self._room:
             self._say_many()
             await self._were_taken.wait()
@@ -75,6 +79,8 @@ class _Signal:
         self._event: anyio.Event | None = None
 
     async def wait(self) -> None:
+        # On asyncio a task that is awake each time the loop looks would never hear that it was cancelled.
+        await checkpoint_if_cancelled()
         self._event = anyio.Event()
         await self._event.wait()
 

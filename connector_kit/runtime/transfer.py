@@ -103,7 +103,7 @@ class Transfer:
                 await self._read_pages(pages)
                 self._ended = True
         except Exception as error:  # noqa: BLE001 - the pages before it are still written; then it is raised
-            self._fault = error
+            self._fault = self._fault or error  # where writing failed, that ended the read
         finally:
             pages.end()
 
@@ -133,14 +133,12 @@ class Transfer:
             await close_broken_stream(pages)
 
     async def _write_all(self, pages: Handover) -> None:
-        clock = self._around.clock
         while there := await pages.take():
-            started = clock.monotonic_ns()
+            next_one = anyio.current_time() + _BETWEEN_STEPS
             for step in steps_of(self._position, self._entity, self._mode, self._options.new_fields, there):
                 await self._write(step)
-            rest = _BETWEEN_STEPS - (clock.monotonic_ns() - started) / 1e9
-            if rest > 0:
-                with anyio.move_on_after(rest):
+            if anyio.current_time() < next_one:
+                with anyio.CancelScope(deadline=next_one):
                     await pages.enough()
 
     async def _write(self, step: Step) -> None:

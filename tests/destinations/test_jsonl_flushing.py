@@ -165,3 +165,35 @@ def test_more_pieces_than_the_system_takes_at_once_are_written_in_order(tmp_path
     assert LocalFiles().append(tmp_path / "a", iter(pieces)) == sum(map(len, pieces))
     assert (tmp_path / "a").read_bytes() == b"".join(pieces)
     assert LocalFiles().append(tmp_path / "a", ()) == 0
+
+
+def test_a_read_that_is_begun_anew_hears_nothing_of_the_one_that_was_given_up(
+    folder: Folder, files: Slow, tmp_path: Path
+) -> None:
+    """Its generation is gone before the disk has answered."""
+    folder.start("orders", "replace", resume=False)
+    files.broken.add(tmp_path / ".connector_kit" / "orders.jsonl")
+    files.may_end.set()
+    write(folder, 3)
+    folder.start("orders", "replace", resume=False)
+    files.broken.clear()
+    write(folder, 3)
+    folder.finish("orders", checkpoint(3))
+    assert (tmp_path / "orders.jsonl").read_bytes() == LINE * 3
+
+
+def test_letting_go_brings_the_other_files_to_the_disk_where_one_fails(
+    folder: Folder, files: Slow, tmp_path: Path
+) -> None:
+    folder.start("customers", "append", resume=True)
+    folder.write("customers", [RECORD], checkpoint(1))
+    files.broken.add(tmp_path / "orders.jsonl")
+    files.may_end.set()
+    write(folder, 3)
+    folder.finish("customers", checkpoint(1))
+    folder.start("customers", "append", resume=True)
+    folder.write("customers", [RECORD], checkpoint(1))
+    before = len(files.synced)
+    with pytest.raises(OSError, match="the disk is broken"):
+        folder.release()
+    assert len(files.synced) > before

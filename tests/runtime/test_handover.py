@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_kit.records.json_lines import json_size
 from connector_kit.records.page import Page
-from connector_kit.runtime.handover import Handover
+from connector_kit.runtime.handover import PAGE_BYTES, Handover
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 backends = st.sampled_from(["asyncio", "trio"])
 sizes = st.lists(st.integers(0, 6), max_size=12)
 BYTES = len(b'{"id":1}')
+"""Of a record; a page counts PAGE_BYTES besides."""
 
 
 def page(number: int, records: int) -> Page:
@@ -28,10 +29,10 @@ def page(number: int, records: int) -> Page:
 
 
 def weight(pages: Sequence[Page]) -> int:
-    return sum(json_size(each.records) for each in pages)
+    return sum(PAGE_BYTES + json_size(each.records) for each in pages)
 
 
-@given(sizes, st.integers(0, 200), st.lists(st.integers(0, 3), max_size=12), backends)
+@given(sizes, st.integers(0, 5 * PAGE_BYTES), st.lists(st.integers(0, 3), max_size=12), backends)
 def test_all_pages_come_out_once_and_in_order_and_never_more_than_fit(
     records: list[int], room: int, pauses: list[int], backend: str
 ) -> None:
@@ -62,7 +63,7 @@ def test_all_pages_come_out_once_and_in_order_and_never_more_than_fit(
 
 @pytest.mark.anyio
 async def test_a_page_waits_until_there_is_room() -> None:
-    pages = Handover(2 * BYTES)
+    pages = Handover(PAGE_BYTES + 2 * BYTES)
     await pages.put(page(0, 2))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pages.put, page(1, 1))
@@ -82,14 +83,14 @@ async def test_who_puts_where_there_is_room_does_not_let_others_run() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
-        await Handover(1_000).put(page(0, 1))
+        await Handover(2 * PAGE_BYTES).put(page(0, 1))
         assert not ran
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("records", "enough"), [(1, False), (2, True), (5, True)])
 async def test_half_of_the_room_is_enough(records: int, *, enough: bool) -> None:
-    pages = Handover(4 * BYTES)
+    pages = Handover(2 * (PAGE_BYTES + 2 * BYTES))
     await pages.put(page(0, records))
     with anyio.move_on_after(0) as scope:
         await pages.enough()
@@ -98,10 +99,10 @@ async def test_half_of_the_room_is_enough(records: int, *, enough: bool) -> None
 
 @pytest.mark.anyio
 async def test_the_end_is_enough_and_so_is_a_page_that_waits() -> None:
-    pages = Handover(10 * BYTES)
+    pages = Handover(3 * PAGE_BYTES)
     await pages.put(page(0, 1))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pages.put, page(1, 20))
+        tasks.start_soon(pages.put, page(1, 500))
         await pages.enough()
         assert len(await pages.take()) == 1
         await pages.take()
@@ -124,8 +125,19 @@ async def test_a_page_whose_put_is_cancelled_is_left_out(anyio_backend: Any) -> 
 
 @pytest.mark.anyio
 async def test_a_take_that_is_cancelled_takes_nothing() -> None:
-    pages = Handover(100)
+    pages = Handover(2 * PAGE_BYTES)
     with anyio.move_on_after(0):
         await pages.take()
     await pages.put(page(0, 1))
     assert len(await pages.take()) == 1
+
+
+@pytest.mark.anyio
+async def test_pages_without_records_take_room_too() -> None:
+    """A source that has no end of them, and never waits, would otherwise not let anybody else run."""
+    pages = Handover(10 * PAGE_BYTES)
+    with anyio.move_on_after(0) as scope:
+        for number in range(1_000):
+            await pages.put(page(number, 0))
+    assert scope.cancelled_caught
+    assert len(await pages.take()) == 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -28,6 +28,7 @@ from connector_kit.errors import (
 from connector_kit.events import EntityFinished, EntityStarted, Event, PagesWritten
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.policies.retry import Retry
+from connector_kit.records.page import Page
 from connector_kit.runtime.signals import until_signalled
 from connector_kit.runtime.sync import sync
 from connector_kit.testing.memory import MemoryDestination
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connector_kit.records.checkpoint import Checkpoint, Mode
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Cursor, Record
     from connector_kit.runtime.report import EntityReport, Report
 
 Virtually: TypeAlias = "Callable[[Callable[[VirtualClock], Awaitable[None]]], VirtualClock]"
@@ -444,6 +445,35 @@ class TestSteps:
             times = [second for second, _ in destination.steps]
             assert all(later - earlier > 0.019 for earlier, later in pairwise(times[:-1]))
             assert times[-1] == pytest.approx(0.1, abs=0.003)
+
+        virtually(test)
+
+    def test_a_source_without_end_that_never_waits_can_be_stopped(self, virtually: Virtually) -> None:
+        """Also where its pages have no records: they take room, and who has none left lets others run."""
+
+        class Endless(sources.Shop):
+            async def fetch_data(
+                self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+            ) -> AsyncIterator[Page]:
+                for number in count():
+                    yield Page([], cursor=number)
+
+        async def test(clock: VirtualClock) -> None:
+            stop = anyio.Event()
+
+            class Watched(Dated):
+                """Asks the run to stop at the third step."""
+
+                async def write(
+                    self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /
+                ) -> None:
+                    await Dated.write(self, entity, records, checkpoint)
+                    if len(self.steps) == 3:
+                        stop.set()
+
+            report = await sync(Endless(), Watched(clock=clock), clock=clock, stop=stop)
+            assert report.stopped
+            assert of(report, "orders").status == "stopped"
 
         virtually(test)
 

@@ -85,7 +85,7 @@ shops = st.dictionaries(
 )
 
 
-buffers = st.sampled_from([0, 300, BUFFER_BYTES])
+buffers = st.sampled_from([0, 3_000, BUFFER_BYTES])
 """A page a step, a few of them, and as many as there are."""
 
 

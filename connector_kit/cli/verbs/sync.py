@@ -85,7 +85,7 @@ def command(  # noqa: PLR0913 - one argument for each option
 ) -> Code:
     """Bring what is new of CONNECTOR into a destination, every row exactly once.
 
-    Each page is stored together with how far it goes. So a run may be ended at any time, even killed: the next one
+    What was read is stored together with how far that goes. So a run may be ended at any time, even killed: the next one
     goes on from there, and nothing is lost or there twice. Ctrl-C finishes the pages in hand; a second one stops now.
 
     Exit codes: 0 complete; 3 stopped before the end; 4 to 10 the most severe error; docs/reference/exit-codes.md has all.

@@ -13,7 +13,7 @@ from .site import path_of
 
 if TYPE_CHECKING:
     from .answers import Answer
-    from .http import Httpx2Transport
+    from .http import HttpPool
     from .site import Site
 
 __all__ = ["HttpClient"]
@@ -27,13 +27,13 @@ _TO_QUOTE = re.compile(r"[^!#-;=?-~]|%(?![0-9A-Fa-f]{2})")
 class HttpClient:
     """GET requests to one site. Redirects are followed on the same origin only."""
 
-    def __init__(self, site: Site, transport: Httpx2Transport) -> None:
+    def __init__(self, site: Site, pool: HttpPool) -> None:
         self.site = site
-        self._transport = transport
+        self._pool = pool
 
     async def close(self) -> None:
         """Close every connection. Safe twice."""
-        await self._transport.close()
+        await self._pool.close()
 
     async def get(self, target: str) -> Answer:
         """Ask for a target and read the whole answer, whatever its status.
@@ -43,7 +43,7 @@ class HttpClient:
         """
         asked = target
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._transport.once(self._written(asked))
+            answer = await self._pool.once(self._written(asked))
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer

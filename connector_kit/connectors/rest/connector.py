@@ -105,11 +105,10 @@ class RestConnector:
         """
         self.validate_config()
         if self._http is None:
-            from .http import Httpx2Transport  # noqa: PLC0415 - it imports httpx2, which is an extra
+            from .http import HttpPool  # noqa: PLC0415 - it imports httpx2, which is an extra
 
             site = self.config.site
-            transport = Httpx2Transport(site, connect_timeout=self.config.connect_timeout)
-            self._http = HttpClient(site, transport)
+            self._http = HttpClient(site, HttpPool(site, connect_timeout=self.config.connect_timeout))
 
     async def disconnect(self) -> None:
         """Close every connection."""

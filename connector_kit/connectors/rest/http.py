@@ -19,6 +19,7 @@ from connector_kit.errors import ConfigError, ConnectorError
 
 from .answers import Answer
 from .failures import broken, too_slow, unreachable, unsendable
+from .site import path_of
 
 try:
     import httpcore2
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-__all__ = ["Httpx2Transport"]
+__all__ = ["HttpPool"]
 
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 20
@@ -65,16 +66,22 @@ def _certificates() -> SSLContext:
     return httpx2.create_ssl_context()
 
 
-class Httpx2Transport:
+class HttpPool:
     """A pool of connections to one site, open from the start; `connect_timeout` is in seconds."""
 
     def __init__(self, site: Site, *, connect_timeout: float) -> None:
         self._site = site
         self._connect_timeout = connect_timeout
-        self._origin = httpx2.URL(site.origin)  # knows how a host in another script is written
+        try:
+            self._origin = httpx2.URL(site.origin)  # knows how a host in another script is written
+        except httpx2.InvalidURL as error:
+            raise ConfigError(
+                f"base_url leads to {site.authority!r}, which is no host ({error}); expected a name or an address; correct it"
+            ) from error
         self._headers = _headers_of(self._origin, site.credentials.headers)
         self._extensions = {"timeout": {"connect": connect_timeout}}
         self._cookies = httpx2.Cookies()
+        self._keeps_cookies = not any(name.lower() == "cookie" for name in site.credentials.headers)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=_certificates(),
             proxy=_proxy_for(site),
@@ -109,8 +116,9 @@ class Httpx2Transport:
             finally:
                 await response.aclose()
             headers = _joined(response.headers)
-            self._keep_cookies(target, response, headers)
-            body = self._unpacked(response, packed) if "content-encoding" in headers else packed
+            if "set-cookie" in headers and self._keeps_cookies:
+                self._keep_cookies(target, response)
+            body = _unpacked(response, packed) if "content-encoding" in headers else packed
         except _FAILURES as error:
             said = _said(error)
             reason = _QUOTED_BYTES.split(said, maxsplit=1)[0].strip(" :")
@@ -128,19 +136,19 @@ class Httpx2Transport:
     def _cookie_header(self, target: str) -> list[tuple[bytes, bytes]]:
         if not self._cookies:
             return []
-        request = httpx2.Request("GET", self._site.origin + target)
+        request = self._in_short(target)
         self._cookies.set_cookie_header(request)
         return [(b"Cookie", value) for name, value in request.headers.raw if name.lower() == b"cookie"]
 
-    def _keep_cookies(self, target: str, response: httpcore2.Response, headers: Mapping[str, str]) -> None:
-        if "set-cookie" in headers:
-            request = httpx2.Request("GET", self._site.origin + target)
-            self._cookies.extract_cookies(
-                httpx2.Response(response.status, headers=response.headers, request=request)
-            )
+    def _keep_cookies(self, target: str, response: httpcore2.Response) -> None:
+        request = self._in_short(target)
+        self._cookies.extract_cookies(
+            httpx2.Response(response.status, headers=response.headers, request=request)
+        )
 
-    def _unpacked(self, response: httpcore2.Response, packed: bytes) -> bytes:
-        return httpx2.Response(response.status, headers=response.headers, content=packed).content
+    def _in_short(self, target: str) -> httpx2.Request:
+        """Give a request as far as cookies depend on it: by host and path."""
+        return httpx2.Request("GET", self._origin.join(path_of(target)))
 
     def _failure(self, error: Exception, reason: str, target: str) -> ConnectorError:
         match error:
@@ -162,13 +170,20 @@ def _headers_of(origin: httpx2.URL, given: Mapping[str, str]) -> list[tuple[byte
     return [(name.encode(), value.encode()) for name, value in {**host, **kept, **given}.items()]
 
 
+def _unpacked(response: httpcore2.Response, packed: bytes) -> bytes:
+    return httpx2.Response(response.status, headers=response.headers, content=packed).content
+
+
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Give the headers by name in lower case; repeated ones are joined."""
-    headers: dict[str, str] = {}
+    joined: dict[bytes, bytes] = {}
     for name, value in raw:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
+        key = name.lower()
+        joined[key] = b"%b, %b" % (joined[key], value) if key in joined else value
+    try:
+        return {name.decode(): value.decode() for name, value in joined.items()}
+    except UnicodeDecodeError:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in joined.items()}
 
 
 def _proxy_for(site: Site) -> httpcore2.Proxy | None:
@@ -188,7 +203,13 @@ def _proxy_for(site: Site) -> httpcore2.Proxy | None:
             f"the proxy of the environment has the scheme {scheme!r}, which needs the package socksio, and that is not "
             "installed; install it with: pip install socksio, or name the host in NO_PROXY"
         )
-    proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
+    try:
+        proxy = httpx2.Proxy(named if "://" in named else f"http://{named}")
+    except httpx2.InvalidURL:
+        raise ConfigError(
+            f"the proxy that the environment names for {site.scheme} cannot be used; expected a URL such as "
+            "http://proxy.example.com:3128; correct it, or name the host in NO_PROXY"
+        ) from None  # the original quotes a part of it, which may be its password
     url = proxy.url
     return httpcore2.Proxy(
         httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),

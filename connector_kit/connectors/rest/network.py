@@ -62,14 +62,19 @@ class _Connection(httpcore2.AsyncNetworkStream):
             return await self._stream.receive(max(max_bytes, _READ_BYTES))
         except anyio.EndOfStream:
             return b""
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError) as error:
             raise httpcore2.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - as above
         """Send all of it."""
         try:
             await self._stream.send(buffer)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except (
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+            ssl.SSLError,
+        ) as error:
             raise httpcore2.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
@@ -89,11 +94,14 @@ class _Connection(httpcore2.AsyncNetworkStream):
                     self._stream, ssl_context=ssl_context, hostname=server_hostname, standard_compatible=False
                 )
         except TimeoutError as error:
-            await self.aclose()
+            await anyio.aclose_forcefully(self._stream)
             raise httpcore2.ConnectTimeout(str(error)) from error
         except (anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError) as error:
-            await self.aclose()
+            await anyio.aclose_forcefully(self._stream)
             raise httpcore2.ConnectError(str(error)) from error
+        except BaseException:  # cancelled: nobody knows of the connection yet
+            await anyio.aclose_forcefully(self._stream)
+            raise
         return _Connection(stream)
 
     def get_extra_info(self, info: str) -> Any:

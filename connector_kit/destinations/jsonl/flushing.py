@@ -38,6 +38,12 @@ class Flushing:
         if begun is not None:
             begun.result()
 
+    def forget(self, file: Path) -> None:
+        """Wait until nothing is under way with the file, whatever comes of it: what it holds no longer counts."""
+        begun = self._begun.pop(file, None)
+        if begun is not None:
+            begun.exception()
+
     def close(self) -> None:
         """Wait for all that was begun, and end the thread; raise `OSError` where one of them failed."""
         begun, self._begun = self._begun, {}

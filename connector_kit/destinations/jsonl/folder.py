@@ -67,23 +67,30 @@ class Folder:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
         readings, self._readings = self._readings, {}
         try:
-            self._flushing.close()
             for entity, reading in readings.items():
                 if reading.file.exists():
                     self._files.sync(reading.file)
                 self._files.sync(self._state_file(entity))
                 self._sync_names()
         finally:
-            self._lock.release()
+            try:
+                self._flushing.close()
+            finally:
+                self._lock.release()
 
     def start(self, entity: str, mode: Mode, *, resume: bool) -> Checkpoint | None:
         """Cut off what no checkpoint covers, and give the checkpoint of what is left."""
         self._lock.acquire()
         self._readings.pop(entity, None)
+        self._flushing.wait(self._data_file(entity))
         state = self._mended(self._load(entity) or self._unused(entity))
         unfinished = state.following if mode == "replace" and resume else None
         if unfinished is not None and unfinished.checkpoint is None:
             unfinished = None
+        if unfinished is None:
+            self._flushing.forget(self._next_file(entity))
+        else:
+            self._flushing.wait(self._next_file(entity))
         if mode == "replace":
             file, extent = self._next_file(entity), unfinished or Extent()
             state = attrs.evolve(state, following=extent, reading=True)
@@ -160,6 +167,8 @@ class Folder:
         state = self._load(entity)
         if state is None:
             return
+        self._flushing.wait(self._data_file(entity))
+        self._flushing.forget(self._next_file(entity))
         file, length = self._data_file(entity), self._mended(state).current.length
         if size_of(file) < length:
             length = last_line_end(file)

@@ -1,6 +1,6 @@
 """What the small file beside the data says: how many bytes count, and what is half done. Pure.
 
-The file is JSON lines: each page adds one, the last whole line counts. A line that was not written to its end, by a
+The file is JSON lines: each write adds one, the last whole line counts. A line that was not written to its end, by a
 process that was killed meanwhile, is as good as none.
 """
 
