@@ -20,12 +20,16 @@ PATIENCE = 30
 
 @attrs.frozen
 class Asked:
-    """A request: path, query and headers (names in lower case), and its target as it came."""
+    """A request: path, query and headers (names in lower case), and its target as it came.
+
+    `names` are those of the headers as often as they came.
+    """
 
     path: str
     params: dict[str, str]
     headers: dict[str, str]
     target: str
+    names: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -106,7 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, self.path)
+        names = sorted(name.lower() for name, _ in self.headers.items())
+        asked = Asked(
+            parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, self.path, names
+        )
         self.http_server.asked.append(asked)
         self._send(self.http_server.answering(asked))
 

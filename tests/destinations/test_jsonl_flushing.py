@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
+import select
+import signal
 import threading
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import attrs
@@ -138,6 +142,14 @@ def test_letting_go_ends_the_thread(files: Slow, tmp_path: Path) -> None:
     assert len(files.synced) == 1
 
 
+def test_letting_go_of_the_folder_waits_for_the_disk_and_ends_the_thread(folder: Folder, files: Slow) -> None:
+    files.may_end.set()
+    write(folder, 3)
+    folder.release()
+    assert not [each for each in threading.enumerate() if each.name.startswith("connector_kit flushing")]
+    assert {name.startswith("connector_kit flushing") for name, _ in files.synced} == {True, False}
+
+
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -158,6 +170,45 @@ def test_where_the_system_takes_only_some_of_several_pieces_the_rest_is_not_forg
         LocalFiles().append(file, [LINE] * 3)
     assert caught.value.errno == errno.EFBIG
     assert file.read_bytes() == (LINE * 3)[:room]
+
+
+@pytest.fixture
+def interrupted() -> Iterator[threading.Event]:
+    """Let a signal end what the system does for the main thread; set once it has."""
+    came = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: came.set())
+    yield came
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_write_that_the_system_ends_early_goes_on_where_it_ended(
+    tmp_path: Path, interrupted: threading.Event
+) -> None:
+    """A full pipe holds it up, and a signal ends it there, twice; a file behind a network may do the same."""
+    pipe, content, writer = tmp_path / "pipe", b"".join(b"%d\n" % n for n in range(50_000)), get_ident()
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+
+    def end_early_and_read() -> None:
+        with pipe.open("rb", buffering=0) as file:
+            with Path(f"/proc/self/fd/{file.fileno()}").open("ab", buffering=0) as room:
+                poll = select.poll()
+                poll.register(room, select.POLLOUT)
+                for _ in range(2):
+                    while poll.poll(0):
+                        pass  # until the pipe is full
+                    signal.pthread_kill(writer, signal.SIGUSR1)
+                    assert interrupted.wait(PATIENCE)
+                    interrupted.clear()
+                    read.append(file.read(30_000))
+            read.append(file.readall())
+
+    thread = threading.Thread(target=end_early_and_read, daemon=True)
+    thread.start()
+    assert LocalFiles().append(pipe, [content[:9], content[9:]]) == len(content)
+    thread.join(PATIENCE)
+    same = b"".join(read) == content  # pytest would take minutes to say where they differ
+    assert same
 
 
 def test_more_pieces_than_the_system_takes_at_once_are_written_in_order(tmp_path: Path) -> None:

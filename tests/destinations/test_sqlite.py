@@ -22,6 +22,7 @@ from connector_kit.destinations.sqlite.store import Store
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.joined import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -494,6 +495,23 @@ def test_new_fields_add_columns_and_a_failed_page_adds_none(store: Store, file: 
     assert ask(file, "SELECT * FROM orders") == [(1,)]
     store.write("orders", [{"new": 1, "id": 2}, {"more": "x", "id": 3}], reached(1))
     assert content(file) == [(1, None, None), (2, 1, None), (3, None, "x")]
+
+
+def test_pages_in_a_row_may_each_bring_new_fields(store: Store, file: Path) -> None:
+    store.start(ENTITY, "append", resume=True)
+    store.write("orders", joined([[{"id": 1}], [{"id": 2, "a": 1}], [{"id": 3, "b": 1}]]), reached(3))
+    store.write("orders", joined([[{"id": 4, "a": 2}], [{"id": 5, "b": 2}]]), reached(5))
+    rows = [(1, None, None), (2, 1, None), (3, None, 1), (4, 2, None), (5, None, 2)]
+    assert ask(file, "SELECT id, a, b FROM orders") == rows
+
+
+def test_a_large_integer_in_one_of_several_pages_takes_back_nothing_of_the_others(
+    store: Store, file: Path
+) -> None:
+    """That page alone is begun anew in the slower way; every row is there once."""
+    store.start(ENTITY, "append", resume=True)
+    store.write("orders", joined([[{"id": 1}], [{"id": 2}, {"id": 2**70}], [{"id": 3}]]), reached(3))
+    assert ask(file, "SELECT id FROM orders") == [(1,), (2,), (str(2**70),), (3,)]
 
 
 def test_pages_without_records_before_there_is_a_table(store: Store, file: Path) -> None:

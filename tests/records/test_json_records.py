@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.json_body import split
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.json_path import find
@@ -28,7 +29,9 @@ values = st.recursive(
 NAMES = ["id", "at", "naïve", 'a"b', "a\\b", "", "class"]
 dicts = st.dictionaries(st.sampled_from(NAMES) | texts, values, max_size=5)
 rows = st.lists(dicts, max_size=8)
-spellings = st.sampled_from([{}, {"indent": 2}, {"indent": "\r\n"}, {"ensure_ascii": False}])
+spellings = st.sampled_from(
+    [{}, {"indent": 2}, {"indent": "\r\n"}, {"ensure_ascii": False}, {"separators": (",\r", ":\r")}]
+)
 
 
 def lazy(records: list[dict[str, Any]], spelling: dict[str, Any] | None = None) -> JsonRecords:
@@ -71,6 +74,15 @@ class TestIsTheListItStandsFor:
     def test_other_content_is_not_equal(self, one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
         assert (lazy(one) == lazy(two)) == (one == two)
         assert (lazy(one) == two) == (one == two)
+
+    def test_what_was_changed_is_not_equal_to_what_it_was(self) -> None:
+        """On either side, although both came as the same JSON."""
+        changed, as_it_came = lazy([{"id": 1}]), lazy([{"id": 1}])
+        record = changed[0]
+        assert isinstance(record, dict)
+        record["id"] = 2
+        assert changed != as_it_came
+        assert as_it_came != changed
 
     @given(rows)
     def test_also_as_a_copy(self, eager: list[dict[str, Any]]) -> None:
@@ -143,6 +155,26 @@ class TestPassingOn:
         assert records == [{"a": 1.1}, {"a": "changed"}]
         assert records[1:].json_lines() == b'{"a":"changed"}\n'
         assert (records + records).field("a") == [1.1, "changed"] * 2
+        assert (lazy([{"a": 0}]) + records).field("a") == [0, 1.1, "changed"]
+        assert (records + lazy([{"a": 0}])).field("a") == [1.1, "changed", 0]
+
+    @pytest.mark.parametrize("back", [1, -1])
+    def test_records_that_are_changed_in_turn_stay_changed(self, back: int) -> None:
+        records = lazy([{"id": 1}, {"id": 2}, {"id": 3}])
+        for record in records[::back]:
+            assert isinstance(record, dict)
+            record["id"] *= 10
+        assert lines_of(records) == list(records) == [{"id": 10}, {"id": 20}, {"id": 30}]
+
+    def test_what_was_handed_out_is_not_sure_to_fit_any_more(self) -> None:
+        """It may have been changed; whether it fits is then for a look at each record to say."""
+        entity = Entity("orders", [Field("a", Scalar.INTEGER)])
+        records = lazy([{"a": 1}])
+        assert records.surely_fit(entity)
+        record = records[0]
+        assert isinstance(record, dict)
+        record["a"] = "changed"
+        assert not records.surely_fit(entity)
 
     @given(rows)
     def test_inside_of_something_else(self, eager: list[dict[str, Any]]) -> None:

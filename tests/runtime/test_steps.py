@@ -91,3 +91,12 @@ def test_the_pages_before_one_that_cannot_be_written_come_first(bad: int) -> Non
         assert next(steps).parts == [page.records for page in pages[:bad]]
     with pytest.raises(SchemaMismatchError, match="new field: colour"):
         next(steps)
+
+
+def test_so_do_those_that_no_checkpoint_covers() -> None:
+    entity = Entity("orders", FIELDS, "id")
+    pages = [Page([{"id": 0}], cursor=0), Page([{"id": 1}]), Page([{"id": 2, "colour": "red"}], cursor=2)]
+    steps = steps_of(Position(), entity, "replace", "freeze", pages)
+    assert [next(steps).parts for _ in range(2)] == [[[{"id": 0}]], [[{"id": 1}]]]
+    with pytest.raises(SchemaMismatchError, match="new field: colour"):
+        next(steps)

@@ -493,6 +493,16 @@ class TestFailures:
 
         virtually(test)
 
+    def test_the_watermark_of_a_failed_entity_is_that_of_what_is_stored(self, virtually: Virtually) -> None:
+        """Not that of the page which could not be written."""
+
+        async def test(clock: VirtualClock) -> None:
+            report = await sync(sources.Shop(), Slow(clock=clock, fails_at=2), clock=clock, buffer=0)
+            assert of(report, "orders").rows == 3
+            assert of(report, "orders").watermark == sources.START + timedelta(minutes=2)
+
+        virtually(test)
+
     def test_connecting_fails(self, virtually: Virtually) -> None:
         """The error is raised as it is; the destination is closed."""
 

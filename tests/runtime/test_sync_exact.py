@@ -32,7 +32,7 @@ from connector_kit.wrappers.protect import protect
 if TYPE_CHECKING:
     from connector_kit.protocols import Connector, Destination
     from connector_kit.records.checkpoint import Mode
-    from connector_kit.records.page import Cursor, Record
+    from connector_kit.records.page import Cursor, Page, Record
     from connector_kit.runtime.report import Report
 
 MAX_IN_A_ROW = 3
@@ -222,6 +222,33 @@ def test_an_expired_cursor_begins_again_where_that_is_exact(
     else:
         assert report.complete
         assert by_id(destination.rows("orders")) == expected(table)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("mode", ["upsert", "replace"])
+def test_a_cursor_that_expires_in_the_middle_of_a_read_is_left_to_the_next_run(
+    backend: str, mode: Mode
+) -> None:
+    """Pages of before are still to be written then: begun again at once, they would be stored twice."""
+    table = sources.Table(page_size=2)
+
+    class Forgetful(sources.Shop):
+        def change(self, entity: str, page: Page, number: int) -> Page:
+            if number and self.asked[-1][1] is not None:
+                raise CursorExpiredError("that cursor is too old")
+            return page
+
+    clock, destination = VirtualClock(), MemoryDestination()
+
+    async def run(shop: Connector) -> Report:
+        return await sync(shop, destination, mode=mode, name="shop", clock=clock)
+
+    broken = Faulty(sources.Shop({"orders": table}), (None, None, None, None, Fail()))
+    assert not clock.run(run, broken, backend=backend).complete
+    report = clock.run(run, Forgetful({"orders": table}), backend=backend)
+    assert isinstance(report.entities[0].error, CursorExpiredError)
+    assert clock.run(run, sources.Shop({"orders": table}), backend=backend).complete
+    assert by_id(destination.rows("orders")) == expected(table)
 
 
 def rows_of(folder: Path, scheme: str) -> list[Record]:

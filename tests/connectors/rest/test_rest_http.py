@@ -95,11 +95,14 @@ async def test_a_target_goes_out_as_the_server_gave_it() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_header_that_comes_twice_is_read_as_one() -> None:
+@pytest.mark.parametrize("names", [("Link", "LINK"), ("LINK", "Link")])
+async def test_a_header_that_comes_twice_is_read_as_one(names: tuple[str, str]) -> None:
+    """Whichever of the two says what is next."""
+    first, following = names
+    both = {first: '</things>; rel="first"', following: '</things?p=2>; rel="next"'}
+
     def answering(asked: Asked) -> Said:
-        links = (
-            {} if asked.params else {"Link": '</things>; rel="first"', "LINK": '</things?p=2>; rel="next"'}
-        )
+        links = {} if asked.params else {name: both[name] for name in ("Link", "LINK")}
         return Said(json.dumps([{"p": asked.params.get("p")}]), headers=links)
 
     with serving(answering) as server:
@@ -151,6 +154,29 @@ async def test_a_cookie_comes_back_to_the_server_that_set_it() -> None:
     with serving(answering) as server:
         assert await read(server.url) == RECORDS
     assert [asked.headers.get("cookie") for asked in server.asked] == [None, "node=a/b=1", "node=a/b=1"]
+
+
+@pytest.mark.anyio
+async def test_a_cookie_goes_out_only_below_the_path_where_it_was_set() -> None:
+    resources = {"deep": Resource("/deep/things"), "other": Resource("/other")}
+    with serving(lambda _: Said(headers={"Set-Cookie": "node=1"})) as server:
+        connector = RestConnector(RestConfig(server.url, resources))
+        await connector.connect()
+        for entity in ("deep", "deep", "other"):
+            _ = [page async for page in connector.fetch_data(entity)]
+        await connector.disconnect()
+    assert [asked.headers.get("cookie") for asked in server.asked] == [None, "node=1", None]
+
+
+@pytest.mark.anyio
+async def test_a_header_of_the_config_goes_out_once_in_place_of_the_kits_own() -> None:
+    """Whatever its case: of two, each server would take another one."""
+    given = {"accept": "text/json", "HOST": "shop.example", "user-agent": "shop/1"}
+    with serving(TableApi([], "offset")) as server:
+        await read(server.url, headers=given)
+    [asked] = server.asked
+    assert asked.names == ["accept", "accept-encoding", "host", "user-agent"]
+    assert [asked.headers[name.lower()] for name in given] == list(given.values())
 
 
 @pytest.mark.anyio
