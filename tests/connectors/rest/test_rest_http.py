@@ -14,10 +14,11 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from ssl import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, create_default_context
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpcore2
 import pytest
 from anyio import lowlevel, to_thread
 from cryptography import x509
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rest_server import PATIENCE, Asked, Said, TableApi, serving
 
 from connector_kit.connectors.rest import LinkHeader, NextUrl, Offset, Resource, RestConfig, RestConnector
+from connector_kit.connectors.rest.network import Network
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
 from connector_kit.records.catalog import Scalar
 from connector_kit.testing.conformance.bounds import Bounds
@@ -157,6 +159,41 @@ async def test_a_cookie_comes_back_to_the_server_that_set_it() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_cookie_of_the_config_stays_the_only_one() -> None:
+    """Of two Cookie headers a server may take either."""
+    with serving(lambda _: Said(headers={"Set-Cookie": "node=1"})) as server:
+        connector = RestConnector(
+            RestConfig(server.url, {"things": Resource("/things")}, headers={"Cookie": "mine=2"})
+        )
+        await connector.connect()
+        for _ in range(2):
+            assert [page async for page in connector.fetch_data("things")] == []
+        await connector.disconnect()
+    assert [(asked.headers["cookie"], asked.names.count("cookie")) for asked in server.asked] == [
+        ("mine=2", 1)
+    ] * 2
+
+
+@pytest.mark.anyio
+async def test_a_redirect_may_lead_to_a_path_in_utf_8() -> None:
+    """http.server writes a header's characters as single bytes: these are those of UTF-8."""
+    there = "/café".encode().decode("latin-1")
+
+    def answering(asked: Asked) -> Said:
+        return Said("[]") if asked.path != "/things" else Said(status=302, headers={"Location": there})
+
+    with serving(answering) as server:
+        assert await read(server.url, Resource("/things")) == []
+    assert server.asked[1].target == "/caf%C3%A9"
+
+
+@pytest.mark.anyio
+async def test_a_host_that_cannot_be_one_is_told_before_anything_is_asked() -> None:
+    with pytest.raises(ConfigError, match=r"'256\.1\.1\.1:80', which is no host"):
+        await read("http://256.1.1.1")
+
+
+@pytest.mark.anyio
 async def test_a_cookie_goes_out_only_below_the_path_where_it_was_set() -> None:
     resources = {"deep": Resource("/deep/things"), "other": Resource("/other")}
     with serving(lambda _: Said(headers={"Set-Cookie": "node=1"})) as server:
@@ -239,6 +276,16 @@ async def test_a_proxy_that_is_not_there_or_refuses_is_an_unreachable_host(
         no_proxies.setenv("all_proxy", proxy.url)  # it knows no CONNECT
         with pytest.raises(ConnectionFailedError, match=r"cannot connect to shop\.invalid:443: .*501"):
             await read("https://shop.invalid")
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_is_no_url_is_told_without_its_password(no_proxies: pytest.MonkeyPatch) -> None:
+    no_proxies.setenv("http_proxy", "http://me:pl4nted@proxy:port")
+    with pytest.raises(
+        ConfigError, match="the proxy that the environment names for http cannot be used"
+    ) as caught:
+        await read("http://shop.invalid")
+    assert "pl4nted" not in repr((caught.value, caught.value.__cause__, caught.value.__context__))
 
 
 @pytest.mark.anyio
@@ -387,6 +434,27 @@ def secure(certificate: Path) -> Iterator[str]:
 async def test_a_server_whose_certificate_nobody_vouches_for_is_not_spoken_to(secure: str) -> None:
     with pytest.raises(ConnectionFailedError, match=r"cannot connect to .*certificate verify failed"):
         await read(secure)
+
+
+@pytest.mark.anyio
+async def test_what_tls_says_after_its_handshake_is_a_broken_connection(certificate: Path) -> None:
+    """A server that wants a certificate of the client's says so to the first request."""
+    wanting, trusting = SSLContext(PROTOCOL_TLS_SERVER), create_default_context(cafile=certificate)
+    wanting.load_cert_chain(certificate)
+    wanting.load_verify_locations(certificate)
+    wanting.verify_mode = CERT_REQUIRED
+    with serving(TableApi(RECORDS, "offset")) as server:
+        server.socket = wanting.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        plain = await Network().connect_tcp("127.0.0.1", server.server_port)
+        secured = await plain.start_tls(trusting, "127.0.0.1")
+
+        async def ask() -> None:
+            await secured.write(b"GET /things HTTP/1.1\r\n\r\n")
+            await secured.read(1)
+
+        with pytest.raises((httpcore2.ReadError, httpcore2.WriteError)):
+            await ask()
+        await secured.aclose()
 
 
 READING = """

@@ -81,6 +81,15 @@ async def test_a_server_that_speaks_no_tls_is_let_go_of(answer: bytes) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_handshake_that_is_cancelled_leaves_no_connection_open() -> None:
+    async with connection() as (ours, _):
+        with anyio.move_on_after(0) as scope:
+            await ours.start_tls(ssl.create_default_context(), "127.0.0.1")
+        assert scope.cancelled_caught
+        assert ours.get_extra_info("socket").fileno() == -1
+
+
+@pytest.mark.anyio
 async def test_a_server_that_does_not_answer_in_tls_is_let_go_of_in_time() -> None:
     async with connection() as (ours, _):
         with anyio.fail_after(PATIENCE), pytest.raises(httpcore2.ConnectTimeout):
