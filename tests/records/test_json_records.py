@@ -224,7 +224,7 @@ class TestWhatIsDefined:
             b"",
             b'[{"a": 1}',
             b'[{"a": 1}] x',
-            b'[{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}]",
+            b'[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]",
         ],
     )
     def test_what_is_no_list_of_objects_is_refused_at_once(self, body: bytes) -> None:
