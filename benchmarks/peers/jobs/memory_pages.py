@@ -18,7 +18,9 @@ def made(records: int, folder: str) -> list[list[dict[str, Any]]]:
         for start in range(0, records, PAGE_SIZE)
     ]
     kept: list[object] = [pages]
-    kept.append(kept)  # a circle that is frozen is never let go of: nobody is charged for freeing the records, or not
+    kept.append(
+        kept
+    )  # a circle that is frozen is never let go of: nobody is charged for freeing the records, or not
     gc.collect()
     gc.freeze()  # a million records would be looked at again and again, in whatever reads them
     Path(folder, "started.json").write_text(json.dumps({"at": time.monotonic(), "cpu": time.process_time()}))
