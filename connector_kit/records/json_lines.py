@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from connector_kit.errors import SchemaMismatchError
 
 from .columns import peeked
-from .joined import parts_of
+from .joined import JoinedRecords, parts_of
 from .json_text import ENCODER
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ __all__ = ["SupportsJson", "json_lines", "json_size", "wrapped_lines"]
 
 _CHUNK = 1_000
 """Records encoded at once. That takes well under a millisecond, for which no other thread of Python runs."""
+_NO_JSON = (TypeError, ValueError, RecursionError)
+"""What msgspec raises for a value that has no JSON form."""
 _SUPPOSED_BYTES = 1_000
 """Of a record that has no JSON form."""
 
@@ -48,10 +50,12 @@ class _KnowsSize(Protocol):
 
 
 def json_size(records: Sequence[Record]) -> int:
-    """Give about how many bytes of JSON the records are: where it is not known, as many as if all were like the first."""
+    """Give about how many bytes of JSON the records are: where it is not known, as many as if a part's were like its first."""
     if not records:
         return 0
     eager = isinstance(records, list)  # the cheaper question first: a protocol's takes ten times as long
+    if isinstance(records, JoinedRecords):
+        return sum(map(json_size, records.parts))
     if not eager and isinstance(records, _KnowsSize):
         return records.json_size()
     try:
@@ -66,11 +70,14 @@ def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
     One call of msgspec for many records, written at once, takes half the time of a call and a buffered write for
     each (0.29 against 0.58 ms for 1,000 records of 11 fields), since nothing has to be joined afterwards.
     """
-    for part in parts_of(records):
-        if not isinstance(part, list) and isinstance(part, SupportsJson):
-            yield from _encoded(entity, [part], lambda page: page.json_lines())
-        else:
-            yield from _encoded(entity, _chunks(part), ENCODER.encode_lines)
+    try:
+        for part in parts_of(records):
+            if not isinstance(part, list) and isinstance(part, SupportsJson):
+                yield part.json_lines()
+            else:
+                yield from map(ENCODER.encode_lines, _chunks(part))
+    except _NO_JSON as error:
+        raise _refusal(entity, error) from error
 
 
 def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any], object]) -> Iterator[bytes]:
@@ -79,24 +86,21 @@ def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any]
     What it is given is only good for being encoded. Raises as `json_lines` does.
     """
     documents = records.documents() if isinstance(records, SupportsJson) else records
-    return _encoded(entity, _chunks(map(around, documents)), ENCODER.encode_lines)
-
-
-def _chunks(records: Iterable[object]) -> Iterator[list[object]]:
-    if isinstance(records, list) and len(records) <= _CHUNK:
-        yield records
-        return
-    remaining = iter(records)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
-
-
-def _encoded(entity: str, parts: Iterable[Any], encode: Callable[[Any], bytes]) -> Iterator[bytes]:
     try:
-        for part in parts:
-            yield encode(part)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SchemaMismatchError(
-            f"a record of entity {entity!r} has no JSON form: {error}; expected what JSON has, a date, a time, a Decimal "
-            "or bytes; convert it in the connector"
-        ) from error
+        yield from map(ENCODER.encode_lines, _chunks(map(around, documents)))
+    except _NO_JSON as error:
+        raise _refusal(entity, error) from error
+
+
+def _chunks(records: Iterable[object]) -> Iterable[list[object]]:
+    if isinstance(records, list) and len(records) <= _CHUNK:
+        return (records,)
+    remaining = iter(records)
+    return iter(lambda: list(islice(remaining, _CHUNK)), [])
+
+
+def _refusal(entity: str, error: Exception) -> SchemaMismatchError:
+    return SchemaMismatchError(
+        f"a record of entity {entity!r} has no JSON form: {error}; expected what JSON has, a date, a time, a Decimal "
+        "or bytes; convert it in the connector"
+    )

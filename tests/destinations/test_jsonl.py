@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
+from threading import get_ident
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -33,7 +34,7 @@ from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from connector_kit.destinations.jsonl.files import Files
@@ -355,6 +356,36 @@ def test_one_process_at_a_time(opened: Folder, tmp_path: Path) -> None:
 async def test_places_that_cannot_be_folders_are_refused(place: str, message: str) -> None:
     with pytest.raises(DestinationError, match=message):
         await JsonlDestination(place).open()
+
+
+@attrs.frozen
+class Watched(LocalFiles):
+    """Notes which thread writes to a data file."""
+
+    threads: list[int] = attrs.field(factory=list)
+
+    def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
+        if path.suffix == ".jsonl":
+            self.threads.append(get_ident())
+        return super().append(path, pieces)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("lazy", [False, True])
+async def test_what_takes_some_milliseconds_is_written_on_the_loop_and_a_larger_page_in_a_thread(
+    tmp_path: Path, *, lazy: bool
+) -> None:
+    files = Watched()
+    destination = JsonlDestination(tmp_path, files=files)
+    await destination.open()
+    await destination.start(ENTITY, "append")
+    pages: list[Sequence[Record]] = [[{"text": "x" * 1024 * 1024}] * count for count in (1, 5)]
+    for number, page in enumerate(pages):
+        records = JsonRecords.of_lines(b"".join(json_lines("orders", page))) if lazy else page
+        await destination.write("orders", records, reached(number))
+    await destination.close()
+    small, large = files.threads
+    assert small == get_ident() != large
 
 
 @pytest.mark.anyio

@@ -115,5 +115,10 @@ class TestSize:
         assert json_size([{"id": 1}, {"id": 10_000}]) == 2 * len(b'{"id":1}')
         assert json_size(({"id": 1},)) == len(b'{"id":1}')
 
+    @given(st.lists(st.booleans(), max_size=4), st.data())
+    def test_of_several_parts_it_is_that_of_each(self, kinds: list[bool], data: st.DataObject) -> None:
+        pages = [lazy(page) if kind else page for kind in kinds for page in [data.draw(rows)]]
+        assert json_size(JoinedRecords(pages)) == sum(map(json_size, pages))
+
     def test_what_has_no_json_form_is_left_to_whoever_writes_it(self) -> None:
         assert json_size([{"id": object()}] * 3) > 0

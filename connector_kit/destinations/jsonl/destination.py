@@ -1,4 +1,4 @@
-"""The asynchronous front: every call runs in a worker thread, one at a time, to its end."""
+"""The asynchronous front: one call at a time, to its end; in a worker thread, but for writes of the usual size."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from connector_kit.destinations.jsonl.lock import FolderLock
 from connector_kit.destinations.modes import refuse_mode
 from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
+from connector_kit.records.json_lines import json_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ __all__ = ["JsonlDestination"]
 T = TypeVar("T")
 
 _MODES: frozenset[Mode] = frozenset({"append", "replace"})
+_BRIEF_BYTES = 4 * 1024 * 1024
+"""Of JSON: what is encoded and written in ten milliseconds, and what a run writes at once, but for larger pages."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -52,12 +55,12 @@ class JsonlDestination:
 
     async def open(self) -> None:
         """Make the folder if it is not there; raise `DestinationError` for a place where it cannot be."""
-        await self._in_thread(self._open)
+        await self._run(self._open)
 
     async def close(self) -> None:
         """Bring what is written to the disk and release the folder. Safe at any time and twice."""
         with anyio.CancelScope(shield=True):
-            await self._in_thread(self._close)
+            await self._run(self._close)
 
     async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
         """Cut off lines that no checkpoint covers, and give the entity's checkpoint.
@@ -70,7 +73,11 @@ class JsonlDestination:
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         """Add the records, and store the checkpoint that covers them. Raises `SchemaMismatchError` for what is no JSON."""
-        await self._with_folder(partial(Folder.write, entity=entity, records=records, checkpoint=checkpoint))
+        # Encoding holds the interpreter, and writing copies into the system's memory: a thread would be of no use.
+        brief = json_size(records) <= _BRIEF_BYTES
+        await self._with_folder(
+            partial(Folder.write, entity=entity, records=records, checkpoint=checkpoint), brief=brief
+        )
 
     async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
         """Store the last checkpoint and, with mode "replace", let the new generation take over. It is on the disk then."""
@@ -104,17 +111,17 @@ class JsonlDestination:
         if folder is not None:
             folder.release()
 
-    async def _with_folder(self, call: Callable[[Folder], T]) -> T:
+    async def _with_folder(self, call: Callable[[Folder], T], *, brief: bool = False) -> T:
         def run() -> T:
             if self._opened is None:
                 raise DestinationError(f"{self.folder} is not open; expected open() before; call it first")
             return call(self._opened)
 
-        return await self._in_thread(run)
+        return await self._run(run, brief=brief)
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
+    async def _run(self, call: Callable[[], T], *, brief: bool = False) -> T:
         try:
-            return await self._worker.run(call)
+            return await (self._worker.run_briefly(call) if brief else self._worker.run(call))
         except OSError as error:
             raise _explained(error, self.folder) from error
 

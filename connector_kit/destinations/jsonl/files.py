@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Files", "LocalFiles"]
 
 _AT_ONCE = 1_000  # the system takes 1,024
-_AT_ONCE_BYTES = 512 * 1024
+_AT_ONCE_BYTES = 256 * 1024
 
 
 class Files(Protocol):

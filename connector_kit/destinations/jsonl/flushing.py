@@ -22,12 +22,19 @@ class Flushing:
         self._pool: ThreadPoolExecutor | None = None
         self._begun: dict[Path, Future[None]] = {}
 
-    def begin(self, file: Path) -> None:
-        """Begin with what the file holds now. What was begun of it before is waited for, as `wait` does."""
+    def begin(self, file: Path) -> bool:
+        """Begin with what the file holds now, and say so; false while what was begun of it before is under way.
+
+        Raises `OSError` where that has failed, as `wait` does.
+        """
+        before = self._begun.get(file)
+        if before is not None and not before.done():
+            return False
         self.wait(file)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="connector_kit flushing")
         self._begun[file] = self._pool.submit(self._files.sync, file)
+        return True
 
     def wait(self, file: Path) -> None:
         """Wait until what was begun of the file is on the disk; raise `OSError`, once, where that failed.

@@ -115,8 +115,7 @@ class Folder:
         state, noted, flushed = reading.state, reading.noted, reading.flushed
         try:
             end = reading.end + self._files.append(reading.file, json_lines(entity, records))
-            if end - flushed >= self._flush_bytes:
-                self._flushing.begin(reading.file)
+            if end - flushed >= self._flush_bytes and self._flushing.begin(reading.file):
                 flushed = end
             if checkpoint is not None:
                 extent = Extent(end, checkpoint)
