@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 import anyio
 import attrs
+from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import (
     close_broken_stream,
@@ -151,6 +152,7 @@ class _Attempts:
 
     async def failed(self, fault: Exception) -> None:
         """Wait until the next attempt is due, or raise."""
+        await checkpoint()  # from the first wait on, a time limit around this call says when it ends
         wrapper = self._wrapper
         now_ns = wrapper.clock.monotonic_ns()
         if self._first_failure_ns is None:  # not `or`: a clock may begin at 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import attrs
@@ -24,7 +25,7 @@ from connector_kit.protocols import Connector, SupportsSample
 from .layers import asks_for, outline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
     from datetime import datetime
 
     from connector_kit.records.catalog import Catalog
@@ -110,7 +111,7 @@ def _timed_out(operation: str, entity: str | None, limit: float, what: str) -> T
 class _TimedPages:
     """The inner stream; each wait for a page has an end."""
 
-    __slots__ = ("_clock", "_ended", "_ends_ns", "_entity", "_pages", "_timeouts")
+    __slots__ = ("_clock", "_ended", "_ends_ns", "_entity", "_pages", "_scope", "_timeouts")
 
     def __init__(self, pages: AsyncIterator[Page], timeouts: Timeouts, clock: Clock, entity: str) -> None:
         self._pages = pages
@@ -119,6 +120,7 @@ class _TimedPages:
         self._entity = entity
         self._ends_ns: int | None = None
         self._ended = False
+        self._scope: type[anyio.CancelScope] | None = None
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self
@@ -127,8 +129,18 @@ class _TimedPages:
         if self._ended:
             raise StopAsyncIteration
         limit = self._limit()
-        with anyio.move_on_after(limit):
-            return await self._pages.__anext__()
+        if self._scope is None:
+            # The class that the running event loop has for them: to ask for it takes as long as a scope itself.
+            self._scope = type(anyio.CancelScope())
+        with self._scope() as scope:
+            steps = self._pages.__anext__().__await__()
+            try:
+                awaited = next(steps)
+            except StopIteration as delivered:  # without a wait, and so without a look at the clock
+                page: Page = delivered.value
+                return page
+            scope.deadline = anyio.current_time() + limit
+            return await _Rest(steps, awaited)
         self._ended = True
         await close_broken_stream(self._pages)
         raise _timed_out("fetch_data", self._entity, limit, self._what_took_longer(limit))
@@ -153,3 +165,31 @@ class _TimedPages:
     async def aclose(self) -> None:
         self._ended = True
         await close_stream(self._pages)
+
+
+class _Rest:
+    """What is left of an awaitable that has come to its first wait, as an awaitable: `yield from` begins with that one.
+
+    PEP 380 says what has to be passed on. Iterators of awaitables are generators or behave like them.
+    """
+
+    __slots__ = ("_awaited", "_steps")
+
+    def __init__(self, steps: Generator[Any, Any, Page], awaited: object) -> None:
+        self._steps = steps
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, Page]:
+        steps, awaited = self._steps, self._awaited
+        while True:
+            try:
+                answer = yield awaited
+            except BaseException as error:  # noqa: BLE001 - handed to the stream, as `yield from` does, a cancellation too
+                resume = partial(steps.throw, error)
+            else:
+                resume = partial(steps.send, answer)
+            try:
+                awaited = resume()
+            except StopIteration as delivered:
+                page: Page = delivered.value
+                return page

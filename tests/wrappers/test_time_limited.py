@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import attrs
 import pytest
 import sources
 from doubles import Ear, Slow
@@ -15,13 +20,18 @@ from connector_kit.errors import RetriesExhaustedError, TimedOutError
 from connector_kit.events import TimeLimitPassed, observing
 from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
+from connector_kit.records.page import Page
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.faulty import Fail, Faulty, Stall
 from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.time_limited import TimeLimited
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import datetime
+
     from connector_kit.protocols import Connector
+    from connector_kit.records.page import Cursor
 
 SECOND = 1_000_000_000
 
@@ -240,6 +250,152 @@ class TestPages:
         assert ear.heard == []
 
 
+@attrs.define(eq=False)
+class Written:
+    """A connector whose read is what a test writes down."""
+
+    fetch: Callable[[], AsyncIterator[Page]]
+
+    connect = disconnect = sources.Shop.connect
+    discover_schema = sources.Shop.discover_schema
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> AsyncIterator[Page]:
+        return self.fetch()
+
+
+@attrs.define
+class Once:
+    """A stream that gives an awaitable of its own instead of a coroutine."""
+
+    awaitable: Awaitable[Page]
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    def __anext__(self) -> Awaitable[Page]:
+        return self.awaitable
+
+
+class TestWhatAStreamWaitsFor:
+    """However it waits, the limit around it changes nothing before it passes."""
+
+    def test_several_waits_with_scopes_and_timeouts_of_its_own(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def fetch() -> AsyncIterator[Page]:
+            for number in range(3):
+                for _ in range(2):
+                    with anyio.move_on_after(1) as own:
+                        await clock.sleep(60)
+                    assert own.cancelled_caught
+                with anyio.CancelScope(), anyio.fail_after(5):
+                    await clock.sleep(1)
+                yield Page([], cursor=number)
+
+        async def test() -> None:
+            assert await read(TimeLimited(Written(fetch), Timeouts(page=10), clock=clock), clock) == 3
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 9 * SECOND
+
+    def test_the_limit_ends_a_wait_inside_of_its_own_scopes(self, anyio_backend: str) -> None:
+        """What it does at its end may take its time, where it shields that; then the time-out is raised."""
+        clock, ended = VirtualClock(), []
+
+        async def fetch() -> AsyncIterator[Page]:
+            try:
+                with anyio.fail_after(500):
+                    await clock.sleep(5)
+                    await clock.sleep(400)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await clock.sleep(3)
+                ended.append(clock.monotonic_ns())
+            yield Page([])
+
+        async def test() -> None:
+            with pytest.raises(TimedOutError, match="a page took longer than 10s"):
+                await read(TimeLimited(Written(fetch), Timeouts(page=10), clock=clock), clock)
+
+        clock.run(test, backend=anyio_backend)
+        assert ended == [13 * SECOND]
+
+    @pytest.mark.anyio
+    async def test_what_it_waited_for_comes_to_it(self) -> None:
+        """Values, errors and results of threads; and what a task that it started raises."""
+        send, receive = anyio.create_memory_object_stream[int]()
+
+        async def fetch() -> AsyncIterator[Page]:
+            number = 0
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(send.send, 7)
+                number = await receive.receive()
+            with pytest.raises(ZeroDivisionError):
+                await anyio.to_thread.run_sync(lambda: 1 // 0)
+            yield Page([{"number": number, "thread": await anyio.to_thread.run_sync(lambda: 8)}])
+
+        [page] = [page async for page in TimeLimited(Written(fetch), Timeouts(page=10)).fetch_data("orders")]
+        assert page.records == [{"number": 7, "thread": 8}]
+        for stream in (send, receive):
+            stream.close()
+
+    @pytest.mark.anyio
+    async def test_an_awaitable_of_its_own(self) -> None:
+        async def page() -> Page:
+            await anyio.lowlevel.checkpoint()
+            return Page([{"id": 1}])
+
+        class Own:
+            def __await__(self) -> Generator[Any, Any, Page]:
+                return (yield from page().__await__())
+
+        timed = TimeLimited(Written(lambda: Once(Own())), Timeouts(page=10))
+        assert (await anext(timed.fetch_data("orders"))).records == [{"id": 1}]
+
+    def test_a_task_that_asyncio_cancels_is_cancelled(self) -> None:
+        clock, ended = VirtualClock(), []
+
+        async def fetch() -> AsyncIterator[Page]:
+            try:
+                await clock.sleep(60)
+            except asyncio.CancelledError:
+                ended.append(clock.monotonic_ns())
+                raise
+            yield Page([])
+
+        async def test() -> None:
+            timed = TimeLimited(Written(fetch), Timeouts(page=100), clock=clock)
+            task = asyncio.ensure_future(read(timed, clock))
+            await clock.sleep(5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        clock.run(test, backend="asyncio")
+        assert ended == [5 * SECOND]
+
+    @pytest.mark.anyio
+    async def test_a_wait_that_is_let_go_of_is_ended(self) -> None:
+        """As at the end of an event loop that nobody waits in any more."""
+        ended = []
+
+        async def fetch() -> AsyncIterator[Page]:
+            try:
+                await anyio.lowlevel.checkpoint()
+            except GeneratorExit:
+                ended.append(True)
+                raise
+            yield Page([])
+
+        waiting = TimeLimited(Written(fetch), Timeouts(page=10)).fetch_data("orders").__anext__()
+        assert isinstance(waiting, Coroutine)
+        waiting.send(None)
+        waiting.close()
+        assert ended == [True]
+
+
 class TestWithRetrying:
     def test_inside_it_bounds_an_attempt(self, anyio_backend: str) -> None:
         """Which is then retried: the read is whole, and every broken stream is closed."""
@@ -276,6 +432,19 @@ class TestWithRetrying:
             assert clock.monotonic_ns() == 90 * SECOND
 
         clock.run(test, backend=anyio_backend)
+
+    def test_outside_it_is_heard_of_by_a_failure_that_did_not_wait(self, anyio_backend: str) -> None:
+        """As an open circuit's refusal, which comes before anything was waited for."""
+        clock = VirtualClock()
+
+        async def test() -> None:
+            policy = Retry(first_wait=60, max_wait=60, jitter="none", backoff="constant")
+            retrying = Retrying(Faulty(sources.Shop(), [Fail()], clock=clock), policy, clock=clock)
+            with pytest.raises(RetriesExhaustedError, match=r"the next attempt is due in 60\.0 s"):
+                await read(TimeLimited(retrying, Timeouts(page=50), clock=clock), clock)
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 0
 
     def test_outside_it_every_page_has_its_own_time(self, anyio_backend: str) -> None:
         clock = VirtualClock()

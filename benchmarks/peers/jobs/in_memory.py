@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import attrs
 from memory_pages import made
@@ -18,10 +19,11 @@ class Size:
 
 
 class InMemory:
-    """The pages as a connector, made before anything is measured; a cursor is the number of the next one."""
+    """The pages as a connector, made when the first is asked for; a cursor is the number of the next one."""
 
     def __init__(self, size: Size) -> None:
-        self.pages = made(size.records, size.folder)
+        self.size = size
+        self.pages: list[list[dict[str, Any]]] = []
 
     async def connect(self) -> None:
         """Connect to nothing."""
@@ -38,6 +40,7 @@ class InMemory:
     ) -> AsyncIterator[Page]:
         """Give the pages from a cursor on."""
         del entity, since
+        self.pages = self.pages or made(self.size.records, self.size.folder)
         first = cursor if isinstance(cursor, int) else 0
         for number in range(first, len(self.pages)):
             yield Page(self.pages[number], cursor=number + 1)
