@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Surroundings", "Transfer"]
 
 _BETWEEN_STEPS = 0.02
-"""Seconds from one step to the next, unless there is enough to write before. A step costs a hand-over to a thread and a
-checkpoint, as much as a page or two; a run that is killed reads again what it had read in this time."""
+"""Seconds from one step to the next, unless there is enough to write before. A step costs a checkpoint, and mostly a
+hand-over to a thread, as much as a page or two; a run that is killed reads again what it had read in this time."""
 
 
 @attrs.frozen

@@ -152,7 +152,8 @@ class _Attempts:
 
     async def failed(self, fault: Exception) -> None:
         """Wait until the next attempt is due, or raise."""
-        await checkpoint()  # from the first wait on, a time limit around this call says when it ends
+        if passing(fault):
+            await checkpoint()  # from the first wait on, a time limit around this call says when it ends
         wrapper = self._wrapper
         now_ns = wrapper.clock.monotonic_ns()
         if self._first_failure_ns is None:  # not `or`: a clock may begin at 0

@@ -43,7 +43,8 @@ class TimeLimited(Generic[C]):
 
     Inside Retrying and RateLimited it bounds one attempt, without the queueing for a permit. Outside Retrying it
     bounds a call or a page with all its attempts and waits. The time a consumer takes over a page never counts,
-    but for `total`. Where nothing is limited no cancel scope is opened.
+    but for `total`; nor does what a stream does before it first waits for something. Where nothing is limited no cancel
+    scope is opened.
     """
 
     inner: C
@@ -111,7 +112,7 @@ def _timed_out(operation: str, entity: str | None, limit: float, what: str) -> T
 class _TimedPages:
     """The inner stream; each wait for a page has an end."""
 
-    __slots__ = ("_clock", "_ended", "_ends_ns", "_entity", "_pages", "_scope", "_timeouts")
+    __slots__ = ("_allowed", "_clock", "_ended", "_ends_ns", "_entity", "_pages", "_scope", "_timeouts")
 
     def __init__(self, pages: AsyncIterator[Page], timeouts: Timeouts, clock: Clock, entity: str) -> None:
         self._pages = pages
@@ -119,6 +120,7 @@ class _TimedPages:
         self._clock = clock
         self._entity = entity
         self._ends_ns: int | None = None
+        self._allowed = 0.0
         self._ended = False
         self._scope: type[anyio.CancelScope] | None = None
 
@@ -128,37 +130,33 @@ class _TimedPages:
     async def __anext__(self) -> Page:
         if self._ended:
             raise StopAsyncIteration
-        limit = self._limit()
+        if self._ends_ns is None and self._timeouts.total is not None:
+            self._ends_ns = self._clock.monotonic_ns() + self._timeouts.total.ns
         if self._scope is None:
             # The class that the running event loop has for them: to ask for it takes as long as a scope itself.
             self._scope = type(anyio.CancelScope())
         with self._scope() as scope:
-            steps = self._pages.__anext__().__await__()
-            try:
-                awaited = next(steps)
-            except StopIteration as delivered:  # without a wait, and so without a look at the clock
-                page: Page = delivered.value
-                return page
-            scope.deadline = anyio.current_time() + limit
-            return await _Rest(steps, awaited)
+            return await _Waiting(self._pages.__anext__(), self._begin, scope)
         self._ended = True
         await close_broken_stream(self._pages)
-        raise _timed_out("fetch_data", self._entity, limit, self._what_took_longer(limit))
+        raise _timed_out("fetch_data", self._entity, self._allowed, self._what_took_longer())
+
+    def _begin(self, scope: anyio.CancelScope) -> None:
+        """Let the time run: a page is waited for. One that is there costs no look at the clock."""
+        self._allowed = self._limit()
+        scope.deadline = anyio.current_time() + self._allowed
 
     def _limit(self) -> float:
         """Give the seconds until the earlier end."""
-        page, total = self._timeouts.page, self._timeouts.total
-        if total is None:
-            return page or 0.0
-        now_ns = self._clock.monotonic_ns()
+        page = self._timeouts.page
         if self._ends_ns is None:
-            self._ends_ns = now_ns + total.ns
-        left = max(0.0, (self._ends_ns - now_ns) / 1e9)
+            return page or 0.0
+        left = max(0.0, (self._ends_ns - self._clock.monotonic_ns()) / 1e9)
         return left if page is None else min(page, left)
 
-    def _what_took_longer(self, limit: float) -> str:
+    def _what_took_longer(self) -> str:
         page = self._timeouts.page
-        if limit == page:
+        if self._allowed == page:
             return f"the wait for a page took longer than {page}"
         return f"the read took longer than {self._timeouts.total}"
 
@@ -167,29 +165,52 @@ class _TimedPages:
         await close_stream(self._pages)
 
 
-class _Rest:
-    """What is left of an awaitable that has come to its first wait, as an awaitable: `yield from` begins with that one.
+class _Waiting(Generic[T]):
+    """An awaitable that is another one, but calls `begin` when that comes to its first wait, if it does.
 
-    PEP 380 says what has to be passed on. Iterators of awaitables are generators or behave like them.
+    What comes of a wait is passed on as `yield from` would (PEP 380), an exception too.
     """
 
-    __slots__ = ("_awaited", "_steps")
+    __slots__ = ("_awaitable", "_begin", "_scope")
 
-    def __init__(self, steps: Generator[Any, Any, Page], awaited: object) -> None:
-        self._steps = steps
-        self._awaited = awaited
+    def __init__(
+        self,
+        awaitable: Awaitable[T],
+        begin: Callable[[anyio.CancelScope], None],
+        scope: anyio.CancelScope,
+    ) -> None:
+        self._awaitable = awaitable
+        self._begin = begin
+        self._scope = scope
 
-    def __await__(self) -> Generator[Any, Any, Page]:
-        steps, awaited = self._steps, self._awaited
+    def __await__(self) -> Generator[Any, Any, T]:
+        # A generator-based coroutine has no `__await__`: it is its own iterator.
+        steps: Any = self._awaitable.__await__() if hasattr(self._awaitable, "__await__") else self._awaitable
+        given: T
+        try:
+            awaited = next(steps)
+        except StopIteration as delivered:
+            given = delivered.value
+            return given
+        begun = False
         while True:
             try:
+                if not begun:
+                    self._begin(self._scope)
+                    begun = True
                 answer = yield awaited
-            except BaseException as error:  # noqa: BLE001 - handed to the stream, as `yield from` does, a cancellation too
-                resume = partial(steps.throw, error)
+            except BaseException as error:
+                if not hasattr(steps, "throw"):
+                    raise
+                resume: Callable[[], Any] = partial(steps.throw, error)
             else:
-                resume = partial(steps.send, answer)
+                resume = partial(next, steps) if answer is None else partial(steps.send, answer)
+                del answer
+            del awaited
             try:
                 awaited = resume()
             except StopIteration as delivered:
-                page: Page = delivered.value
-                return page
+                given = delivered.value
+                return given
+            finally:
+                del resume  # an exception that comes out of here would hold what it is held by

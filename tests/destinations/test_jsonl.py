@@ -226,6 +226,33 @@ def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_ag
     there.release()
 
 
+@attrs.frozen
+class Interrupted(LocalFiles):
+    """Ctrl-C comes behind the second page of the data file, as it can where a write runs in the main thread."""
+
+    pages: Iterator[int] = attrs.field(factory=count)
+
+    def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
+        size = super().append(path, pieces)
+        if path.suffix == ".jsonl" and next(self.pages) == 1:
+            raise KeyboardInterrupt
+        return size
+
+
+def test_after_an_interrupted_write_too(tmp_path: Path) -> None:
+    """It may have happened, or not: to write the page once more would have it twice, and shift all that follow."""
+    there = folder(tmp_path, Interrupted())
+    there.start("orders", "append", resume=True)
+    there.write("orders", PAGES[0], reached(1))
+    before = whole(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        there.write("orders", PAGES[1], reached(2))
+    assert whole(tmp_path) == before
+    with pytest.raises(DestinationError, match=r"start\(\)"):
+        there.write("orders", PAGES[1], reached(2))
+    there.release()
+
+
 FULL_DISK = """
 import resource, sys
 import anyio

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import types
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +20,7 @@ import sources
 from doubles import Ear, Slow
 
 from connector_kit.capabilities import CLOSING_SECONDS, close_stream
-from connector_kit.errors import RetriesExhaustedError, TimedOutError
+from connector_kit.errors import ConfigError, RetriesExhaustedError, TimedOutError
 from connector_kit.events import TimeLimitPassed, observing
 from connector_kit.policies.retry import Retry
 from connector_kit.policies.timeouts import Timeouts
@@ -27,7 +31,7 @@ from connector_kit.wrappers.retrying import Retrying
 from connector_kit.wrappers.time_limited import TimeLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from datetime import datetime
 
     from connector_kit.protocols import Connector
@@ -209,6 +213,27 @@ class TestPages:
         assert clock.monotonic_ns() == 51 * SECOND
         assert slow.closed == 1
 
+    def test_of_the_total_what_passes_before_the_first_wait_counts(self, anyio_backend: str) -> None:
+        """Of a page's time it does not: a client that blocks cannot be cut off."""
+        clock = VirtualClock()
+
+        async def fetch() -> AsyncIterator[Page]:
+            for number in range(3):
+                clock.advance(20)
+                await clock.sleep(9)
+                yield Page([], cursor=number)
+
+        async def test() -> None:
+            assert await read(TimeLimited(Written(fetch), Timeouts(page=10), clock=clock), clock) == 3
+            pages = TimeLimited(Written(fetch), Timeouts(total=50), clock=clock).fetch_data("orders")
+            begun = clock.monotonic_ns()
+            await anext(pages)
+            with pytest.raises(TimedOutError, match="the read took longer than 50s"):
+                await anext(pages)
+            assert clock.monotonic_ns() - begun == 50 * SECOND
+
+        clock.run(test, backend=anyio_backend)
+
     @pytest.mark.parametrize(
         ("page", "total", "ends", "message"),
         [(10, 100, 10, "a page took longer than 10s"), (100, 10, 10, "the read took longer than 10s")],
@@ -354,6 +379,108 @@ class TestWhatAStreamWaitsFor:
         timed = TimeLimited(Written(lambda: Once(Own())), Timeouts(page=10))
         assert (await anext(timed.fetch_data("orders"))).records == [{"id": 1}]
 
+    @pytest.mark.anyio
+    async def test_a_generator_that_is_awaitable_has_no_await_of_its_own(self) -> None:
+        @types.coroutine
+        def page() -> Generator[Any, Any, Page]:
+            yield from anyio.lowlevel.checkpoint().__await__()
+            return Page([{"id": 1}])
+
+        timed = TimeLimited(Written(lambda: Once(page())), Timeouts(page=10))
+        assert (await anext(timed.fetch_data("orders"))).records == [{"id": 1}]
+
+    def test_an_iterator_need_not_take_anything(self) -> None:
+        """It is asked for the next one where nothing is sent; what is thrown is raised where it waits."""
+
+        class Bare:
+            def __init__(self, waits: int) -> None:
+                self.waits = waits
+
+            def __await__(self) -> Iterator[Any]:
+                return self
+
+            def __iter__(self) -> Iterator[Any]:
+                return self
+
+            def __next__(self) -> None:
+                self.waits -= 1
+                if self.waits < 0:
+                    raise StopIteration(Page([{"id": 1}]))
+
+        async def test() -> None:
+            bare: Any = Bare(3)
+            timed = TimeLimited(Written(lambda: Once(bare)), Timeouts(page=10), clock=clock)
+            assert (await anext(timed.fetch_data("orders"))).records == [{"id": 1}]
+            bare.waits = 1_000_000
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await anext(timed.fetch_data("orders"))
+            assert scope.cancelled_caught
+            assert bare.waits > 0
+
+        clock = VirtualClock()
+        clock.run(test, backend="asyncio")  # of trio a wait is an object that only trio makes
+
+    @pytest.mark.parametrize("failing_after", [1, 60])
+    def test_what_is_raised_out_of_a_wait_keeps_nothing_alive(
+        self, failing_after: float, anyio_backend: str
+    ) -> None:
+        """Its traceback holds the frames: an error held by one of them would stay until somebody looks for circles."""
+        clock, alive = VirtualClock(), list[weakref.ref[Any]]()
+
+        class Held:
+            pass
+
+        async def fetch() -> AsyncIterator[Page]:
+            held = Held()
+            alive.append(weakref.ref(held))
+            await clock.sleep(1)
+            await clock.sleep(failing_after)
+            if alive:
+                raise OSError("gone")
+            yield Page([])
+
+        async def test() -> None:
+            timed = TimeLimited(Written(fetch), Timeouts(page=10), clock=clock)
+            with suppress(OSError, TimedOutError):
+                await anext(timed.fetch_data("orders"))
+
+        gc.disable()
+        try:
+            clock.run(test, backend=anyio_backend)
+            assert alive[0]() is None
+        finally:
+            gc.enable()
+
+    def test_nor_does_what_a_future_raises(self) -> None:
+        """Which holds it, too."""
+        alive = list[weakref.ref[Any]]()
+
+        class Held:
+            pass
+
+        def failing() -> asyncio.Future[Page]:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            loop.call_soon(future.set_exception, OSError("gone"))
+            return future
+
+        async def fetch() -> AsyncIterator[Page]:
+            held = Held()
+            alive.append(weakref.ref(held))
+            yield await failing()
+
+        async def test() -> None:
+            with suppress(OSError):
+                await anext(TimeLimited(Written(fetch), Timeouts(page=10)).fetch_data("orders"))
+
+        gc.disable()
+        try:
+            asyncio.run(test())
+            assert alive[0]() is None
+        finally:
+            gc.enable()
+
     def test_a_task_that_asyncio_cancels_is_cancelled(self) -> None:
         clock, ended = VirtualClock(), []
 
@@ -430,6 +557,24 @@ class TestWithRetrying:
             with pytest.raises(TimedOutError, match="a page took longer than 50s"):
                 await read(TimeLimited(stalling, Timeouts(page=50), clock=clock), clock)
             assert clock.monotonic_ns() == 90 * SECOND
+
+        clock.run(test, backend=anyio_backend)
+
+    def test_outside_it_leaves_alone_what_is_not_retried(self, anyio_backend: str) -> None:
+        """A wrong key is a wrong key, also where the time is over."""
+        clock = VirtualClock()
+
+        async def fetch() -> AsyncIterator[Page]:
+            yield Page([], cursor=0)
+            raise ConfigError("a wrong key")
+
+        async def test() -> None:
+            limited = TimeLimited(Retrying(Written(fetch), clock=clock), Timeouts(total=10), clock=clock)
+            pages = limited.fetch_data("orders")
+            await anext(pages)
+            await clock.sleep(20)
+            with pytest.raises(ConfigError, match="a wrong key"):
+                await anext(pages)
 
         clock.run(test, backend=anyio_backend)
 

@@ -128,7 +128,7 @@ class Folder:
                 # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
                 noted = self._note(state, noted)
-        except Exception:
+        except BaseException:  # what a signal raises, too: where it was raised, nobody knows
             del self._readings[entity]
             with suppress(OSError):  # where this fails too, the next start cuts what does not count
                 self._save(reading.state)  # the line that covers the page may be there, whole or in part
