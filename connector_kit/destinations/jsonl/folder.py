@@ -7,7 +7,7 @@ the next start cuts off.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,17 +66,11 @@ class Folder:
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
         readings, self._readings = self._readings, {}
-        try:
+        with ExitStack() as at_last:  # each of them, whatever becomes of the others
+            at_last.callback(self._lock.release)
+            at_last.callback(self._flushing.close)
             for entity, reading in readings.items():
-                if reading.file.exists():
-                    self._files.sync(reading.file)
-                self._files.sync(self._state_file(entity))
-                self._sync_names()
-        finally:
-            try:
-                self._flushing.close()
-            finally:
-                self._lock.release()
+                at_last.callback(self._bring, entity, reading)
 
     def start(self, entity: str, mode: Mode, *, resume: bool) -> Checkpoint | None:
         """Cut off what no checkpoint covers, and give the checkpoint of what is left."""
@@ -174,6 +168,13 @@ class Folder:
             self._cut(file, length)
         self._save(State(entity, Extent(length)))
         self._files.remove(self._next_file(entity))
+
+    def _bring(self, entity: str, reading: _Reading) -> None:
+        """Wait until what an unfinished read has written is on the disk."""
+        if reading.file.exists():
+            self._files.sync(reading.file)
+        self._files.sync(self._state_file(entity))
+        self._sync_names()
 
     def _reading(self, entity: str) -> _Reading:
         try:
