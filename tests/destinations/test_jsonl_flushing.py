@@ -112,7 +112,9 @@ def test_a_disk_that_fails_is_told_by_the_next_call(
     files.broken.add(tmp_path / "orders.jsonl")
     files.may_end.set()
     write(folder, 3)
-    next_call = partial(folder.finish, "orders", checkpoint(3)) if at_the_end else partial(write, folder, 100_000)  # one of them
+    next_call = (
+        partial(folder.finish, "orders", checkpoint(3)) if at_the_end else partial(write, folder, 100_000)
+    )  # one of them
     with pytest.raises(OSError, match="the disk is broken"):
         next_call()
     files.broken.clear()
