@@ -31,7 +31,8 @@ class Resilience:
     """What `protect` builds, from the outside inwards. None leaves a layer out.
 
     `cache` is for how long a catalog or a sample may be used again. `deadline` limits a call or a page with all its
-    tries and waits. `retry` says how a failed call is made again, `budget` how many retries all calls together may
+    tries and waits; by default only calls, since a page may have to wait for a permit for as long as its rate says, and
+    its tries have limits of their own. `retry` says how a failed call is made again, `budget` how many retries all calls together may
     need. `hedge` asks a second time where that is safe and the first answer is slow. `breaker` leaves a source alone
     that keeps failing. `bulkhead` bounds the requests under way at once. `rate` is how many may be made (`"10/s,
     10000/day"`), for all entities together; with `adaptive` there are fewer where the other side says so. `attempt`
@@ -39,7 +40,7 @@ class Resilience:
     """
 
     cache: Duration | None = attrs.field(default=None, converter=_optional)
-    deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900), page=Duration(900)))
+    deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900)))
     retry: Retry | None = attrs.field(factory=Retry)
     budget: RetryBudget | None = None
     hedge: Hedge | None = None

@@ -41,15 +41,15 @@ class TestResilience:
         assert resilience.retry == Retry()
         assert (resilience.budget, resilience.rate) == (None, None)
         assert resilience.attempt == Timeouts(call=60, page=60)
-        assert resilience.deadline == Timeouts(call=900, page=900)
+        assert resilience.deadline == Timeouts(call=900)
 
     def test_an_attempt_has_less_time_than_all_of_them(self) -> None:
         attempt, deadline = Resilience().attempt, Resilience().deadline
         assert attempt is not None
-        assert attempt.page is not None
+        assert attempt.call is not None
         assert deadline is not None
-        assert deadline.page is not None
-        assert deadline.page >= attempt.page + Retry().deadline
+        assert deadline.call is not None
+        assert deadline.call >= attempt.call + Retry().deadline
 
     def test_a_rate_may_be_text(self) -> None:
         rates = Rates.parse("10/s, 1000/day")

@@ -26,7 +26,7 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.bulkheaded import Bulkheaded
 from connector_kit.wrappers.cached import Cached
 from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Fail, Faulty
+from connector_kit.wrappers.faulty import Fail, Faulty, Stall
 from connector_kit.wrappers.hedged import Hedged
 from connector_kit.wrappers.layers import layers, unwrap
 from connector_kit.wrappers.observed import Observed
@@ -185,3 +185,27 @@ def test_the_retries_deadline_counts_from_the_first_failure(anyio_backend: str) 
 
     clock.run(test, backend=anyio_backend)
     assert clock.monotonic_ns() == 20_000_000_000
+
+
+def test_by_default_a_page_waits_for_its_permit_as_long_as_the_rate_says(anyio_backend: str) -> None:
+    """Be it a day. What may fail by then, an attempt and what is tried again, has limits of its own."""
+    clock, shop = VirtualClock(), sources.Shop()
+
+    async def test() -> None:
+        stack = protect(shop, Resilience(rate="2/day"), clock=clock)
+        assert len([page async for page in stack.fetch_data("orders")]) == 4
+
+    clock.run(test, backend=anyio_backend)
+    assert clock.monotonic_ns() == 2 * 86_400 * 1_000_000_000
+
+
+def test_by_default_a_stall_is_tried_again_and_then_told(anyio_backend: str) -> None:
+    clock = VirtualClock()
+
+    async def test() -> None:
+        stack = protect(Faulty(sources.Shop(), [Stall("10h")] * 9, clock=clock), clock=clock)
+        with pytest.raises(RetriesExhaustedError, match="a page took longer than 1m"):
+            await anext(stack.fetch_data("orders"))
+
+    clock.run(test, backend=anyio_backend)
+    assert clock.monotonic_ns() < 12 * 60 * 1_000_000_000
