@@ -34,7 +34,7 @@ from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from connector_kit.destinations.jsonl.files import Files
@@ -387,32 +387,76 @@ async def test_places_that_cannot_be_folders_are_refused(place: str, message: st
 
 @attrs.frozen
 class Watched(LocalFiles):
-    """Notes which thread writes to a data file."""
+    """Notes which thread writes to a data file, and which ones wait for the disk or put a file in another's place."""
 
     threads: list[int] = attrs.field(factory=list)
+    waiting: list[int] = attrs.field(factory=list)
 
     def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
         if path.suffix == ".jsonl":
             self.threads.append(get_ident())
         return super().append(path, pieces)
 
+    def sync(self, path: Path, /) -> None:
+        self.waiting.append(get_ident())
+        super().sync(path)
+
+    def replace(self, source: Path, target: Path, /) -> None:
+        self.waiting.append(get_ident())
+        super().replace(source, target)
+
+
+MIB = 1024 * 1024
+EXACT = {"t": "x" * (MIB - len('{"t":""}'))}
+MORE = {"t": EXACT["t"] + "x"}
+
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("lazy", [False, True])
-async def test_what_takes_some_milliseconds_is_written_on_the_loop_and_a_larger_page_in_a_thread(
-    tmp_path: Path, *, lazy: bool
+@pytest.mark.parametrize(
+    ("page", "on_the_loop"),
+    [([{"id": 1}] * 1000, True), ([EXACT] * 3, True), ([MORE] * 4, False)],
+    ids=["many small", "3 MiB", "more than 4 MiB"],
+)
+async def test_what_takes_some_milliseconds_is_written_on_the_loop_and_more_in_a_thread(
+    tmp_path: Path, page: list[Record], *, on_the_loop: bool, lazy: bool
 ) -> None:
     files = Watched()
     destination = JsonlDestination(tmp_path, files=files)
     await destination.open()
     await destination.start(ENTITY, "append")
-    pages: list[Sequence[Record]] = [[{"text": "x" * 1024 * 1024}] * count for count in (1, 5)]
-    for number, page in enumerate(pages):
-        records = JsonRecords.of_lines(b"".join(json_lines("orders", page))) if lazy else page
-        await destination.write("orders", records, reached(number))
+    records = JsonRecords.of_lines(b"".join(json_lines("orders", page))) if lazy else page
+    await destination.write("orders", records, reached(1))
     await destination.close()
-    small, large = files.threads
-    assert small == get_ident() != large
+    assert [thread == get_ident() for thread in files.threads] == [on_the_loop]
+
+
+@pytest.mark.anyio
+async def test_four_mib_are_still_written_on_the_loop(tmp_path: Path) -> None:
+    files = Watched()
+    destination = JsonlDestination(tmp_path, files=files)
+    await destination.open()
+    await destination.start(ENTITY, "append")
+    await destination.write("orders", [EXACT] * 4, reached(1))
+    await destination.close()
+    assert files.threads == [get_ident()]
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_for_the_disk_on_the_loop(tmp_path: Path) -> None:
+    files = Watched()
+    destination = JsonlDestination(tmp_path, files=files)
+    await destination.open()
+    await destination.start(ENTITY, "append")
+    await destination.write("orders", [{"id": 1}], reached(1))
+    await destination.finish("orders", reached(1, complete=True))
+    await destination.start(ENTITY, "append")
+    await destination.reset("orders")
+    await destination.start(ENTITY, "append")
+    before = len(files.waiting)
+    await destination.close()
+    assert len(files.waiting) > before > 0
+    assert get_ident() not in files.waiting
 
 
 @pytest.mark.anyio

@@ -105,6 +105,24 @@ def test_the_disk_is_asked_for_more_once_it_has_answered(files: Slow, tmp_path: 
     assert [size for _, size in files.synced][1:] == [2 * len(LINE)]
 
 
+def test_the_disk_is_asked_every_so_many_bytes(folder: Folder, files: Slow, tmp_path: Path) -> None:
+    files.may_end.set()
+    for number in range(9):
+        folder.write("orders", [RECORD], checkpoint(number))
+        folder._flushing.wait(tmp_path / "orders.jsonl")
+    assert [size for _, size in files.synced] == [3 * len(LINE), 6 * len(LINE), 9 * len(LINE)]
+
+
+def test_what_was_not_begun_is_due_at_once(folder: Folder, files: Slow, tmp_path: Path) -> None:
+    """Though less than 20 bytes have come since the disk has answered."""
+    write(folder, 6)
+    files.may_end.set()
+    folder._flushing.wait(tmp_path / "orders.jsonl")
+    write(folder, 1)
+    folder._flushing.wait(tmp_path / "orders.jsonl")
+    assert [size for _, size in files.synced][1:] == [7 * len(LINE)]
+
+
 @pytest.mark.parametrize("at_the_end", [False, True])
 def test_a_disk_that_fails_is_told_by_the_next_call(
     folder: Folder, files: Slow, tmp_path: Path, *, at_the_end: bool

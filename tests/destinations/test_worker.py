@@ -44,15 +44,69 @@ async def test_run_uses_a_thread_and_run_briefly_the_event_loops() -> None:
     assert await worker.run_briefly(get_ident) == get_ident()
 
 
-async def test_after_a_call_that_took_long_the_loop_is_spared_for_ten_seconds() -> None:
-    time, loop = Time(), get_ident()
+@pytest.mark.parametrize(("took", "spared"), [(0.05, False), (0.0501, True)])
+async def test_after_more_than_50_ms_the_next_call_goes_to_a_thread(took: float, *, spared: bool) -> None:
+    time = Time()
     worker = Worker(time)
-    assert await worker.run_briefly(time.taken(1 / 32)) == loop
-    assert await worker.run_briefly(time.taken(1 / 16)) == loop  # nobody could know
-    for _ in range(3):
-        assert await worker.run_briefly(time.taken(3)) != loop
-    time.seconds += 1
-    assert await worker.run_briefly(time.taken(0)) == loop
+    assert await worker.run_briefly(time.taken(took)) == get_ident()  # nobody could know
+    assert (await worker.run_briefly(get_ident) != get_ident()) is spared
+
+
+async def test_and_those_of_the_ten_seconds_from_its_end() -> None:
+    time = Time()
+    worker = Worker(time)
+    await worker.run_briefly(time.taken(4))
+    for now in (4.0, 13.9):
+        time.seconds = now
+        assert await worker.run_briefly(get_ident) != get_ident()
+    time.seconds = 14.0
+    assert await worker.run_briefly(get_ident) == get_ident()
+
+
+async def test_what_others_take_meanwhile_does_not_count() -> None:
+    time = Time()
+    worker = Worker(time)
+
+    async def other() -> None:
+        time.seconds += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        for _ in range(2):
+            await worker.run_briefly(get_ident)
+    assert time.seconds == 1
+    assert await worker.run_briefly(get_ident) == get_ident()
+
+
+async def test_a_call_on_the_loop_has_the_turn() -> None:
+    worker = Worker()
+    assert await worker.run_briefly(worker._turn.locked)
+    assert not worker._turn.locked()
+
+
+async def test_who_is_cancelled_meanwhile_is_told_after_the_call() -> None:
+    worker, begun, may_end, done = Worker(), threading.Event(), threading.Event(), list[str]()
+    scope = anyio.CancelScope()
+
+    def call() -> None:
+        begun.set()
+        assert may_end.wait(PATIENCE)
+        done.append("call")
+
+    async def caller() -> None:
+        with scope:
+            await worker.run(call)
+        done.append("told")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller)
+        while not begun.is_set():
+            await checkpoint()
+        scope.cancel()
+        for _ in range(5):
+            await checkpoint()
+        may_end.set()
+    assert done == ["call", "told"]
 
 
 async def test_a_long_call_that_fails_counts_too() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.columns import column, peeked
 from connector_kit.records.joined import JoinedRecords, joined, parts_of
-from connector_kit.records.json_lines import json_lines, json_size
+from connector_kit.records.json_lines import json_lines, json_size, wrapped_lines
 from connector_kit.records.json_records import JsonRecords
 
 rows = st.lists(
@@ -92,6 +92,21 @@ class TestStaysWhatItWas:
         """So that the memory of one serves for the next."""
         records = joined([[{"id": 1}, {"id": 2}], [{"id": 3}]])
         assert list(json_lines("orders", records)) == [b'{"id":1}\n{"id":2}\n', b'{"id":3}\n']
+
+    def test_a_thousand_are_encoded_at_once_and_no_more_before_they_are_asked_for(self) -> None:
+        pieces = json_lines("orders", [{"id": 1}] * 2_500)
+        assert [piece.count(b"\n") for piece in pieces] == [1000, 1000, 500]
+        pieces = json_lines("orders", [{"id": 1}] * 1000 + [{"id": object()}])
+        assert next(pieces).count(b"\n") == 1000
+        with pytest.raises(SchemaMismatchError) as caught:
+            next(pieces)
+        assert isinstance(caught.value.__cause__, TypeError)
+
+    @pytest.mark.parametrize("value", [object(), "\ud800", {("a", 1): 2}])
+    def test_what_has_no_json_form_is_refused_inside_of_something_else_too(self, value: object) -> None:
+        with pytest.raises(SchemaMismatchError, match="entity 'orders' has no JSON form"):
+            list(wrapped_lines("orders", [{"id": value}], lambda record: {"record": record}))
+        assert json_size([{"id": value}] * 3) == 3_000
 
     def test_what_has_no_json_form_is_told_behind_the_pages_before_it(self) -> None:
         pieces = json_lines("orders", joined([[{"id": 1}], [{"id": object()}]]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import pytest
 import sources
+from doubles import Ear
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from connector_kit.errors import (
     ServiceUnavailableError,
     TimedOutError,
 )
-from connector_kit.events import Event, RetryScheduled
+from connector_kit.events import Event, RetryScheduled, observing
 from connector_kit.policies.breaker import Breaker, Circuit
 from connector_kit.policies.budget import BudgetLedger, RetryBudget
 from connector_kit.policies.retry import Retry
@@ -93,6 +94,19 @@ def virtually(test: Callable[[VirtualClock], Awaitable[None]], backend: str = "a
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def test_in_a_cancelled_scope_no_attempt_is_planned(backend: str) -> None:
+    ear = Ear()
+
+    async def test(clock: VirtualClock) -> None:
+        with anyio.CancelScope() as scope, observing(ear):
+            scope.cancel()
+            await anext(Retrying(Faulty(sources.Shop(), [Fail()]), clock=clock).fetch_data("orders"))
+        assert scope.cancelled_caught
+
+    virtually(test, backend)
+    assert ear.heard == []
 
 
 async def fail_in(stream: AsyncIterator[Page]) -> None:

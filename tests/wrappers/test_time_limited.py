@@ -234,6 +234,52 @@ class TestPages:
 
         clock.run(test, backend=anyio_backend)
 
+    def test_of_a_total_that_is_over_nothing_is_left(self, anyio_backend: str) -> None:
+        clock, ear = VirtualClock(), Ear()
+
+        async def test() -> None:
+            pages = TimeLimited(Slow(clock=clock), Timeouts(total=10), clock=clock).fetch_data("orders")
+            await anext(pages)
+            await clock.sleep(50)
+            with observing(ear), pytest.raises(TimedOutError):
+                await anext(pages)
+
+        clock.run(test, backend=anyio_backend)
+        assert ear.heard == [TimeLimitPassed("fetch_data", "orders", 0.0)]
+
+    def test_a_stream_whose_closing_is_broken_off_has_ended(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        class Signalled(BaseException):
+            pass
+
+        @attrs.define
+        class Stubborn:
+            asked: int = 0
+
+            def __aiter__(self) -> AsyncIterator[Page]:
+                return self
+
+            async def __anext__(self) -> Page:
+                self.asked += 1
+                await clock.sleep(60)
+                return Page([])
+
+            async def aclose(self) -> None:
+                raise Signalled
+
+        inner = Stubborn()
+
+        async def test() -> None:
+            pages = TimeLimited(Written(lambda: inner), Timeouts(page=10), clock=clock).fetch_data("orders")
+            with pytest.raises(Signalled):
+                await anext(pages)
+            with pytest.raises(StopAsyncIteration):
+                await anext(pages)
+            assert inner.asked == 1
+
+        clock.run(test, backend=anyio_backend)
+
     @pytest.mark.parametrize(
         ("page", "total", "ends", "message"),
         [(10, 100, 10, "a page took longer than 10s"), (100, 10, 10, "the read took longer than 10s")],
@@ -346,6 +392,23 @@ class TestWhatAStreamWaitsFor:
 
         clock.run(test, backend=anyio_backend)
         assert ended == [13 * SECOND]
+
+    def test_what_was_dealt_with_is_not_the_context_of_what_comes_next(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+
+        async def fetch() -> AsyncIterator[Page]:
+            with anyio.move_on_after(1) as own:
+                await clock.sleep(60)
+            if own.cancelled_caught:
+                raise OSError("unrelated")
+            yield Page([])
+
+        async def test() -> None:
+            with pytest.raises(OSError, match="unrelated") as caught:
+                await anext(TimeLimited(Written(fetch), Timeouts(page=10), clock=clock).fetch_data("orders"))
+            assert caught.value.__context__ is None
+
+        clock.run(test, backend=anyio_backend)
 
     @pytest.mark.anyio
     async def test_what_it_waited_for_comes_to_it(self) -> None:
@@ -577,6 +640,21 @@ class TestWithRetrying:
                 await anext(pages)
 
         clock.run(test, backend=anyio_backend)
+
+    def test_a_call_that_a_read_makes_hears_of_the_limit_around_the_read(self, anyio_backend: str) -> None:
+        clock = VirtualClock()
+        policy = Retry(first_wait=60, max_wait=60, jitter="none", backoff="constant")
+
+        async def fetch() -> AsyncIterator[Page]:
+            await Retrying(Faulty(sources.Shop(), [Fail()], clock=clock), policy, clock=clock).connect()
+            yield Page([])
+
+        async def test() -> None:
+            with pytest.raises(RetriesExhaustedError, match=r"the next attempt is due in 60\.0 s"):
+                await read(TimeLimited(Written(fetch), Timeouts(page=50), clock=clock), clock)
+
+        clock.run(test, backend=anyio_backend)
+        assert clock.monotonic_ns() == 0
 
     def test_outside_it_is_heard_of_by_a_failure_that_did_not_wait(self, anyio_backend: str) -> None:
         """As an open circuit's refusal, which comes before anything was waited for."""
