@@ -17,6 +17,7 @@ from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.policies.resilience import Resilience
 from connector_kit.policies.timeouts import Timeouts
 from connector_kit.policies.validation import Validation
+from connector_kit.protocols import Connector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page
 from connector_kit.wrappers.bulkheaded import Bulkheaded
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from connector_kit.events import Event
-    from connector_kit.protocols import Connector
 
 
 @attrs.frozen
