@@ -411,35 +411,31 @@ EXACT = {"t": "x" * (MIB - len('{"t":""}'))}
 MORE = {"t": EXACT["t"] + "x"}
 
 
+def as_json(page: list[Record]) -> JsonRecords:
+    return JsonRecords.of_lines(b"".join(json_lines("orders", page)))
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize(
-    ("page", "on_the_loop"),
-    [([{"id": 1}] * 1000, True), ([EXACT] * 3, True), ([MORE] * 4, False)],
-    ids=["many small", "3 MiB", "more than 4 MiB"],
+    ("records", "on_the_loop"),
+    [
+        pytest.param([{"id": 1}] * 1000, True, id="many small"),
+        pytest.param([EXACT] * 4, True, id="4 MiB"),
+        pytest.param([MORE] * 4, False, id="more"),
+        pytest.param(as_json([EXACT] * 3), True, id="3 MiB of JSON"),
+        pytest.param(as_json([MORE] * 4), False, id="more of JSON"),
+    ],
 )
 async def test_what_takes_some_milliseconds_is_written_on_the_loop_and_more_in_a_thread(
-    tmp_path: Path, page: list[Record], *, on_the_loop: bool, lazy: bool
+    tmp_path: Path, records: Sequence[Record], *, on_the_loop: bool
 ) -> None:
     files = Watched()
     destination = JsonlDestination(tmp_path, files=files)
     await destination.open()
     await destination.start(ENTITY, "append")
-    records = JsonRecords.of_lines(b"".join(json_lines("orders", page))) if lazy else page
     await destination.write("orders", records, reached(1))
     await destination.close()
     assert [thread == get_ident() for thread in files.threads] == [on_the_loop]
-
-
-@pytest.mark.anyio
-async def test_four_mib_are_still_written_on_the_loop(tmp_path: Path) -> None:
-    files = Watched()
-    destination = JsonlDestination(tmp_path, files=files)
-    await destination.open()
-    await destination.start(ENTITY, "append")
-    await destination.write("orders", [EXACT] * 4, reached(1))
-    await destination.close()
-    assert files.threads == [get_ident()]
 
 
 @pytest.mark.anyio
