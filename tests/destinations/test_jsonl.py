@@ -34,7 +34,7 @@ from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from connector_kit.destinations.jsonl.files import Files
