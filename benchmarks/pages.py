@@ -9,23 +9,23 @@ import anyio
 import attrs
 
 from connector_kit.durations import Duration
-from connector_kit.policies.breaker import Breaker
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.timeouts import Timeouts
-from connector_kit.policies.validation import Validation
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.protect import protect
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.circuit_breaker.policy import Breaker
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
+from connector_kit.wrappers.validation.policy import Validation
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ import tenacity
 from pages import Ready
 
 from connector_kit.errors import TransientError
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from time import process_time
 from typing import TYPE_CHECKING
 
-from connector_kit.config.connector import ConnectorConfig
 from connector_kit.config.converter import make_converter, structure
 from connector_kit.config.load import load_config
+from connector_kit.registry.connector_config import ConnectorConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

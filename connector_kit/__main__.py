@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector_kit.cli.main import process
+from .cli.main import process
 
 if __name__ == "__main__":
     process()

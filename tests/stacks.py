@@ -17,33 +17,33 @@ import attrs
 import sources
 from anyio.abc import TaskGroup
 
+from connector_kit.blocking.paged import Paged
+from connector_kit.blocking.threaded import Threaded
 from connector_kit.capabilities import close_stream
+from connector_kit.cassettes.recording import Recording
+from connector_kit.cassettes.replaying import Replaying
 from connector_kit.clock import Clock
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.observers.memory import MemoryObserver
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.hedge import Hedge
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.page import Page
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Faulty
-from connector_kit.wrappers.hedged import Hedged
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.paged import Paged
-from connector_kit.wrappers.prefetching import Prefetching
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.recording import Recording
-from connector_kit.wrappers.replaying import Replaying
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.slots import Slots
-from connector_kit.wrappers.threaded import Threaded
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Faulty
+from connector_kit.wrappers.hedge.policy import Hedge
+from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.prefetch.wrapper import Prefetching
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator

@@ -20,7 +20,7 @@ import attrs
 from connector_kit.errors import ConfigError
 
 from .errors import CassetteCutShortError, CassetteError, CassetteVersionError, WrongCassetteError
-from .takes import Take, Taking
+from .recorded_calls import Take, Taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
-from connector_kit.config.secret import HIDDEN
+from connector_kit.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

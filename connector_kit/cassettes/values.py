@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from connector_kit.config.secret import HIDDEN
+from connector_kit.redaction import HIDDEN
 
 from .errors import UnrecordableError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from connector_kit.runtime.session import connected
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.stack.protect import protect
 
 from .journal import journal
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from connector_kit.protocols import FullConnector
-    from connector_kit.runtime.locate import Located
+    from connector_kit.registry.connectors import Located
 
     from .diagnostics import Diagnostics
 

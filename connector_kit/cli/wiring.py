@@ -17,7 +17,7 @@ from connector_kit.config.url import Url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from connector_kit.runtime.locate import Located
+    from connector_kit.registry.connectors import Located
     from connector_kit.testing.conformance.wire import Wire
 
 __all__ = ["wired"]

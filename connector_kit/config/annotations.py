@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeGuard, Union, get_args
 
 import attrs
 
-from .secret import Secret
+from connector_kit.redaction import Secret
 
 __all__ = [
     "NONE",

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from .secret import Secret
+from connector_kit.redaction import Secret
 
 __all__ = ["ApiKey", "Auth", "Basic", "Bearer", "NoAuth"]
 

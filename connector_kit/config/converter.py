@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import cattrs
 
 from connector_kit.errors import ConfigError, Problem
+from connector_kit.redaction import Secret
 
 from .annotations import is_config_class, members, plain
 from .classes import class_hook
@@ -22,7 +23,6 @@ from .containers import container_hook, is_container
 from .findings import Refused, told
 from .references import secret_hook, url_hook
 from .scalars import Hook, is_scalar, refused, scalar_hook
-from .secret import Secret
 from .unions import union_hook
 from .url import Url
 

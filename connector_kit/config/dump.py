@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
+from connector_kit.redaction import HIDDEN
+
 from .annotations import parses
-from .secret import HIDDEN
 
 __all__ = ["dump_config", "dumped"]
 

@@ -17,6 +17,8 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from connector_kit.redaction import Secret
+
 from .annotations import (
     NONE,
     Part,
@@ -33,7 +35,6 @@ from .annotations import (
 )
 from .containers import is_container
 from .dump import dumped
-from .secret import Secret
 from .url import Url
 from .wording import expectation
 

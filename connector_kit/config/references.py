@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import Problem
+from connector_kit.redaction import Secret
 
 from .findings import Findings, Refused
 from .scalars import scalar_hook
-from .secret import Secret
 from .url import Url
 from .wording import expectation, kind, nearest, step
 

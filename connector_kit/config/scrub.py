@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from connector_kit.errors import Problem
+from connector_kit.redaction import HIDDEN, Secret
 
-from .secret import HIDDEN, Secret
 from .url import Url
 
 __all__ = ["scrubbed", "secrets_in"]

@@ -13,12 +13,12 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_origin
 
 from connector_kit.errors import Problem
+from connector_kit.redaction import Secret
 
 from .annotations import NONE, Tags, holds_secrets, is_config_class, members, says_none, tags
 from .containers import is_container, unpacked
 from .findings import Refused
 from .scalars import Hook, Text, is_scalar
-from .secret import Secret
 from .wording import expectation, kind, nearest, one_of, show, step
 
 if TYPE_CHECKING:

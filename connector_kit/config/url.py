@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from .secret import HIDDEN, Secret
+from connector_kit.redaction import HIDDEN, Secret
 
 __all__ = ["Url"]
 

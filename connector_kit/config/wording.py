@@ -12,8 +12,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+from connector_kit.redaction import Secret
+
 from .annotations import NONE, choices, is_config_class, members, parses, parts, plain, says_none, tags
-from .secret import Secret
 
 __all__ = ["expectation", "join", "kind", "nearest", "one_of", "shorten", "show", "step"]
 

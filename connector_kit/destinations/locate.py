@@ -5,9 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from connector_kit.destinations.jsonl import JsonlDestination
-from connector_kit.destinations.sqlite import SqliteDestination
 from connector_kit.errors import ConfigError
+
+from .jsonl import JsonlDestination
+from .sqlite import SqliteDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable

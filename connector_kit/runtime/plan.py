@@ -11,16 +11,16 @@ from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.page import Cursor
 
-from .border import Border
+from .boundary import Border
 from .watermark import watermark_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from connector_kit.config.connector import EntityOptions
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Page, Record
+    from connector_kit.runtime.options import EntityOptions
 
 __all__ = [
     "Position",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import anyio
 
 from connector_kit.capabilities import CLOSING_SECONDS, close_broken_stream, close_stream, validate
-from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector
+from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.structure.explain import require
 
 if TYPE_CHECKING:

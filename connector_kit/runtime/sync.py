@@ -9,11 +9,11 @@ import anyio
 
 from connector_kit.capabilities import validate
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.config.connector import EntityOptions
 from connector_kit.errors import ConfigError
+from connector_kit.runtime.options import EntityOptions
 from connector_kit.structure.explain import require
-from connector_kit.wrappers.layers import innermost
-from connector_kit.wrappers.observed import Observed
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.stack.layers import innermost
 
 from .plan import choose_mode
 from .report import Report

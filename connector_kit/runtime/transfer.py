@@ -11,20 +11,20 @@ from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
 from connector_kit.errors import ConnectorError, CursorExpiredError
 from connector_kit.events import EntityFinished, EntityStarted, PagesWritten
-from connector_kit.policies.progress import CursorWatch
 from connector_kit.protocols import Connector, Destination
+from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.joined import joined
 
-from .handover import Handover
+from .page_buffer import Handover
 from .plan import Position, begin, cover, expired, final
 from .report import EntityReport, Status
 from .steps import Step, steps_of
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from connector_kit.config.connector import EntityOptions
     from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.runtime.options import EntityOptions
 
 __all__ = ["Surroundings", "Transfer"]
 

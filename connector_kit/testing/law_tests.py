@@ -15,20 +15,21 @@ import anyio
 import attrs
 import pytest
 
-from .conformance.bounds import Bounds
-from .conformance.report import LawReport
+from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.report import LawReport
+
 from .pytest_plugin import UNCHECKED
 
 if TYPE_CHECKING:
     from connector_kit.limiters.rate import Rate
     from connector_kit.protocols import Limiter
+    from connector_kit.testing.conformance.destination.place import Places
+    from connector_kit.testing.conformance.subject import Factory
+    from connector_kit.testing.conformance.verdict import Law, Verdict
+    from connector_kit.testing.conformance.wire import Wire
+    from connector_kit.testing.conformance.wrapper.content import Content
+    from connector_kit.testing.conformance.wrapper.subject import Around
 
-    from .conformance.destination.place import Places
-    from .conformance.subject import Factory
-    from .conformance.verdict import Law, Verdict
-    from .conformance.wire import Wire
-    from .conformance.wrapper.content import Content
-    from .conformance.wrapper.subject import Around
     from .virtual_clock import VirtualClock
 
 __all__ = ["connector_laws", "destination_laws", "wrapper_laws"]
@@ -55,10 +56,10 @@ def connector_laws(
     `TestShop = connector_laws(make_shop)` in a test file gives `TestShop::test_resume` and so on. Where something is
     there during a test only, give the name of a fixture instead of `factory`, `wire` or `change`.
     """
-    from .conformance.connector.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.connector.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from .conformance.check_connector import check_connector  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.check_connector import check_connector  # noqa: PLC0415 - the same
 
         return await check_connector(
             given(factory),
@@ -88,10 +89,10 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
     backend: str = "asyncio",
 ) -> type:
     """Give a class of tests, one for each law of a wrapper; the arguments are those of `check_wrapper`."""
-    from .conformance.wrapper.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.wrapper.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(_given: _Given, chosen: Sequence[str]) -> LawReport:
-        from .conformance.check_wrapper import check_wrapper  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.check_wrapper import check_wrapper  # noqa: PLC0415 - the same
 
         return await check_wrapper(
             around,
@@ -121,10 +122,10 @@ def destination_laws(
 
     `places` may be the name of a fixture, as of one that makes places in `tmp_path`.
     """
-    from .conformance.destination.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.destination.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from .conformance.check_destination import check_destination  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.check_destination import check_destination  # noqa: PLC0415 - the same
 
         return await check_destination(
             given(places), bounds=bounds, ordered=ordered, laws=chosen, backend=backend

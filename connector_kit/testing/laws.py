@@ -4,16 +4,16 @@ Each takes what makes a connector, or a `Subject` with bounds and more. `check_c
 and bears with connectors that block or never come back.
 """
 
-from .conformance.connector.catalog import catalog
-from .conformance.connector.closing import closing
-from .conformance.connector.cursors import cursors
-from .conformance.connector.errors import errors
-from .conformance.connector.lifecycle import lifecycle
-from .conformance.connector.progress import progress
-from .conformance.connector.resume import resume
-from .conformance.connector.sample import sample
-from .conformance.connector.shape import shape
-from .conformance.connector.since import since
+from connector_kit.testing.conformance.connector.catalog import catalog
+from connector_kit.testing.conformance.connector.closing import closing
+from connector_kit.testing.conformance.connector.cursors import cursors
+from connector_kit.testing.conformance.connector.errors import errors
+from connector_kit.testing.conformance.connector.lifecycle import lifecycle
+from connector_kit.testing.conformance.connector.progress import progress
+from connector_kit.testing.conformance.connector.resume import resume
+from connector_kit.testing.conformance.connector.sample import sample
+from connector_kit.testing.conformance.connector.shape import shape
+from connector_kit.testing.conformance.connector.since import since
 
 __all__ = [
     "catalog",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector_kit.errors import ConnectionFailedError, ServiceUnavailableError, TimedOutError
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Refuse, Schedule, Stall
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
 from .drawing import st
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from connector_kit.errors import ConfigError
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page
+from connector_kit.testing.conformance.fault_plans import wire_plans
+from connector_kit.testing.conformance.reading import text_of
 
-from .conformance.fault_plans import wire_plans
-from .conformance.reading import text_of
 from .drawing import st
 from .schedules import faults, schedules
 from .values import as_text, json_values, names, natives, nested

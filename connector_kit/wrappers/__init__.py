@@ -1,4 +1,1 @@
-"""Wrappers: each holds an inner connector and is a connector again. One module, one class, read on its own.
-
-There is no shared base class: every method is written out, so that a type checker and a reader see what happens.
-"""
+"""Wrappers: a folder for each, with its policy, its state and the wrapper. All are connectors again."""

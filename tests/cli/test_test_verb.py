@@ -18,7 +18,7 @@ from rest_server import Asked, Said, serving
 from connector_kit.cli.report_file import store_report
 from connector_kit.cli.wiring import wired
 from connector_kit.errors import DestinationError
-from connector_kit.runtime.locate import locate
+from connector_kit.registry.connectors import locate
 
 if TYPE_CHECKING:
     from commands import Ended, Run
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHOP = '''
 import attrs
 
-from connector_kit.config.secret import Secret
+from connector_kit.redaction import Secret
 from connector_kit.config.url import Url
 from connector_kit.errors import AuthenticationError, ConnectionFailedError
 from connector_kit.records.catalog import Catalog, Entity

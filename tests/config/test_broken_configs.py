@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from connector_kit.config.auth import Auth
-from connector_kit.config.connector import ConnectorConfig
 from connector_kit.config.json_schema import json_schema
 from connector_kit.config.load import load_config
-from connector_kit.config.secret import Secret
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rates
+from connector_kit.redaction import Secret
+from connector_kit.registry.connector_config import ConnectorConfig
 
 PLANTED = "s3cr3t"
 """Every secret that is put into a config below has this in it."""

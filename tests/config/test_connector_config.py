@@ -9,16 +9,17 @@ import attrs
 import pytest
 
 from connector_kit.config.auth import Auth, Basic, Bearer, NoAuth
-from connector_kit.config.connector import ConnectorConfig, EntityOptions, load_connector, settings_for
 from connector_kit.config.converter import make_converter
 from connector_kit.config.load import load_config
-from connector_kit.config.secret import Secret
 from connector_kit.config.source import Environment
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rates
-from connector_kit.policies.resilience import Resilience
+from connector_kit.redaction import Secret
+from connector_kit.registry.connector_config import ConnectorConfig, load_connector, settings_for
+from connector_kit.runtime.options import EntityOptions
+from connector_kit.wrappers.stack.resilience import Resilience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.config.auth import Basic
-from connector_kit.config.connector import ConnectorConfig, EntityOptions
 from connector_kit.config.dump import dump_config
 from connector_kit.config.load import load_config
-from connector_kit.config.secret import Secret
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.limiters.rate import Rates
-from connector_kit.policies.resilience import Resilience
+from connector_kit.redaction import Secret
+from connector_kit.registry.connector_config import ConnectorConfig
+from connector_kit.runtime.options import EntityOptions
+from connector_kit.wrappers.stack.resilience import Resilience
 
 
 class Colour(Enum):

@@ -15,11 +15,11 @@ import pytest
 
 from connector_kit.config.auth import Auth, Bearer, NoAuth
 from connector_kit.config.load import load_config
-from connector_kit.config.secret import Secret
 from connector_kit.config.source import Environment
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
+from connector_kit.redaction import Secret
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 import pytest
 
-from connector_kit.config.secret import Secret
+from connector_kit.redaction import Secret
 
 TOKEN = "s3cr3t-t0k3n"
 

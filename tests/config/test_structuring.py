@@ -15,11 +15,11 @@ from typing_extensions import TypeAliasType
 
 from connector_kit.config.auth import ApiKey, Auth, Basic, Bearer, NoAuth
 from connector_kit.config.converter import make_converter, structure
-from connector_kit.config.secret import Secret
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, Problem
 from connector_kit.records.page import JsonValue
+from connector_kit.redaction import Secret
 
 
 class Colour(Enum):

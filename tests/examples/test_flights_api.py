@@ -23,11 +23,11 @@ import anyio
 import attrs
 import pytest
 
-from connector_kit.config.connector import load_connector
 from connector_kit.config.url import Url
 from connector_kit.connectors.rest import RestConfig, RestConnector
-from connector_kit.policies.retry import Retry
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.registry.connector_config import load_connector
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import PageDelivered, QuotaHeard, RetryScheduled, StreamFinished
 from connector_kit.observers.memory import MemoryObserver
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 
 def test_hears_a_whole_stack_and_gives_the_events_by_their_class(anyio_backend: str) -> None:

@@ -47,13 +47,13 @@ from connector_kit.events import (
 )
 from connector_kit.observers.opentelemetry import OpenTelemetryObserver
 from connector_kit.observers.spans import MAX_NOTES
-from connector_kit.policies.retry import Retry
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Refuse, Schedule
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Schedule
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,10 +36,14 @@ def test_the_package_keeps_its_floors(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line", "complaint"),
     [
-        ("errors.py", "import connector_kit.policies.retry", "connector_kit.errors is not allowed to import"),
+        (
+            "errors.py",
+            "import connector_kit.wrappers.retry.policy",
+            "connector_kit.errors is not allowed to import",
+        ),
         (
             "policies/retry.py",
-            "import connector_kit.wrappers.layers",
+            "import connector_kit.wrappers.stack.layers",
             "connector_kit.policies is not allowed",
         ),
         ("policies/retry.py", "import connector_kit.capabilities", "connector_kit.policies is not allowed"),
@@ -50,7 +54,7 @@ def test_the_package_keeps_its_floors(copy: Path) -> None:
             "import connector_kit.connectors.mock",
             "connector_kit.destinations is not",
         ),
-        ("wrappers/layers.py", "import connector_kit", "connector_kit.wrappers.layers is not allowed"),
+        ("wrappers/layers.py", "import connector_kit", "connector_kit.wrappers.stack.layers is not allowed"),
         ("wrappers/layers.py", "import httpx2", "connector_kit is not allowed to import httpx2"),
         ("connectors/rest/network.py", "import httpx2", "connector_kit is not allowed to import httpx2"),
         ("connectors/rest/client.py", "import httpcore2", "connector_kit is not allowed to import httpcore2"),

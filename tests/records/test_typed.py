@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.policies.validation import Announced
 from connector_kit.records.catalog import Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.json_records import JsonRecords
+from connector_kit.wrappers.validation.policy import Announced
 
 scalars = st.sampled_from(list(Scalar))
 kinds: st.SearchStrategy[FieldType] = st.recursive(

@@ -14,6 +14,8 @@ import pytest
 import sources
 from doubles import Able, Ear
 
+from connector_kit.blocking.blocking import _Call, blocking
+from connector_kit.blocking.threaded import Threaded
 from connector_kit.errors import (
     AuthenticationError,
     ConfigError,
@@ -23,14 +25,12 @@ from connector_kit.errors import (
     TimedOutError,
 )
 from connector_kit.events import PageDelivered, RetryScheduled, emit, observing
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import SyncConnector
 from connector_kit.records.page import Page
-from connector_kit.runtime.blocking import _Call, blocking
 from connector_kit.runtime.session import connected
-from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.threaded import Threaded
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from connector_kit.config.connector import EntityOptions
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint
 from connector_kit.records.page import Page
-from connector_kit.runtime.border import MAX_BORDER
+from connector_kit.runtime.boundary import MAX_BORDER
+from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.plan import Position, advance, begin, choose_mode, final
 
 NOON, ONE = datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2024, 1, 1, 13, tzinfo=UTC)

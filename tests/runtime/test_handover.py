@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_kit.records.json_lines import json_size
 from connector_kit.records.page import Page
-from connector_kit.runtime.handover import PAGE_BYTES, Handover
+from connector_kit.runtime.page_buffer import PAGE_BYTES, Handover
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connector_kit.config.secret import Secret
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.connectors.rest import RestConfig
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
-from connector_kit.runtime.factories import NoSettings, find_factory, installed
-from connector_kit.runtime.locate import config_class, locate
+from connector_kit.redaction import Secret
+from connector_kit.registry.connectors import config_class, locate
+from connector_kit.registry.factories import NoSettings, find_factory, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.config.secret import Secret
+from connector_kit.redaction import Secret
 
 if TYPE_CHECKING:
     from connector_kit.clock import Clock

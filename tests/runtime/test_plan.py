@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.config.connector import EntityOptions
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.runtime.border import Border
+from connector_kit.runtime.boundary import Border
+from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.plan import Position, begin, choose_mode, cover, default_mode, expired, final
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError, RepeatedCur
 from connector_kit.records.page import Page
 from connector_kit.runtime.session import DISCONNECT_SECONDS, connected, stream
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Repeat
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Repeat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ import attrs
 import pytest
 import sources
 
-from connector_kit.config.connector import EntityOptions
+from connector_kit.cli.signals import until_signalled
 from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
@@ -27,15 +27,15 @@ from connector_kit.errors import (
 )
 from connector_kit.events import EntityFinished, EntityStarted, Event, PagesWritten
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.retry import Retry
 from connector_kit.records.page import Page
-from connector_kit.runtime.signals import until_signalled
+from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.sync import sync
 from connector_kit.testing.memory import MemoryDestination
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Refuse, Stall
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Stall
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

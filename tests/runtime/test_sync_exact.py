@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import CursorExpiredError
 from connector_kit.limiters.rate import Rates
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.runtime.sync import BUFFER_BYTES, sync
 from connector_kit.testing.memory import MemoryDestination
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.timeout.policy import Timeouts
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Connector, Destination

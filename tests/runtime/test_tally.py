@@ -21,16 +21,16 @@ from connector_kit.events import (
     StreamFinished,
 )
 from connector_kit.observers.memory import MemoryObserver
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.validation import Validation
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
 from connector_kit.runtime.sync import sync
 from connector_kit.runtime.tally import Sums, Tally
 from connector_kit.testing.memory import MemoryDestination
-from connector_kit.wrappers.faulty import Cut, Faulty
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Faulty
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.validation.policy import Validation
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

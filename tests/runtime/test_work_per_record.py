@@ -17,15 +17,15 @@ import pytest
 
 from connector_kit.destinations.locate import open_destination
 from connector_kit.limiters.rate import Rates
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.validation import Validation
 from connector_kit.records.catalog import Catalog, Entity, Field, Incremental, Scalar
 from connector_kit.records.json_body import split
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.page import Cursor, Page
 from connector_kit.runtime.sync import sync
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.validation.policy import Validation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -12,7 +12,7 @@ import pytest
 from connector_kit.connectors.mock import MockConnector
 from connector_kit.errors import ConfigError
 from connector_kit.testing.law_tests import connector_laws, destination_laws, wrapper_laws
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from pathlib import Path

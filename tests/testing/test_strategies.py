@@ -14,9 +14,9 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError
-from connector_kit.policies.progress import CursorWatch
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.checkpoint import Checkpoint
+from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.fitting import mismatches
 from connector_kit.testing import strategies as draws
 

@@ -20,17 +20,17 @@ from connector_kit.config.load import load_config
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, ConnectionFailedError, RateLimitError
 from connector_kit.events import SlotGranted, observing
-from connector_kit.policies.bulkhead import Bulkhead
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connector_kit.wrappers.faulty import Schedule
+    from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 SECOND = 1_000_000_000
 ROUNDING = 100

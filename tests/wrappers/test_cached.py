@@ -18,9 +18,9 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import AnswerReused, observing
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.answers import Answers
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.faulty import Fail, Faulty, Stall
+from connector_kit.wrappers.cache.state import Answers
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,9 +34,10 @@ from connector_kit.cassettes.errors import (
     WrongCassetteError,
 )
 from connector_kit.cassettes.faults import described, raised
+from connector_kit.cassettes.recording import Recording
 from connector_kit.cassettes.redaction import Redaction
+from connector_kit.cassettes.replaying import Replaying
 from connector_kit.cassettes.values import plain, restored
-from connector_kit.config.secret import Secret
 from connector_kit.errors import (
     CircuitOpenError,
     ConfigError,
@@ -48,16 +49,15 @@ from connector_kit.errors import (
     RetriesExhaustedError,
     TransientError,
 )
-from connector_kit.policies.retry import Retry
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page, Quota
+from connector_kit.redaction import Secret
 from connector_kit.testing.schedules import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Schedule
-from connector_kit.wrappers.recording import Recording
-from connector_kit.wrappers.replaying import Replaying
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Schedule
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -24,19 +24,19 @@ from connector_kit.errors import (
     UnknownEntityError,
 )
 from connector_kit.events import BreakerMoved, observing
-from connector_kit.policies.breaker import Breaker, BreakerState, Circuit
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import Connector
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Fail, Faulty, Refuse, Stall
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.circuit_breaker.policy import Breaker, BreakerState, Circuit
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Stall
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from connector_kit.records.page import Page
-    from connector_kit.wrappers.faulty import Schedule
+    from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 C = TypeVar("C", bound=Connector)
 backends = st.sampled_from(["asyncio", "trio"])

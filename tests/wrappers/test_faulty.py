@@ -22,7 +22,16 @@ from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.schedules import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Repeat, Schedule, Stall
+from connector_kit.wrappers.fault_injection.wrapper import (
+    Cut,
+    Fail,
+    Fault,
+    Faulty,
+    Refuse,
+    Repeat,
+    Schedule,
+    Stall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -12,7 +12,11 @@ import attrs
 import pytest
 from stacks import EAGER, WRAPPERS, Wrapper, bench
 
+from connector_kit.blocking.paged import Paged
+from connector_kit.blocking.threaded import Threaded
 from connector_kit.cassettes.errors import NotRecordedError
+from connector_kit.cassettes.recording import Recording
+from connector_kit.cassettes.replaying import Replaying
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import CircuitOpenError, ConnectionFailedError, ConnectorError, TimedOutError
 from connector_kit.events import (
@@ -28,29 +32,25 @@ from connector_kit.events import (
 )
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.observers.memory import MemoryObserver
-from connector_kit.policies.breaker import Breaker, Circuit
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse
-from connector_kit.wrappers.hedged import Hedged
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.paged import Paged
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.recording import Recording
-from connector_kit.wrappers.replaying import Replaying
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.slots import Slots
-from connector_kit.wrappers.threaded import Threaded
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Faulty, Refuse
+from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

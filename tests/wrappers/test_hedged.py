@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from connector_kit.config.load import load_config
 from connector_kit.errors import ConfigError, ConnectionFailedError, ServiceUnavailableError
 from connector_kit.events import HedgeStarted, observing
-from connector_kit.policies.budget import BudgetLedger
-from connector_kit.policies.hedge import Hedge, HedgedOperation
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.hedged import Hedged
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.hedge.policy import Hedge, HedgedOperation
+from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.retry.budget import BudgetLedger
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor, Record

@@ -7,18 +7,18 @@ import pytest
 import sources
 from doubles import Able
 
-from connector_kit.config.secret import Secret
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import SupportsSample
-from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.layers import asks_for, innermost, layers, unwrap
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
+from connector_kit.redaction import Secret
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.layers import asks_for, innermost, layers, unwrap
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
 
 SHOP = sources.Shop()
 STACK = TimeLimited(Retrying(TimeLimited(Translating(SHOP), Timeouts(page=1))), Timeouts(page=9))

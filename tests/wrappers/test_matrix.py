@@ -37,11 +37,11 @@ from connector_kit.errors import ConfigError
 from connector_kit.protocols import FullConnector
 from connector_kit.testing.schedules import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Faulty, Schedule, Stall
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule, Stall
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

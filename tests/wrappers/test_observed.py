@@ -29,14 +29,14 @@ from connector_kit.events import (
     TimeLimitPassed,
     emit,
 )
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.records.page import Page, Quota
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Refuse, Stall
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Stall
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.timeout.policy import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

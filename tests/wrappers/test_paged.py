@@ -11,15 +11,15 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector_kit.blocking.paged import Paged, RecordConnector
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, ConnectionFailedError, ResumeImpossibleError
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.paged import Paged, RecordConnector
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

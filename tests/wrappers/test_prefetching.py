@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, ConnectionFailedError, RetriesExhaustedError
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import FullConnector
-from connector_kit.runtime.prefetching import prefetching
 from connector_kit.testing.schedules import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty
-from connector_kit.wrappers.prefetching import Prefetching
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
+from connector_kit.wrappers.prefetch.block import prefetching
+from connector_kit.wrappers.prefetch.wrapper import Prefetching
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Connector
     from connector_kit.records.page import Cursor, Page
-    from connector_kit.wrappers.faulty import Schedule
+    from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 SECOND = 1_000_000_000
 backends = st.sampled_from(["asyncio", "trio"])

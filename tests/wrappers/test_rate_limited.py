@@ -16,15 +16,15 @@ from connector_kit.events import PermitGranted, QuotaHeard, observing
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.records.page import Page, Quota
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Faulty, Refuse
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.fault_injection.wrapper import Faulty, Refuse
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

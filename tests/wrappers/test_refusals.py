@@ -9,27 +9,27 @@ import anyio
 import pytest
 from stacks import Records, shop
 
+from connector_kit.blocking.paged import Paged
+from connector_kit.blocking.threaded import Threaded
 from connector_kit.errors import ConfigError, ConnectorError, RateLimitError
 from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.hedge import Hedge
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.validation import Validation
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.hedged import Hedged
-from connector_kit.wrappers.paged import Paged
-from connector_kit.wrappers.prefetching import Prefetching
-from connector_kit.wrappers.protect import protect
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.slots import Slots
-from connector_kit.wrappers.threaded import Threaded
-from connector_kit.wrappers.translating import Translating
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.hedge.policy import Hedge
+from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.prefetch.wrapper import Prefetching
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.translation.wrapper import Translating
+from connector_kit.wrappers.validation.policy import Validation
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import Callable

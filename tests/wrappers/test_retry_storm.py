@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from connector_kit.clock import Clock
 from connector_kit.errors import RetriesExhaustedError, ServiceUnavailableError
-from connector_kit.policies.budget import BudgetLedger, RetryBudget
-from connector_kit.policies.retry import Retry
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -25,16 +25,16 @@ from connector_kit.errors import (
     TimedOutError,
 )
 from connector_kit.events import Event, RetryScheduled, observing
-from connector_kit.policies.breaker import Breaker, Circuit
-from connector_kit.policies.budget import BudgetLedger, RetryBudget
-from connector_kit.policies.retry import Retry
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Cursor, Page
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence

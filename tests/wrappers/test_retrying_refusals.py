@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import CircuitOpenError, ResumeImpossibleError, RetriesExhaustedError
-from connector_kit.policies.breaker import Breaker, Circuit
-from connector_kit.policies.budget import BudgetLedger, RetryBudget
-from connector_kit.policies.retry import Retry
 from connector_kit.testing.schedules import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Fail, Faulty, Schedule
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Schedule
+from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 backends = st.sampled_from(["asyncio", "trio"])
 breakers = st.builds(

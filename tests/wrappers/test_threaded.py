@@ -19,6 +19,8 @@ import pytest
 import sources
 from moto.server import ThreadedMotoServer
 
+from connector_kit.blocking.threaded import Threaded
+from connector_kit.blocking.threads import Threads
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import (
     ConfigError,
@@ -27,17 +29,15 @@ from connector_kit.errors import (
     ServiceUnavailableError,
     TimedOutError,
 )
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Page
 from connector_kit.runtime.session import connected
-from connector_kit.wrappers.layers import layers, unwrap
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.threaded import Threaded
-from connector_kit.wrappers.threads import Threads
-from connector_kit.wrappers.time_limited import TimeLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.layers import layers, unwrap
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -22,13 +22,13 @@ from doubles import Ear, Slow
 from connector_kit.capabilities import CLOSING_SECONDS, close_stream
 from connector_kit.errors import ConfigError, RetriesExhaustedError, TimedOutError
 from connector_kit.events import TimeLimitPassed, observing
-from connector_kit.policies.retry import Retry
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.records.page import Page
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Fail, Faulty, Stall
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
+from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

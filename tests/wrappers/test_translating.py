@@ -25,10 +25,10 @@ from connector_kit.errors import (
     TimedOutError,
     UnknownEntityError,
 )
-from connector_kit.policies.timeouts import Timeouts
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Rule, Translating
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Rule, Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, ConnectionFailedError, DestinationError, SchemaMismatchError
 from connector_kit.events import RecordsRejected, observing
-from connector_kit.policies.validation import Announced, Rejected, Validation
 from connector_kit.records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page, Quota, Record
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.faulty import Cut, Faulty
-from connector_kit.wrappers.quarantine import QuarantineFile
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Faulty
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.validation.policy import Announced, Rejected, Validation
+from connector_kit.wrappers.validation.quarantine import QuarantineFile
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

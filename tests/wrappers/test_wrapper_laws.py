@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, RequestRejectedError
-from connector_kit.policies.bulkhead import Bulkhead
-from connector_kit.policies.resilience import Resilience
-from connector_kit.policies.timeouts import Timeouts
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkheaded import Bulkheaded
-from connector_kit.wrappers.cached import Cached
-from connector_kit.wrappers.circuit_breaking import CircuitBreaking
-from connector_kit.wrappers.faulty import Faulty
-from connector_kit.wrappers.observed import Observed
-from connector_kit.wrappers.protect import protect
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.time_limited import TimeLimited
-from connector_kit.wrappers.translating import Translating
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
+from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
+from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
+from connector_kit.wrappers.fault_injection.wrapper import Faulty
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
-from connector_kit.config.secret import Secret
 from connector_kit.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -23,6 +22,7 @@ from connector_kit.errors import (
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.fitting import is_datetime
 from connector_kit.records.page import Page
+from connector_kit.redaction import Secret
 
 from .source import TOKEN, Client, ClosedError, Row, Source, StatusError, updated
 

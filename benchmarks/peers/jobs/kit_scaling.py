@@ -38,7 +38,7 @@ from connector_kit import (
 from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.durations import Duration
 from connector_kit.events import Event
-from connector_kit.policies.bulkhead import Bulkhead
+from connector_kit.wrappers.bulkhead.policy import Bulkhead
 
 NEVER = Timeouts(call=Duration(900), page=Duration(900))
 

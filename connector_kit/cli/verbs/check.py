@@ -16,9 +16,9 @@ from connector_kit.cli.output import say, say_json
 from connector_kit.cli.session import connector_argument
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.teaching import examples
-from connector_kit.runtime.locate import Located, locate
+from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import disconnect_surely
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.stack.protect import protect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

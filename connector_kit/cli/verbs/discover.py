@@ -15,7 +15,7 @@ from connector_kit.cli.tables import Table, show
 from connector_kit.cli.teaching import examples
 from connector_kit.records.catalog import Catalog, Entity, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.json_schema import entity_json_schema
-from connector_kit.runtime.locate import Located, locate
+from connector_kit.registry.connectors import Located, locate
 
 __all__ = ["command"]
 

@@ -9,7 +9,7 @@ from connector_kit.cli.output import say, say_json
 from connector_kit.cli.tables import Table, show
 from connector_kit.cli.teaching import examples
 from connector_kit.errors import ConfigError
-from connector_kit.runtime.factories import GROUP, find_factory, installed
+from connector_kit.registry.factories import GROUP, find_factory, installed
 
 __all__ = ["command"]
 

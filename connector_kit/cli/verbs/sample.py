@@ -13,7 +13,7 @@ from connector_kit.cli.session import connector_argument, opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
 from connector_kit.cli.teaching import examples
-from connector_kit.runtime.locate import Located, locate
+from connector_kit.registry.connectors import Located, locate
 
 from .read import encoded
 

@@ -8,9 +8,9 @@ from connector_kit.cli.diagnostics import diagnosed
 from connector_kit.cli.output import say_json
 from connector_kit.cli.session import connector_argument
 from connector_kit.cli.teaching import examples
-from connector_kit.config.connector import ConnectorConfig
 from connector_kit.config.json_schema import json_schema
-from connector_kit.runtime.locate import config_class
+from connector_kit.registry.connector_config import ConnectorConfig
+from connector_kit.registry.connectors import config_class
 
 __all__ = ["command"]
 

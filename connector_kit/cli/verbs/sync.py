@@ -19,13 +19,13 @@ from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.reports import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.session import connector_argument
 from connector_kit.cli.settings import settings_option
+from connector_kit.cli.signals import until_signalled
 from connector_kit.cli.tables import show
 from connector_kit.cli.teaching import examples
 from connector_kit.destinations.locate import open_destination
-from connector_kit.runtime.locate import locate
-from connector_kit.runtime.signals import until_signalled
+from connector_kit.registry.connectors import locate
 from connector_kit.runtime.sync import sync
-from connector_kit.wrappers.protect import protect
+from connector_kit.wrappers.stack.protect import protect
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

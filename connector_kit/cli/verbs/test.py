@@ -24,7 +24,7 @@ from connector_kit.cli.wiring import wired
 from connector_kit.config.scrub import secrets_in
 from connector_kit.errors import ConnectorError
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.runtime.locate import locate
+from connector_kit.registry.connectors import locate
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_connector import check_connector
 from connector_kit.testing.conformance.connector.table import laws_named
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from connector_kit.runtime.locate import Located
+    from connector_kit.registry.connectors import Located
     from connector_kit.testing.conformance.report import LawReport
     from connector_kit.testing.conformance.verdict import Verdict
 

@@ -12,8 +12,8 @@ from connector_kit.records.page import Page
 from .config import MockConfig
 from .entities import ENTITIES
 from .faults import drawn_faults
+from .index_range import Span
 from .quota import ServedRequests
-from .span import Span
 from .values import first_index_since
 
 if TYPE_CHECKING:

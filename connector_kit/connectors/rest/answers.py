@@ -27,8 +27,8 @@ from connector_kit.records.json_body import split
 from connector_kit.records.json_path import find, kind_of
 
 from .credentials import Credentials
+from .origin import path_of
 from .quota import quota_of, retry_after_of
-from .site import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from connector_kit.errors import RequestRejectedError
 
 from .failures import unsendable
-from .site import path_of
+from .origin import path_of
 
 if TYPE_CHECKING:
     from .answers import Answer
     from .http import HttpPool
-    from .site import Site
+    from .origin import Site
 
 __all__ = ["HttpClient"]
 

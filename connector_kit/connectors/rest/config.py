@@ -13,9 +13,9 @@ from connector_kit.errors import Problem
 from connector_kit.records.catalog import Entity, Field, Incremental, Scalar
 
 from .credentials import Credentials
+from .origin import Site
 from .pagination import NoPagination, Pagination
 from .since import SinceFormat
-from .site import Site
 
 __all__ = ["Resource", "RestConfig"]
 

@@ -10,24 +10,24 @@ import attrs
 
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, RepeatedCursorError
-from connector_kit.policies.progress import CursorWatch
 from connector_kit.records.catalog import Catalog, Entity, Field
+from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.inference import infer_fields
 from connector_kit.records.page import Page
 
 from .answers import content_of, refusal_of
 from .client import HttpClient
 from .config import Resource, RestConfig
+from .paging import Reply
 from .quota import quota_of
 from .since import since_text
-from .turns import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from connector_kit.records.page import Cursor, Record
 
-    from .site import Parameter
+    from .origin import Parameter
 
 __all__ = ["RestConnector"]
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 import attrs
 
 from connector_kit.config.auth import ApiKey, Auth, Basic, Bearer, NoAuth
-from connector_kit.config.secret import HIDDEN
+from connector_kit.redaction import HIDDEN
 
 __all__ = ["Credentials"]
 

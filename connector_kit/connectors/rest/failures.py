@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConnectionFailedError, RequestRejectedError, TimedOutError
 
-from .site import path_of
+from .origin import path_of
 
 if TYPE_CHECKING:
-    from .site import Site
+    from .origin import Site
 
 __all__ = ["broken", "too_slow", "unreachable", "unsendable"]
 

@@ -19,7 +19,7 @@ from connector_kit.errors import ConfigError, ConnectorError
 
 from .answers import Answer
 from .failures import broken, too_slow, unreachable, unsendable
-from .site import path_of
+from .origin import path_of
 
 try:
     import httpcore2
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
-    from .site import Site
+    from .origin import Site
 
 __all__ = ["HttpPool"]
 

@@ -15,12 +15,12 @@ import attrs
 from connector_kit.errors import CursorExpiredError
 from connector_kit.records.json_path import kind_of
 
-from .turns import Ask, Reply, Turn
+from .paging import Ask, Reply, Turn
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
 
-    from .site import Parameter
+    from .origin import Parameter
 
 __all__ = [
     "CursorField",

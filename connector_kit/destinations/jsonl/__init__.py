@@ -4,6 +4,6 @@
 is its asynchronous front.
 """
 
-from connector_kit.destinations.jsonl.destination import JsonlDestination
+from .destination import JsonlDestination
 
 __all__ = ["JsonlDestination"]

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
-from connector_kit.destinations.jsonl.files import Files, LocalFiles
-from connector_kit.destinations.jsonl.folder import Folder
-from connector_kit.destinations.jsonl.lock import FolderLock
 from connector_kit.destinations.modes import refuse_mode
 from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
 from connector_kit.records.json_lines import json_size
+
+from .files import Files, LocalFiles
+from .folder import Folder
+from .lock import FolderLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

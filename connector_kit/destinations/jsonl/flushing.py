@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from connector_kit.destinations.jsonl.files import Files
+    from .files import Files
 
 __all__ = ["Flushing"]
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.destinations.jsonl.files import Files
-from connector_kit.destinations.jsonl.flushing import Flushing
-from connector_kit.destinations.jsonl.lock import FolderLock
-from connector_kit.destinations.jsonl.names import file_name
-from connector_kit.destinations.jsonl.state import Extent, State
-from connector_kit.destinations.jsonl.tails import ends_with_line, last_line_end, size_of
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.json_lines import json_lines
+
+from .files import Files
+from .flushing import Flushing
+from .lock import FolderLock
+from .names import file_name
+from .state import Extent, State
+from .tails import ends_with_line, last_line_end, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

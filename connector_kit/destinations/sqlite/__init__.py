@@ -4,6 +4,6 @@
 time; `destination` is its asynchronous front.
 """
 
-from connector_kit.destinations.sqlite.destination import SqliteDestination
+from .destination import SqliteDestination
 
 __all__ = ["SqliteDestination"]

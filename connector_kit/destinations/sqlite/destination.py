@@ -11,11 +11,12 @@ import anyio
 import attrs
 
 from connector_kit.destinations.modes import refuse_mode
-from connector_kit.destinations.sqlite.failures import explained
-from connector_kit.destinations.sqlite.place import connected
-from connector_kit.destinations.sqlite.store import Store
 from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
+
+from .failures import explained
+from .place import connected
+from .store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

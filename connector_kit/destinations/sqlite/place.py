@@ -6,9 +6,10 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from connector_kit.destinations.sqlite.state import CREATE_STATES
-from connector_kit.destinations.sqlite.transaction import transaction
 from connector_kit.errors import DestinationError
+
+from .state import CREATE_STATES
+from .transaction import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.destinations.sqlite.statements import STATE_TABLE
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.checkpoint import Checkpoint
+
+from .statements import STATE_TABLE
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.destinations.sqlite import tables
-from connector_kit.destinations.sqlite.state import Extent, State, all_checkpoints, claim, find, held, save
-from connector_kit.destinations.sqlite.statements import Table, insert, next_table, table_name
-from connector_kit.destinations.sqlite.transaction import transaction
-from connector_kit.destinations.sqlite.values import Row, arranged
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.joined import parts_of
+
+from .state import Extent, State, all_checkpoints, claim, find, held, save
+from .statements import Table, insert, next_table, table_name
+from .transaction import transaction
+from .values import Row, arranged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

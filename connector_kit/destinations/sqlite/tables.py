@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from connector_kit.destinations.sqlite.statements import Table, extend, key_index, next_table, quoted
 from connector_kit.errors import DestinationError
+
+from .statements import Table, extend, key_index, next_table, quoted
 
 __all__ = ["cut", "drop", "extended", "fit_key", "found", "is_taken", "last_row", "swap"]
 

@@ -7,9 +7,10 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from connector_kit.testing.conformance.connector.table import laws_named
+
 from .bounds import Bounds
 from .choosing import require_backend
-from .connector.table import laws_named
 from .examination import Examination
 from .report import LawReport
 from .subject import Factory, Subject

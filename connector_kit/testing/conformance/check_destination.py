@@ -6,11 +6,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from connector_kit.testing.conformance.destination.place import Place, Places
+from connector_kit.testing.conformance.destination.subject import DestinationSubject, close_quietly
+from connector_kit.testing.conformance.destination.table import laws_named
+
 from .bounds import Bounds
 from .choosing import require_backend
-from .destination.place import Place, Places
-from .destination.subject import DestinationSubject, close_quietly
-from .destination.table import laws_named
 from .isolation import Isolated, isolated
 from .report import LawReport
 from .verdict import Findings
@@ -18,7 +19,8 @@ from .verdict import Findings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .destination.table import LawFunction
+    from connector_kit.testing.conformance.destination.table import LawFunction
+
     from .verdict import Law, Verdict
 
 __all__ = ["check_destination"]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rate
 from connector_kit.structure.explain import require
+from connector_kit.testing.conformance.wrapper.content import Content, varied_content
+from connector_kit.testing.conformance.wrapper.looked_at import look_in_a_thread
+from connector_kit.testing.conformance.wrapper.subject import Around, WrapperSubject
+from connector_kit.testing.conformance.wrapper.table import laws_named
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .bounds import Bounds
 from .choosing import require_backend
 from .report import LawReport
 from .verdict import Findings
-from .wrapper.content import Content, varied_content
-from .wrapper.looked_at import look_in_a_thread
-from .wrapper.subject import Around, WrapperSubject
-from .wrapper.table import laws_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ async def check_wrapper(  # noqa: PLR0913 - the options of the one call that the
 
     >>> import anyio
     >>> from functools import partial
-    >>> from connector_kit.wrappers.retrying import Retrying
+    >>> from connector_kit.wrappers.retry.wrapper import Retrying
     >>> report = anyio.run(partial(check_wrapper, Retrying, retries=True, laws=["transparent", "closing"]))
     >>> report.ok, report.subject
     (True, 'Retrying')

@@ -15,7 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import attrs
 
-from connector_kit.wrappers.faulty import Cut, Fail, Fault, Refuse, Schedule, Stall
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
 from .bounds import EnoughError
 from .difference import Difference

@@ -11,7 +11,7 @@ from connector_kit.errors import ConfigError, UnknownEntityError
 from connector_kit.records.catalog import Catalog
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.structure.explain import explain
-from connector_kit.wrappers.layers import innermost
+from connector_kit.wrappers.stack.layers import innermost
 
 from .bounds import EnoughError
 from .verdict import cleaned

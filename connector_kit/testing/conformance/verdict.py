@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from connector_kit.config.secret import HIDDEN
+from connector_kit.redaction import HIDDEN
 
 __all__ = ["Evidence", "Findings", "Law", "Outcome", "Verdict", "cleaned"]
 

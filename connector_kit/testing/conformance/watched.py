@@ -11,7 +11,7 @@ import anyio.lowlevel
 from connector_kit.capabilities import close_stream, first_records, partitions, sample, validate
 from connector_kit.errors import RateLimitError
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
-from connector_kit.wrappers.layers import asks_for
+from connector_kit.wrappers.stack.layers import asks_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

@@ -9,7 +9,6 @@ import attrs
 import pytest
 from rest_server import Said, serving
 
-from connector_kit.config.connector import load_connector
 from connector_kit.config.converter import make_converter, structure
 from connector_kit.connectors.rest import (
     CursorField,
@@ -24,11 +23,12 @@ from connector_kit.connectors.rest import (
     RestConfig,
     RestConnector,
 )
+from connector_kit.connectors.rest.origin import Site
 from connector_kit.connectors.rest.since import SinceFormat, since_text
-from connector_kit.connectors.rest.site import Site
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
+from connector_kit.registry.connector_config import load_connector
 
 if TYPE_CHECKING:
     from pathlib import Path

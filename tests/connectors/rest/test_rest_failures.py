@@ -12,7 +12,6 @@ import pytest
 from rest_server import Answering, Asked, Said, serving, speaking
 
 from connector_kit.config.auth import Bearer
-from connector_kit.config.secret import Secret
 from connector_kit.connectors.rest import (
     CursorField,
     LastRecord,
@@ -39,6 +38,7 @@ from connector_kit.errors import (
     TimedOutError,
 )
 from connector_kit.records.page import Cursor, Page, Quota
+from connector_kit.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_kit.connectors.rest.credentials import Credentials
+from connector_kit.connectors.rest.origin import Site
 from connector_kit.connectors.rest.pagination import (
     CursorField,
     LastRecord,
@@ -17,8 +18,7 @@ from connector_kit.connectors.rest.pagination import (
     PageNumber,
     Pagination,
 )
-from connector_kit.connectors.rest.site import Site
-from connector_kit.connectors.rest.turns import Ask, Reply, Turn
+from connector_kit.connectors.rest.paging import Ask, Reply, Turn
 from connector_kit.errors import CursorExpiredError, SchemaMismatchError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pytest
 from rest_server import Asked, Said, serving
 
 from connector_kit.config.auth import ApiKey, Auth, Basic, Bearer
-from connector_kit.config.secret import Secret
 from connector_kit.connectors.rest import LinkHeader, NextUrl, Resource, RestConfig, RestConnector
 from connector_kit.errors import ConfigError, ConnectorError
+from connector_kit.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

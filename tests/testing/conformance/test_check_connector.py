@@ -13,10 +13,10 @@ import pytest
 from anyio.lowlevel import checkpoint
 from shelves import Shelf
 
-from connector_kit.config.secret import HIDDEN
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.errors import AuthenticationError, ConfigError, RateLimitError
 from connector_kit.records.catalog import Catalog
+from connector_kit.redaction import HIDDEN
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_connector import check_connector
 from connector_kit.testing.conformance.connector.table import CONNECTOR_LAWS

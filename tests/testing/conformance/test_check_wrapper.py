@@ -18,9 +18,7 @@ from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rate
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import Connector
-from connector_kit.runtime.prefetching import prefetching
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_wrapper import check_wrapper
 from connector_kit.testing.conformance.wrapper.bounded import fullest
@@ -30,8 +28,10 @@ from connector_kit.testing.conformance.wrapper.honest import told_wrongly
 from connector_kit.testing.conformance.wrapper.subject import WrapperSubject
 from connector_kit.testing.conformance.wrapper.table import WRAPPER_LAWS
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.prefetch.block import prefetching
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

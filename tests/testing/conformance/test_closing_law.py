@@ -11,6 +11,7 @@ import pytest
 import sources
 from anyio.lowlevel import checkpoint
 
+from connector_kit.blocking.threaded import Threaded
 from connector_kit.capabilities import close_stream
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.errors import ConnectionFailedError, RateLimitError, TimedOutError
@@ -19,7 +20,6 @@ from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.connector.closing import closing
 from connector_kit.testing.conformance.connector.interrupted import Interrupted
 from connector_kit.testing.conformance.subject import Subject
-from connector_kit.wrappers.threaded import Threaded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

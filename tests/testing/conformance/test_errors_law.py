@@ -26,13 +26,13 @@ from connector_kit.errors import (
     TransientError,
     UnknownEntityError,
 )
-from connector_kit.policies.retry import Retry
 from connector_kit.records.catalog import Catalog
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.connector.errors import errors
 from connector_kit.testing.conformance.subject import Subject
 from connector_kit.testing.conformance.wire import Hold
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -16,11 +16,11 @@ from connector_kit.testing.conformance.leaping_clock import LeapingClock
 from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import Answer, CutOff, Hold, Reset, Trickle
 from connector_kit.testing.schedules import schedules
-from connector_kit.wrappers.faulty import Cut, Fail, Refuse, Repeat, Stall
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Refuse, Repeat, Stall
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.fault_plans import WirePlan
-    from connector_kit.wrappers.faulty import Schedule
+    from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 BROKE = Difference("1 record lost", ("{}",))
 

@@ -13,7 +13,7 @@ from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.connector.sample import sample
 from connector_kit.testing.conformance.subject import Subject
-from connector_kit.wrappers.cached import Cached
+from connector_kit.wrappers.cache.wrapper import Cached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ import pytest
 from rest_server import TableApi, serving
 
 from connector_kit.config.auth import Bearer
-from connector_kit.config.secret import Secret
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.connectors.rest import LastRecord, Offset, Pagination, Resource, RestConfig, RestConnector
+from connector_kit.redaction import Secret
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_connector import check_connector
 from connector_kit.testing.conformance.http_proxy import HttpProxy

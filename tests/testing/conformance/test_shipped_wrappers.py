@@ -9,15 +9,15 @@ import attrs
 import pytest
 from stacks import PAGE_SIZE, WRAPPERS, Records, Wrapper, bench
 
+from connector_kit.blocking.paged import Paged
+from connector_kit.cassettes.recording import Recording
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.conformance.check_wrapper import check_wrapper
 from connector_kit.testing.conformance.wrapper.content import plain_content, varied_content
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.paged import Paged
-from connector_kit.wrappers.rate_limited import RateLimited
-from connector_kit.wrappers.recording import Recording
-from connector_kit.wrappers.retrying import Retrying
-from connector_kit.wrappers.validating import Validating
+from connector_kit.wrappers.rate_limit.wrapper import RateLimited
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

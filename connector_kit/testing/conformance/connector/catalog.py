@@ -12,7 +12,7 @@ from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.wrappers.layers import asks_for
+from connector_kit.wrappers.stack.layers import asks_for
 
 from .partitions import look_at_partitions
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.policies.validation import Announced
 from connector_kit.runtime.watermark import instant_of
+from connector_kit.wrappers.validation.policy import Announced
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity

@@ -8,7 +8,7 @@ import msgspec
 
 from connector_kit.protocols import SupportsPartitions
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.wrappers.layers import asks_for
+from connector_kit.wrappers.stack.layers import asks_for
 
 from .cursors import changed_by_text
 from .readings import differing

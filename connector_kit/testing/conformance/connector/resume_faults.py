@@ -13,15 +13,15 @@ from connector_kit.errors import (
     ResumeImpossibleError,
     RetriesExhaustedError,
 )
-from connector_kit.policies.retry import Retry
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.difference import Difference, difference
 from connector_kit.testing.conformance.fault_plans import Breaks, WirePlan, plan_text, search_plan, wire_plans
 from connector_kit.testing.conformance.leaping_clock import LeapingClock
 from connector_kit.testing.conformance.watched import NoAnswerError
-from connector_kit.wrappers.faulty import Faulty, Schedule
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule
+from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from connector_kit.testing.conformance.bounds import EnoughError
 from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.wrappers.layers import asks_for
+from connector_kit.wrappers.stack.layers import asks_for
 
 from .insisting import insisting
 from .readings import differing, full_reads

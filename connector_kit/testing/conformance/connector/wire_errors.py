@@ -18,8 +18,8 @@ from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.reading import Reading, SeenPage
 from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import Hold, Reset, Trickle, WireFault
-from connector_kit.wrappers.layers import layers
-from connector_kit.wrappers.retrying import Retrying
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.layers import layers
 
 from .identity import cursor_of
 from .readings import full_reads

@@ -8,7 +8,7 @@ from connector_kit.errors import ConfigError
 from connector_kit.testing.conformance.difference import Difference, difference
 from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.wrappers.faulty import Faulty
+from connector_kit.wrappers.fault_injection.wrapper import Faulty
 
 from .looked_at import looked_at
 from .subject import Around, Outcome, WrapperSubject, read_out
@@ -16,7 +16,7 @@ from .subject import Around, Outcome, WrapperSubject, read_out
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connector_kit.wrappers.faulty import Schedule
+    from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 __all__ = ["LAW", "exact"]
 

@@ -1,0 +1,46 @@
+"""Detects a read that goes round in circles, with the memory of two cursors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_kit.errors import RepeatedCursorError
+
+if TYPE_CHECKING:
+    from .page import Cursor
+
+__all__ = ["CursorWatch"]
+
+
+class CursorWatch:
+    """Sees the cursors of one read, one after the other, and raises when one comes again.
+
+    A cursor that equals the one before is found at once. A longer circle is found by Brent's method: compare with a
+    remembered cursor that moves up at every power of two. With n cursors before a circle of length m, that is at the
+    latest the cursor number 2 * max(n + 2, m) + m - 2.
+    Source: R. P. Brent, An improved Monte Carlo factorization algorithm, BIT 20 (1980).
+    """
+
+    __slots__ = ("_kept", "_last", "_left", "_power")
+
+    def __init__(self) -> None:
+        self._last: Cursor = None
+        self._kept: Cursor = None
+        self._power = 1
+        self._left = 1
+
+    def see(self, cursor: Cursor) -> None:
+        """Take note of a delivered page's cursor; raises `RepeatedCursorError`. None is no cursor."""
+        if cursor is None:
+            return
+        if cursor in (self._last, self._kept):
+            raise RepeatedCursorError(
+                "a page carries the cursor of an earlier page of the same read; every page must move on, so this read "
+                "would never end: look at how the connector computes its cursor (or how the server answers it)"
+            )
+        self._last = cursor
+        self._left -= 1
+        if self._left == 0:
+            self._kept = cursor
+            self._power *= 2
+            self._left = self._power

@@ -1,0 +1,1 @@
+"""The bulkhead: the policy, the slots, the wrapper."""

@@ -1,0 +1,1 @@
+"""The cache of answers: its state and the wrapper."""

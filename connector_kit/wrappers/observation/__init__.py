@@ -1,0 +1,1 @@
+"""The wrapper that tells an observer of calls and pages."""

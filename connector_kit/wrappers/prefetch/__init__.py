@@ -1,0 +1,1 @@
+"""Reading ahead: the wrapper, and the block that ends it."""

@@ -1,0 +1,1 @@
+"""The wrapper that takes a permit of a limiter before each request."""

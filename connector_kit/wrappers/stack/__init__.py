@@ -1,0 +1,1 @@
+"""Stacks of wrappers: their order, `protect`, and looking into one."""

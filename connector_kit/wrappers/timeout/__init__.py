@@ -1,0 +1,1 @@
+"""Time limits: the policy and the wrapper."""

@@ -1,0 +1,1 @@
+"""Checks of records against the catalog: the policy, the wrapper, the quarantine file."""
