@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from connector_kit.errors import ConfigError
 
 from .jsonl import JsonlDestination
-from .sqlite import SqliteDestination
+from .sqlite import SQLiteDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["open_destination"]
 
 _MAKERS: dict[str, tuple[str, Callable[[str], Destination]]] = {
-    "sqlite": ("sqlite:FILE", SqliteDestination),
+    "sqlite": ("sqlite:FILE", SQLiteDestination),
     "jsonl": ("jsonl:FOLDER", JsonlDestination),
 }
 _LATER = ("duckdb", "parquet", "postgres", "postgresql")

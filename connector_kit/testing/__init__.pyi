@@ -1,3 +1,5 @@
+from connector_kit.destinations.memory import MemoryDestination as MemoryDestination
+
 from . import laws as laws
 from . import strategies as strategies
 from .conformance.bounds import Bounds as Bounds
@@ -25,5 +27,4 @@ from .conformance.wire import Wire as Wire
 from .law_tests import connector_laws as connector_laws
 from .law_tests import destination_laws as destination_laws
 from .law_tests import wrapper_laws as wrapper_laws
-from .memory import MemoryDestination as MemoryDestination
 from .virtual_clock import VirtualClock as VirtualClock

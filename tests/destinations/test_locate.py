@@ -8,13 +8,13 @@ import pytest
 
 from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.destinations.locate import open_destination
-from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.destinations.sqlite import SQLiteDestination
 from connector_kit.errors import ConfigError
 
 
 def test_a_destination_is_named_by_kind_and_place() -> None:
     database = open_destination("sqlite:some dir/a:b.sqlite")
-    assert isinstance(database, SqliteDestination)
+    assert isinstance(database, SQLiteDestination)
     assert database.path == Path("some dir/a:b.sqlite")
     lines = open_destination("jsonl:out")
     assert isinstance(lines, JsonlDestination)

@@ -45,7 +45,7 @@ anyio.run(main)
 '''
 
 DESTINATIONS = {
-    "sqlite": "from connector_kit.destinations.sqlite import SqliteDestination as destination",
+    "sqlite": "from connector_kit.destinations.sqlite import SQLiteDestination as destination",
     "jsonl": "from connector_kit.destinations.jsonl import JsonlDestination as destination",
 }
 

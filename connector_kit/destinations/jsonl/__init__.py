@@ -1,7 +1,7 @@
 """A folder of JSON lines as a destination: one file for each entity, and a note of how much of it counts.
 
-`names`, `state` and `lines` are pure; `files` is the few operations on files; `folder` is the mechanism; `destination`
-is its asynchronous front.
+`destination` is the asynchronous front; `folder` carries out its calls; `state` encodes the ledger's entries; `files` is
+the operations on files.
 """
 
 from .destination import JsonlDestination

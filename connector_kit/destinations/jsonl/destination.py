@@ -1,4 +1,4 @@
-"""The asynchronous front: one call at a time, to its end; in a worker thread, but for writes of the usual size."""
+"""`JsonlDestination`: one call at a time, to its end; in a worker thread, but for writes of the usual size."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
-from connector_kit.destinations.modes import refuse_mode
+from connector_kit.destinations.ledger import refuse_mode
 from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
 from connector_kit.records.json_lines import json_size
 
 from .files import Files, LocalFiles
-from .folder import Folder
-from .lock import FolderLock
+from .folder import Folder, FolderLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

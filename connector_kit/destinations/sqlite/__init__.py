@@ -1,9 +1,9 @@
 """SQLite as a destination: one file, no server; records and checkpoint in one transaction.
 
-`values` and `statements` are pure; `place` opens the file or refuses it; `store` is the mechanism, in one thread at a
-time; `destination` is its asynchronous front.
+`destination` is the asynchronous front; `database` carries out its calls; `state_table` keeps the ledger's entries;
+`file` opens the file or refuses it; `tables` and `values` are SQL and values.
 """
 
-from .destination import SqliteDestination
+from .destination import SQLiteDestination
 
-__all__ = ["SqliteDestination"]
+__all__ = ["SQLiteDestination"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import DestinationError
 
-from .state import CREATE_STATES
-from .transaction import transaction
+from .state_table import CREATE_STATES
+from .tables import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
