@@ -15,8 +15,8 @@ from connector_kit.cli.diagnostics import diagnosed
 from connector_kit.cli.output import note, say, say_json
 from connector_kit.cli.tables import Table, show
 from connector_kit.cli.teaching import examples
-from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import ConfigError, UnknownEntityError
+from connector_kit.registry.destinations import open_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,8 +22,8 @@ from connector_kit.cli.settings import settings_option
 from connector_kit.cli.signals import until_signalled
 from connector_kit.cli.tables import show
 from connector_kit.cli.teaching import examples
-from connector_kit.destinations.locate import open_destination
 from connector_kit.registry.connectors import locate
+from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import sync
 from connector_kit.wrappers.stack.protect import protect
 

@@ -4,6 +4,13 @@
 the operations on files.
 """
 
+from connector_kit.destinations.local_path import local_path
+
 from .destination import JsonlDestination
 
-__all__ = ["JsonlDestination"]
+__all__ = ["JsonlDestination", "from_text"]
+
+
+def from_text(text: str) -> JsonlDestination:
+    """Return the destination that `jsonl:FOLDER` names, by what is behind the colon."""
+    return JsonlDestination(local_path(text, "jsonl:FOLDER"))
