@@ -1,7 +1,7 @@
 """The rules of every destination: what start, write, finish and reset make of the entry that it keeps of an entity. Pure.
 
-A destination reads the entry, asks for the next one, and stores that with the rows, in its own form and its own atomic
-step. Which rows it adds, drops and shows is told by the entry; how, is the destination's.
+A destination reads the entry, asks for the next one, and stores it in the atomic step that also stores the rows. The entry
+says which rows count. How rows and entries are stored is the destination's.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ _MODES: frozenset[Mode] = frozenset({"append", "upsert", "replace"})
 class _Rows:
     """The rows of one generation, and what undoes upserts that no checkpoint covers."""
 
-    records: list[Record] = attrs.field(factory=list)
-    overwritten: list[tuple[int, Record]] = attrs.field(factory=list)
+    records: list[Record] = attrs.field(factory=list[Record])
+    overwritten: list[tuple[int, Record]] = attrs.field(factory=list[tuple[int, Record]])
     """Rows as they were before a provisional upsert, with their positions."""
 
     def cut(self, length: int | None) -> None:
@@ -68,8 +68,8 @@ class MemoryDestination:
     []
     """
 
-    _stored: dict[str, _Stored] = attrs.field(factory=dict, init=False)
-    _reads: dict[str, _Read] = attrs.field(factory=dict, init=False)
+    _stored: dict[str, _Stored] = attrs.field(factory=dict[str, _Stored], init=False)
+    _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
     _opened: bool = attrs.field(default=False, init=False)
 
     def rows(self, entity: str) -> list[Record]:

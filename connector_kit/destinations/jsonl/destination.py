@@ -72,7 +72,7 @@ class JsonlDestination:
         return await self._with_folder(partial(Folder.start, entity=entity.name, mode=mode, resume=resume))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
-        """Add the records, and store the checkpoint that covers them. Raises `SchemaMismatchError` for what is no JSON."""
+        """Add the records, and store the checkpoint that covers them. Raise `SchemaMismatchError` for what is no JSON."""
         # Encoding holds the interpreter, and writing copies into the system's memory: a thread would be of no use.
         brief = json_size(records) <= _BRIEF_BYTES
         await self._with_folder(
@@ -84,7 +84,7 @@ class JsonlDestination:
         await self._with_folder(partial(Folder.finish, entity=entity, checkpoint=checkpoint))
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Give the last checkpoint of every entity."""
+        """Return the last checkpoint of every entity."""
         return await self._with_folder(Folder.checkpoints)
 
     async def reset(self, entity: str, /) -> None:

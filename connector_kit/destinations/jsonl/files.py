@@ -40,7 +40,7 @@ class Files(Protocol):
         ...
 
     def replace(self, source: Path, target: Path, /) -> None:
-        """Give one file the place of another, in one step."""
+        """Put one file in the place of another, in one step."""
         ...
 
     def remove(self, path: Path, /) -> None:
@@ -73,7 +73,7 @@ class LocalFiles:
                 os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path, /) -> None:
-        """Give one file the place of another."""
+        """Put one file in the place of another."""
         source.replace(target)
 
     def remove(self, path: Path, /) -> None:
@@ -100,7 +100,7 @@ class Flushing:
     def begin(self, file: Path) -> bool:
         """Begin with what the file holds now, and say so; false while what was begun of it before is under way.
 
-        Raises `OSError` where that has failed, as `wait` does.
+        Raise `OSError` where that has failed, as `wait` does.
         """
         before = self._begun.get(file)
         if before is not None and not before.done():
@@ -137,7 +137,7 @@ class Flushing:
 
 
 def size_of(path: Path) -> int:
-    """Give a file's size in bytes; 0 where it is not there."""
+    """Return a file's size in bytes; 0 where it is not there."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -145,12 +145,12 @@ def size_of(path: Path) -> int:
 
 
 def ends_with_line(path: Path) -> bool:
-    """Say whether a file that is not empty ends with a whole line."""
+    """Return whether a file that is not empty ends with a whole line."""
     return last_line_end(path) == size_of(path)
 
 
 def last_line_end(path: Path) -> int:
-    """Give the length of the file up to the end of its last whole line, in bytes. Reads from the end, in blocks."""
+    """Return the length of the file up to the end of its last whole line, in bytes. Reads from the end, in blocks."""
     end = size_of(path)
     if not end:
         return 0
@@ -166,7 +166,7 @@ def last_line_end(path: Path) -> int:
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Give pieces to write at once. Between two calls of the system a thread waits for its turn with the others."""
+    """Yield pieces to write at once. Between two calls of the system a thread waits for its turn with the others."""
     gathered: list[bytes] = []
     size = 0
     for piece in pieces:

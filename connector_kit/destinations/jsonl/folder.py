@@ -64,7 +64,7 @@ class Folder:
     _lock: FolderLock
     _flush_bytes: int = FLUSH_BYTES
     _flushing: Flushing = attrs.field(init=False)
-    _reads: dict[str, _Read] = attrs.field(factory=dict, init=False)
+    _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._flushing = Flushing(self._files)

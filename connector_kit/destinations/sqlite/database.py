@@ -48,7 +48,7 @@ class Database:
     """The rows and checkpoints in one database. Where a call raises, its transaction has been rolled back."""
 
     _connection: sqlite3.Connection
-    _reads: dict[str, _Read] = attrs.field(factory=dict, init=False)
+    _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
 
     def close(self) -> None:
         """Release the database. What is stored is safe without this, too."""

@@ -110,7 +110,7 @@ class SQLiteDestination:
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         """Store the records and the checkpoint that covers them in one transaction.
 
-        Raises `SchemaMismatchError` for records that SQLite cannot hold.
+        Raise `SchemaMismatchError` for records that SQLite cannot hold.
         """
         await self._with_database(
             partial(Database.write, entity=entity, records=records, checkpoint=checkpoint)
@@ -121,7 +121,7 @@ class SQLiteDestination:
         await self._with_database(partial(Database.finish, entity=entity, checkpoint=checkpoint))
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Give the last checkpoint of every entity."""
+        """Return the last checkpoint of every entity."""
         return await self._with_database(Database.checkpoints)
 
     async def reset(self, entity: str, /) -> None:

@@ -12,7 +12,7 @@ import attrs
 from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 __all__ = [
     "STATE_TABLE",
@@ -40,7 +40,7 @@ _FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def fold(name: str) -> str:
-    """Give the form in which SQLite compares names: it ignores the case of ASCII letters, and of no others."""
+    """Return the form in which SQLite compares names: it ignores the case of ASCII letters, and of no others."""
     return name.translate(_FOLDED)
 
 
@@ -51,7 +51,7 @@ def quoted(name: str) -> str:
 
 
 def table_name(entity: str) -> str:
-    """Give the table of an entity: its own name. Raises `ConfigError` for one that SQLite or the kit reserves."""
+    """Return the table of an entity: its own name. Raise `ConfigError` for one that SQLite or the kit reserves."""
     if not entity or fold(entity).startswith(_RESERVED) or not _is_writable(entity):
         raise ConfigError(
             f"entity {entity!r} cannot be a table of SQLite; expected a name that is valid text, not empty, and does not "
@@ -61,12 +61,12 @@ def table_name(entity: str) -> str:
 
 
 def next_table(entity: str) -> str:
-    """Give the table in which a replace builds its new generation."""
+    """Return the table in which a replace builds its new generation."""
     return f"{_OURS}_next_{entity}"
 
 
 def key_index(entity: str) -> str:
-    """Give the unique index that upsert goes by."""
+    """Return the unique index that upsert goes by."""
     return f"{_OURS}_key_{entity}"
 
 
@@ -93,9 +93,9 @@ class Table:
         return quoted(next(name for name in _ROWIDS if name not in folded))
 
     def with_columns(self, entity: str, names: Iterable[str]) -> Table:
-        """Give the table with these columns too; itself if it has them all.
+        """Return the table with these columns too; itself if it has them all.
 
-        Raises `SchemaMismatchError` for a name that cannot be a column beside the others.
+        Raise `SchemaMismatchError` for a name that cannot be a column beside the others.
         """
         if self._known.issuperset(names):
             return self
@@ -128,12 +128,12 @@ def _refuse_clash(entity: str, name: str, taken: str) -> None:
 
 
 def _is_writable(name: str) -> bool:
-    """Say whether SQL text can hold the name: no NUL, no lone surrogate."""
+    """Return whether SQL text can hold the name: no NUL, no lone surrogate."""
     return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def extend(before: Table, after: Table) -> list[str]:
-    """Give the statements that turn one state of a table into the other, which has the same columns and more."""
+    """Return the statements that turn one state of a table into the other, which has the same columns and more."""
     if not before.columns:
         columns = ", ".join(map(quoted, after.columns))
         return [f"CREATE TABLE {quoted(after.name)} ({columns})"] if columns else []
@@ -144,7 +144,7 @@ def extend(before: Table, after: Table) -> list[str]:
 
 
 def insert(table: Table, names: tuple[str, ...], key: tuple[str, ...] = ()) -> str:
-    """Give the statement that stores one row; with a `key`, over the row that has the same one.
+    """Return the statement that stores one row; with a `key`, over the row that has the same one.
 
     The whole row is replaced: a column that is not among `names` becomes NULL.
     """
@@ -167,7 +167,7 @@ def insert(table: Table, names: tuple[str, ...], key: tuple[str, ...] = ()) -> s
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
     """Commit at the end, or roll back. The lock is taken at once, so that nothing read in here is out of date."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -180,7 +180,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def found(connection: sqlite3.Connection, name: str) -> Table:
-    """Give a table with the columns it has; without any where it is not there."""
+    """Return a table with the columns it has; without any where it is not there."""
     rows = connection.execute(
         # generated columns (hidden is not 0) were added by somebody and cannot be written to
         "SELECT x.name FROM sqlite_master m, pragma_table_xinfo(m.name) x "
@@ -191,7 +191,7 @@ def found(connection: sqlite3.Connection, name: str) -> Table:
 
 
 def is_taken(connection: sqlite3.Connection, name: str) -> bool:
-    """Say whether there is a table, view or index of that name."""
+    """Return whether there is a table, view or index of that name."""
     return bool(
         connection.execute("SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
     )
@@ -210,7 +210,7 @@ def drop(connection: sqlite3.Connection, name: str) -> None:
 
 
 def last_row(connection: sqlite3.Connection, table: Table) -> int:
-    """Give the number of the last row; 0 where there is none. SQLite gives each new row a higher one."""
+    """Return the number of the last row; 0 where there is none. SQLite gives each new row a higher one."""
     if not table.columns:
         return 0
     sql = f"SELECT coalesce(max({table.rowid}), 0) FROM {quoted(table.name)}"  # noqa: S608 - both quoted
