@@ -27,21 +27,18 @@ from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.observers.memory import MemoryObserver
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.page import Page
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.hedge.wrapper import Hedge, Hedged
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.prefetch.wrapper import Prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Translating
 from connector_kit.wrappers.validation.wrapper import Validating
 

@@ -36,8 +36,7 @@ from connector_kit.runtime.session import connected
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers, unwrap
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

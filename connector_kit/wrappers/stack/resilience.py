@@ -8,10 +8,9 @@ from connector_kit.durations import Duration
 from connector_kit.limiters.rate import Rates
 from connector_kit.wrappers.bulkhead.policy import Bulkhead
 from connector_kit.wrappers.circuit_breaker.policy import Breaker
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.retry.budget import RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
-from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.hedge.wrapper import Hedge
+from connector_kit.wrappers.retry.policy import Retry, RetryBudget
+from connector_kit.wrappers.timeout.wrapper import Timeouts
 from connector_kit.wrappers.validation.policy import Validation
 
 __all__ = ["Resilience"]
