@@ -1,4 +1,9 @@
-"""When a failed call is made again, after how long, and how many retries all calls together may need."""
+"""When a failed call is made again, after how long, and how many retries all calls together may need.
+
+A decision is a function of the policy, the fault, the attempts so far, the time spent and one random number. Nothing
+here sleeps or reads a clock; time is an argument. `RetryBudget` is the bound on retries as a share of calls, so that many
+streams do not storm a source that is down; `BudgetLedger` is the account of it that all who call an upstream share.
+"""
 
 from __future__ import annotations
 
