@@ -149,7 +149,7 @@ def _cut_short(path: Path, what: str) -> CassetteCutShortError:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        parsed: dict[str, Any] | list[Any] | str | float | None = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return parsed if isinstance(parsed, dict) else None

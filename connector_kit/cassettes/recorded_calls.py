@@ -13,7 +13,16 @@ from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Cursor, Page, Quota
 
 from .redaction import Redaction
-from .values import catalog_from_json, catalog_to_json, error_from_json, error_to_json, from_json, to_json
+from .values import (
+    catalog_from_json,
+    catalog_to_json,
+    error_from_json,
+    error_to_json,
+    from_json,
+    is_json_list,
+    is_json_object,
+    to_json,
+)
 
 __all__ = ["CallRecorder", "Closed", "Ended", "Failed", "Outcome", "RecordedCall", "Request", "Returned"]
 
@@ -86,7 +95,7 @@ class Failed:
     data: dict[str, Any]
 
     def error(self) -> Exception:
-        """Make the exception, anew each time: it takes up a traceback."""
+        """Return the exception, a new one each time: it takes up a traceback."""
         return error_from_json(self.data)
 
 
@@ -113,7 +122,7 @@ class RecordedCall:
 
     @classmethod
     def read(cls, lines: list[dict[str, Any]]) -> RecordedCall:
-        """Make a recorded call of its lines. Raises `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
+        """Return the recorded call of these lines. Raise `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
         first, *rest = lines
         if not rest:
             raise ValueError(_NO_END)
@@ -146,7 +155,7 @@ class CallRecorder:
 
     request: Request
     redaction: Redaction
-    _lines: list[str] = attrs.field(factory=list, init=False)
+    _lines: list[str] = attrs.field(factory=list[str], init=False)
     _over: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -175,13 +184,16 @@ class CallRecorder:
             data["quota"] = {name: value for name, value in quota.items() if value is not None}
         self._lines += [*lines, _line({"page": data})]
 
-    def returned(self, value: Any) -> None:
-        """Add what a call gave."""
-        data = (
-            {"catalog": catalog_to_json(value)}
-            if isinstance(value, Catalog)
-            else to_json(value, self.redaction)
-        )
+    def returned(self, value: object) -> None:
+        """Add what a call returned."""
+        if isinstance(value, Catalog):
+            data: Any = {"catalog": catalog_to_json(value)}
+        else:
+            data = to_json(value, self.redaction)
+            if isinstance(
+                value, tuple
+            ):  # of records or cursors: which kind of sequence they came in says nothing
+                data = data["$tuple"]
         self._end({"returned": data})
 
     def failed(self, error: BaseException) -> None:
@@ -189,7 +201,7 @@ class CallRecorder:
         self._end({"failed": error_to_json(error, self.redaction)})
 
     def ended(self) -> None:
-        """Add the end of a read."""
+        """Add that a read ended."""
         self._end({"ended": True})
 
     def _end(self, line: dict[str, Any]) -> None:
@@ -215,15 +227,16 @@ def _page_from_json(data: dict[str, Any], records: list[Any]) -> Page:
 
 def _outcome_from_json(request: Request, line: dict[str, Any]) -> Outcome:
     match line:
-        case {"failed": dict(data)}:
-            error_from_json(data)  # what describes no error is found when the cassette is read
-            return Failed(data)
+        case {"failed": dict()}:
+            error: dict[str, Any] = line["failed"]
+            error_from_json(error)  # what describes no error is found when the cassette is read
+            return Failed(error)
         case {"ended": True}:
             return Ended()
         case {"closed": True}:
             return Closed()
-        case {"returned": {"catalog": list(entities)}} if request.operation == "discover_schema":
-            return Returned(catalog_from_json(entities))
+        case {"returned": {"catalog": list()}} if request.operation == "discover_schema":
+            return Returned(catalog_from_json(line["returned"]["catalog"]))
         case {"returned": value}:
             return Returned(from_json(value))
         case _:
@@ -232,9 +245,9 @@ def _outcome_from_json(request: Request, line: dict[str, Any]) -> Outcome:
 
 def _without_tuples(value: Any) -> Any:
     """Return JSON with lists for tuples: a cursor that was stored comes back with those."""
-    if isinstance(value, list):
+    if is_json_list(value):
         return [_without_tuples(item) for item in value]
-    if not isinstance(value, dict):
+    if not is_json_object(value):
         return value
     if value.keys() == {"$tuple"}:
         return _without_tuples(value["$tuple"])

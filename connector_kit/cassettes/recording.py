@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -134,14 +134,9 @@ class Recording(Wrapper[C]):
             recorder.failed(error)
             self.keep(recorder)
             raise
-        recorder.returned(_with_lists(result))
+        recorder.returned(result)
         self.keep(recorder)
         return result
-
-
-def _with_lists(result: Any) -> Any:
-    """Return a tuple of records or cursors as a list: which kind of sequence they came in says nothing."""
-    return list(result) if isinstance(result, tuple) else result
 
 
 class _RecordedPages(WrappedPages):

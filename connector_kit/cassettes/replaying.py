@@ -186,7 +186,7 @@ class Player:
         return max(longer, key=_completeness, default=None)
 
     def missing(self, request: Request, what: str) -> NotRecordedError:
-        """Make the error that says what there is instead."""
+        """Return the error that says what there is instead."""
         alike = [
             recorded.request
             for calls in self._calls.values()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,16 @@ from .errors import ReplayedError, UnrecordableError
 if TYPE_CHECKING:
     from .redaction import Redaction
 
-__all__ = ["catalog_from_json", "catalog_to_json", "error_from_json", "error_to_json", "from_json", "to_json"]
+__all__ = [
+    "catalog_from_json",
+    "catalog_to_json",
+    "error_from_json",
+    "error_to_json",
+    "from_json",
+    "is_json_list",
+    "is_json_object",
+    "to_json",
+]
 
 
 def to_json(value: object, redaction: Redaction) -> Any:  # noqa: PLR0911 - one for each form
@@ -45,13 +54,13 @@ def to_json(value: object, redaction: Redaction) -> Any:  # noqa: PLR0911 - one 
         return redaction.text(value)
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return HIDDEN if redaction.occurs_in(repr(value)) else value
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         return _mapping_to_json(value, redaction)
-    if isinstance(value, bytes | bytearray | memoryview):
+    if _is_bytes(value):
         return {"$bytes": b64encode(redaction.content(bytes(value))).decode()}
-    if isinstance(value, AbstractSet):
+    if _is_set(value):
         return {"$set": sorted((to_json(item, redaction) for item in value), key=_ordered)}
-    if isinstance(value, Sequence):
+    if _is_sequence(value):
         items = [to_json(item, redaction) for item in value]
         return {"$tuple": items} if isinstance(value, tuple) else items
     for kind, tag, write in _SCALARS:
@@ -66,15 +75,41 @@ def to_json(value: object, redaction: Redaction) -> Any:  # noqa: PLR0911 - one 
 
 def from_json(value: Any) -> Any:
     """Return the value that `plain` made JSON of. Raises `ValueError` for JSON that it does not make."""
-    if isinstance(value, list):
+    if is_json_list(value):
         return [from_json(item) for item in value]
-    if not isinstance(value, dict):
+    if not is_json_object(value):
         return value
     if len(value) == 1:
         (tag, content), *_ = value.items()
         if tag.startswith("$"):
             return _tagged_from_json(tag, content)
     return {name: from_json(item) for name, item in value.items()}
+
+
+def is_json_list(value: object) -> TypeGuard[list[Any]]:
+    """Return whether JSON is a list."""
+    return isinstance(value, list)
+
+
+def is_json_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether JSON is an object."""
+    return isinstance(value, dict)
+
+
+def _is_bytes(value: object) -> TypeGuard[bytes | bytearray | memoryview[int]]:
+    return isinstance(value, bytes | bytearray | memoryview)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
+    return isinstance(value, AbstractSet)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence)
 
 
 def _mapping_to_json(value: Mapping[Any, object], redaction: Redaction) -> Any:
@@ -151,10 +186,7 @@ def catalog_to_json(catalog: Catalog) -> list[dict[str, Any]]:
 
 def catalog_from_json(entities: list[dict[str, Any]]) -> Catalog:
     """Return the catalog that `catalog_to_json` made JSON of. Raises `TypeError`, `KeyError`, `ValueError` or `ConfigError` for JSON that is none."""
-    return Catalog(
-        Entity(**{**entity, "fields": [_field_from_json(field) for field in entity.get("fields", ())]})
-        for entity in entities
-    )
+    return Catalog(_entity_from_json(entity) for entity in entities)
 
 
 def _entity_to_json(entity: Entity) -> dict[str, Any]:
@@ -179,6 +211,14 @@ def _type_to_json(kind: FieldType) -> Any:
     if isinstance(kind, ListOf):
         return {"list": _type_to_json(kind.item)}
     return {"struct": [_field_to_json(field) for field in kind.fields]}
+
+
+def _entity_from_json(data: dict[str, Any]) -> Entity:
+    arguments: dict[str, Any] = {
+        **data,
+        "fields": [_field_from_json(field) for field in data.get("fields", ())],
+    }
+    return Entity(**arguments)
 
 
 def _field_from_json(data: dict[str, Any]) -> Field:
@@ -236,7 +276,7 @@ def error_to_json(error: BaseException, redaction: Redaction, depth: int = _CAUS
 
 
 def error_from_json(data: Mapping[str, Any]) -> Exception:
-    """Make the exception that was described. Raises `ValueError` for what describes none."""
+    """Return the exception that this describes. Raise `ValueError` where it describes none."""
     try:
         error = _error_of(data)
     except (KeyError, TypeError, AttributeError) as wrong:

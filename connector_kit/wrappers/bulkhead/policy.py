@@ -8,14 +8,10 @@ import anyio
 import attrs
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.durations import Duration
+from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import RateLimitError
 
 __all__ = ["Bulkhead", "Slots"]
-
-
-def _optional(given: str | float | None) -> Duration | None:
-    return None if given is None else Duration.of(given)
 
 
 @attrs.frozen
@@ -30,7 +26,7 @@ class Bulkhead:
     max_queue: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
     )
-    max_wait: Duration | None = attrs.field(default=None, converter=_optional)
+    max_wait: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
 
 
 class Slots:
@@ -75,7 +71,7 @@ class Slots:
         return (self._clock.monotonic_ns() - arrived) / 1e9
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Return a slot back."""
         if self._queue:
             turn, _ = self._queue.popitem(last=False)
             turn.set()

@@ -23,8 +23,8 @@ C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-def _slots(given: Slots | Bulkhead) -> Slots:
-    return Slots(given) if isinstance(given, Bulkhead) else given
+def _as_slots(slots: Slots | Bulkhead) -> Slots:
+    return Slots(slots) if isinstance(slots, Bulkhead) else slots
 
 
 @attrs.frozen(repr=False)
@@ -38,7 +38,7 @@ class Bulkheaded(Wrapper[C]):
     is set. Slots that are shared with a Bulkheaded inside are always refused: an operation would wait for itself.
     """
 
-    slots: Slots = attrs.field(converter=_slots)
+    slots: Slots = attrs.field(converter=_as_slots)
     allow_outside_retry: bool = attrs.field(default=False, kw_only=True, repr=False)
 
     def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:

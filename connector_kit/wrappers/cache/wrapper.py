@@ -66,7 +66,7 @@ class Answers(Generic[Q, A]):
         return len(self._kept)
 
     async def get(self, question: Q, ask: Callable[[], Awaitable[A]]) -> tuple[A, float | None]:
-        """Give the answer, and its age in seconds where it is that of another call.
+        """Return the answer, and its age in seconds where it is that of another call.
 
         Where nobody asks the same already, `ask` is called; else that call's answer or error is shared. Where it is
         cancelled, the first of those who wait for it asks anew.
@@ -119,12 +119,12 @@ class Answers(Generic[Q, A]):
 C = TypeVar("C", bound=Connector)
 
 
-def _time_to_live(given: str | float | timedelta) -> Duration:
+def _time_to_live(value: str | float | timedelta) -> Duration:
     try:
-        ttl = Duration.of(given)
+        ttl = Duration.of(value)
     except ValueError as error:
         raise ConfigError(
-            f"cannot keep answers for ttl={given!r}; expected {error}; give one of these"
+            f"cannot keep answers for ttl={value!r}; expected {error}; give one of these"
         ) from error
     if not ttl:
         raise ConfigError(
@@ -165,14 +165,14 @@ class Cached(Wrapper[C]):
         self._samples.forget()
 
     async def discover_schema(self) -> Catalog:
-        """Give the catalog, from memory where it is fresh enough."""
+        """Return the catalog, from memory where it is fresh enough."""
         catalog, age = await self._catalogs.get(None, self.inner.discover_schema)
         if age is not None:
             emit(AnswerReused("discover_schema", None, age))
         return catalog
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, from memory where it is fresh enough; the list is the caller's own."""
+        """Return a sample, from memory where it is fresh enough; the list is the caller's own."""
         records, age = await self._samples.get((entity, limit), lambda: sample(self.inner, entity, limit))
         if age is not None:
             emit(AnswerReused("get_sample_data", entity, age))

@@ -26,8 +26,8 @@ C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-def _circuit(given: Circuit | Breaker) -> Circuit:
-    return Circuit(given) if isinstance(given, Breaker) else given
+def _as_circuit(circuit: Circuit | Breaker) -> Circuit:
+    return Circuit(circuit) if isinstance(circuit, Breaker) else circuit
 
 
 @attrs.frozen(repr=False)
@@ -42,7 +42,7 @@ class CircuitBreaking(Wrapper[C]):
     `allow_outside_retry` is set.
     """
 
-    circuit: Circuit = attrs.field(factory=Circuit, converter=_circuit)
+    circuit: Circuit = attrs.field(factory=Circuit, converter=_as_circuit)
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     allow_outside_retry: bool = attrs.field(default=False, kw_only=True, repr=False)
 
@@ -60,7 +60,7 @@ class CircuitBreaking(Wrapper[C]):
         return result
 
     def admit(self, operation: str, entity: str | None) -> int:
-        """Give the ticket of one operation. Raises `CircuitOpenError`."""
+        """Return the ticket of one operation. Raises `CircuitOpenError`."""
         circuit = self.circuit
         if circuit.ticket is not None:  # closed: no need to look at the clock
             return circuit.ticket

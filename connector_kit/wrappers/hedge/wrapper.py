@@ -134,7 +134,7 @@ class _Race(Generic[T]):
             self.over.set()
 
     def result(self) -> T:
-        """Give the first answer, or raise the last error."""
+        """Return the first answer, or raise the last error."""
         if not self._answers and self._error is not None:
             raise self._error
         return self._answers[0]

@@ -16,7 +16,7 @@ from connector_kit.protocols import Connector
 from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from connector_kit.records.page import Page, Record
 
@@ -144,7 +144,7 @@ class _FetchedPages(WrappedPages):
 
 
 @asynccontextmanager
-async def prefetching(connector: C, /, *, pages: int = 1) -> AsyncIterator[Prefetching[C]]:
+async def prefetching(connector: C, /, *, pages: int = 1) -> AsyncGenerator[Prefetching[C]]:
     """Fetch up to `pages` pages ahead of whoever reads from the connector that this gives.
 
     At the end of the block all reads that are left end, their streams closed. What the block raises comes out as it is.

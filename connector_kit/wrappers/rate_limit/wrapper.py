@@ -35,7 +35,9 @@ _OPERATIONS = ("connect", "discover_schema", "fetch_data", "get_sample_data", "p
 
 
 def _check_costs(_: object, __: object, costs: Costs) -> None:
-    for operation, cost in costs.items() if isinstance(costs, Mapping) else ():
+    if callable(costs):
+        return
+    for operation, cost in costs.items():
         if operation not in _OPERATIONS or cost < 0:
             raise ConfigError(
                 f"the cost {cost} for {operation!r} means nothing; give zero or more for one of {', '.join(_OPERATIONS)}"
@@ -81,9 +83,9 @@ class RateLimited(Wrapper[C]):
             raise
 
     def _permits_of(self, operation: str, entity: str | None) -> _Permits:
-        """Give what an operation has to take, and whom to tell what comes of it."""
+        """Return the permits of an operation."""
         costs = self.costs
-        cost = costs.get(operation, 1) if isinstance(costs, Mapping) else costs(operation, entity)
+        cost = costs(operation, entity) if callable(costs) else costs.get(operation, 1)
         limiter = self.limiter
         if isinstance(limiter, LimitsKeys) and self.key is not None:
             limiter = limiter.for_key(self.key(operation, entity))

@@ -79,7 +79,7 @@ class Retry:
     def decide(
         self, fault: Exception, *, attempt: int, spent: float, left: float, waits: Waits, random: Random
     ) -> Decision:
-        """Say what follows from the failure of attempt number `attempt`.
+        """Return what follows from the failure of attempt number `attempt`.
 
         `spent` is the time in seconds since the first failure, `left` what an enclosing deadline still allows.
         """
@@ -108,7 +108,7 @@ class Waits:
         self._generator.send(None)
 
     def next(self, random: Random) -> float:
-        """Give the next wait in seconds."""
+        """Return the next wait in seconds."""
         wait = min(next(self._generator), self._max)
         if self._jitter == "full":
             return random.uniform(0, wait)
@@ -118,17 +118,17 @@ class Waits:
 
 
 def passing(fault: Exception) -> bool:
-    """Tell whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
+    """Return whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
     return isinstance(fault, TransientError | CircuitOpenError)
 
 
 def was_made(fault: Exception) -> bool:
-    """Tell whether the call went out at all. One that an open circuit refused is no attempt and costs no retry budget."""
+    """Return whether the call was made at all. One that an open circuit refused is no attempt and costs no retry budget."""
     return not isinstance(fault, CircuitOpenError)
 
 
 def asked_wait(fault: Exception) -> float:
-    """Give the seconds that the other side asked to wait, 0 where it did not."""
+    """Return the seconds that the other side asked to wait, 0 where it did not."""
     if isinstance(fault, RateLimitError | ServiceUnavailableError | CircuitOpenError):
         return fault.retry_after or 0.0
     return 0.0
@@ -192,7 +192,7 @@ class BudgetLedger:
         self._bucket(now_ns)[1] += 1
 
     def allows(self, now_ns: int) -> bool:
-        """Take one retry from the budget, if it has one."""
+        """Take one retry from the budget; return whether it had one."""
         newest = self._bucket(now_ns)
         calls = sum(bucket[1] for bucket in self._buckets if bucket[0] > newest[0] - _BUCKETS)
         retries = sum(bucket[2] for bucket in self._buckets)

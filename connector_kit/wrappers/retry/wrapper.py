@@ -142,7 +142,7 @@ class _Attempts:
 
 
 def _left() -> float:
-    """Give the seconds until the earliest deadline of the scopes around this call; infinite where there is none."""
+    """Return the seconds until the earliest deadline of the scopes around this call; infinite where there is none."""
     deadline = anyio.current_effective_deadline()
     # A scope that is cancelled already has its deadline at minus infinity: no deadline to keep, the wait will not begin.
     return math.inf if math.isinf(deadline) else deadline - anyio.current_time()

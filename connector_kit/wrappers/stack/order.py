@@ -169,7 +169,7 @@ REFUSED = (
         way_out="protect the connector without it, and give its limiter as limiter=",
     ),
 )
-"""The orders that are refused; the first that is found is told."""
+"""The orders that are refused; the message is that of the first one found."""
 
 
 def refuse_order(outer: object, inside: Sequence[object]) -> None:

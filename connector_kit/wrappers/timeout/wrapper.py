@@ -9,7 +9,7 @@ import anyio
 import attrs
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.durations import Duration
+from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import TimedOutError
 from connector_kit.events import TimeLimitPassed, emit
 from connector_kit.protocols import Connector
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["TimeLimited", "Timeouts"]
 
 
-def _optional(given: str | float | None) -> Duration | None:
-    return None if given is None else Duration.of(given)
-
-
 @attrs.frozen
 class Timeouts:
     """Limits of time; None is no limit.
@@ -35,9 +31,9 @@ class Timeouts:
     `total` a whole read, from its first page asked for to its last one delivered.
     """
 
-    call: Duration | None = attrs.field(default=None, converter=_optional)
-    page: Duration | None = attrs.field(default=None, converter=_optional)
-    total: Duration | None = attrs.field(default=None, converter=_optional)
+    call: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+    page: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+    total: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
 
     @property
     def unlimited(self) -> bool:
@@ -120,7 +116,7 @@ class _TimedPages(WrappedPages):
         scope.deadline = anyio.current_time() + self._allowed
 
     def _limit(self) -> float:
-        """Give the seconds until the earlier end."""
+        """Return the seconds until the earlier end."""
         page = self._timeouts.page
         if self._ends_ns is None:
             return page or 0.0
@@ -155,12 +151,12 @@ class _Waiting(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         # A generator-based coroutine has no `__await__`: it is its own iterator.
         steps: Any = self._awaitable.__await__() if hasattr(self._awaitable, "__await__") else self._awaitable
-        given: T
+        result: T
         try:
             awaited = next(steps)
         except StopIteration as delivered:
-            given = delivered.value
-            return given
+            result = delivered.value
+            return result
         begun = False
         while True:
             try:
@@ -179,7 +175,7 @@ class _Waiting(Generic[T]):
             try:
                 awaited = resume()
             except StopIteration as delivered:
-                given = delivered.value
-                return given
+                result = delivered.value
+                return result
             finally:
                 del resume  # an exception that comes out of here would hold what it is held by

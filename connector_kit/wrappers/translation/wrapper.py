@@ -22,7 +22,7 @@ from connector_kit.wrappers.stack.layers import innermost
 from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
     from datetime import datetime
 
     from connector_kit.records.page import Cursor, Page, Record
@@ -41,7 +41,7 @@ class Rule:
     becomes: type[ConnectorError] | Callable[[Exception], ConnectorError | None]
 
     def apply(self, error: Exception) -> ConnectorError | None:
-        """Make the error that stands for this exception; None where the rule is not about it."""
+        """Return the error for this exception; None where the rule does not apply."""
         if not isinstance(error, self.catches):
             return None
         made: ConnectorError | None
@@ -53,7 +53,7 @@ class Rule:
 
 
 def _unreachable(error: Exception) -> ConnectorError | None:
-    """Tell the errors of a network that is down from the others of OSError, which has no class for them."""
+    """Return an error for a network that is down, for which OSError has no class; None for any other."""
     if isinstance(error, OSError) and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN):
         return ConnectionFailedError(f"{type(error).__name__}: {error}")
     return None
@@ -103,7 +103,9 @@ class Translating(Wrapper[C]):
             super().validate_config()
 
     @contextmanager
-    def _translated(self, operation: str, entity: str | None = None, cursor: Cursor = None) -> Iterator[None]:
+    def _translated(
+        self, operation: str, entity: str | None = None, cursor: Cursor = None
+    ) -> Generator[None]:
         try:
             yield
         except Exception as error:

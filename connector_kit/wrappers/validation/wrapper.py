@@ -102,7 +102,7 @@ class Validating(Wrapper[C]):
         await self.inner.disconnect()
 
     async def discover_schema(self) -> Catalog:
-        """Give the inner connector's catalog; records are compared with it from now on."""
+        """Return the inner connector's catalog; records are compared with it from now on."""
         catalog = await self.inner.discover_schema()
         self._known.catalog = catalog
         return catalog
@@ -119,7 +119,7 @@ class Validating(Wrapper[C]):
         return records if announced is None else await self.fitting(records, announced)
 
     async def announced(self, entity: str) -> Announced | None:
-        """Give what records of an entity have to be like; None where nothing is announced. Asks for the catalog once."""
+        """Return what is announced of an entity's records; None where nothing is. Asks for the catalog once."""
         catalog = self._known.catalog
         if catalog is None:
             catalog = await self._known.ask(self.inner)
@@ -129,7 +129,7 @@ class Validating(Wrapper[C]):
         return Announced(found) if found.fields else None
 
     async def fitting(self, records: Sequence[Record], announced: Announced) -> Sequence[Record]:
-        """Give the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
+        """Return the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
         found = announced.sort_out(records)
         if found is None:
             return records
