@@ -9,10 +9,10 @@ import anyio
 import pytest
 from stacks import Records, shop
 
+from connector_kit import KeyedLimiter  # by its door, which its repr names
 from connector_kit.blocking.paged import Paged
 from connector_kit.blocking.threaded import Threaded
 from connector_kit.errors import ConfigError, ConnectorError, RateLimitError
-from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
