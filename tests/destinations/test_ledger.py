@@ -95,45 +95,60 @@ def test_a_write_without_a_checkpoint_needs_a_read_too(entry: Entry) -> None:
 # -- one call -------------------------------------------------------------------------------------------------------
 
 
-@given(
-    entry=entries(Phase.IDLE, *STARTED),
-    mode=st.sampled_from(MODES),
-    resume=st.booleans(),
-    unfinished=st.booleans(),
-    rows_first=st.booleans(),
-)
-def test_a_start_drops_what_is_not_covered_and_keeps_every_checkpoint_it_goes_on_from(
+@given(entry=entries(Phase.IDLE, *STARTED), mode=st.sampled_from(MODES), rows_first=st.booleans())
+def test_a_start_is_a_new_run_and_drops_what_the_current_generation_has_beyond_its_checkpoint(
     entry: Entry,
     mode: Mode,
-    resume: bool,  # noqa: FBT001 - a parameter of a test
-    unfinished: bool,  # noqa: FBT001 - a parameter of a test
     rows_first: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
-    start = entry.start(mode, resume=resume, unfinished=unfinished, rows_first=rows_first)
+    start = entry.start(mode, resume=True, rows_first=rows_first)
     assert start.entry.run == entry.run + 1
-    assert start.entry.current.checkpoint == entry.current.checkpoint
     assert start.keep_current == (None if entry.phase is Phase.IDLE else entry.current.covered)
-    before = entry.following
-    continued = (
-        mode == "replace" and resume and unfinished and before is not None and before.checkpoint is not None
+    assert start.entry.current == Generation(
+        entry.current.checkpoint, entry.current.covered if rows_first else None
     )
-    assert start.continued == continued
     if mode != "replace":
         assert start.entry.following is None
-        assert start.entry.target == start.entry.current
-    elif continued and before is not None:
-        assert start.keep_following == before.covered
-        assert start.entry.target.checkpoint == before.checkpoint
-    else:
-        assert start.entry.target.checkpoint is None
-    if rows_first:
-        assert start.entry.target.covered == (
-            0
-            if mode == "replace" and not continued
-            else (before if continued and before else entry.current).covered
-        )
-    else:
-        assert start.entry.target.covered is None
+        assert not start.continued
+
+
+@given(
+    current=GENERATIONS,
+    following=st.builds(Generation, CHECKPOINTS, COVERED),
+    rows_first=st.booleans(),
+)
+def test_a_replace_goes_on_with_its_generation(
+    current: Generation,
+    following: Generation,
+    rows_first: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    entry = Entry("orders", 3, phase=Phase.REPLACING, current=current, following=following)
+    start = entry.start("replace", resume=True, rows_first=rows_first)
+    assert start.continued
+    assert start.keep_following == following.covered
+    assert start.entry.target == Generation(following.checkpoint, following.covered if rows_first else None)
+
+
+@given(
+    entry=entries(Phase.IDLE, *STARTED),
+    reason=st.sampled_from(["not to resume", "its rows are gone", "no checkpoint"]),
+    rows_first=st.booleans(),
+)
+def test_a_replace_begins_a_generation_where_none_can_go_on(
+    entry: Entry,
+    reason: str,
+    rows_first: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    if reason == "no checkpoint" and entry.following is not None:
+        entry = attrs.evolve(entry, following=Generation(None, entry.following.covered))
+    start = entry.start(
+        "replace",
+        resume=reason != "not to resume",
+        unfinished=reason != "its rows are gone",
+        rows_first=rows_first,
+    )
+    assert not start.continued
+    assert start.entry.target == Generation(covered=0 if rows_first else None)
 
 
 @given(entry=entries(*STARTED), checkpoint=CHECKPOINTS, covered=COVERED)
