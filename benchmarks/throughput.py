@@ -17,8 +17,7 @@ import anyio
 import msgspec
 
 from connector_kit.connectors.mock import MockConfig, MockConnector
-from connector_kit.destinations.jsonl import JsonlDestination
-from connector_kit.destinations.sqlite import SQLiteDestination
+from connector_kit.destinations import JsonlDestination, SQLiteDestination
 from connector_kit.runtime.sync import sync
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import anyio
 import httpx2
 
 from connector_kit import Catalog, Cursor, Entity, Page, Report, Resilience, Rule, protect, sync
-from connector_kit.destinations.sqlite import SQLiteDestination
+from connector_kit.destinations import SQLiteDestination
 from connector_kit.errors import (
     ConnectionFailedError,
     ConnectorError,

@@ -151,10 +151,10 @@ class Database:
                 entry = read.entry.leave_provisional(tables.last_row(self._connection, table))
             for part in parts_of(records):  # one after the other: rows take many times what their JSON takes
                 table = self._insert_part(read, table, list(part))
-            if not read.replacing:
-                entry = attrs.evolve(entry, owned=bool(table.columns))
+            if table.columns and not (entry.owned or read.replacing):
+                entry = attrs.evolve(entry, owned=True)
             save(self._connection, entry)
-        self._reads[entry.entity] = attrs.evolve(read, entry=entry, table=table)
+        self._reads[entry.entity] = _Read(entry, table, read.key, read.replacing)
 
     def _insert_part(self, read: _Read, table: Table, batch: list[Record]) -> Table:
         """Insert the records, whose fields the table gets first; return the table as it is then."""
