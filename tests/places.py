@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Destination
     from connector_kit.records.page import Record
 
-__all__ = ["JsonlPlace", "MemoryPlace", "SqlitePlace"]
+__all__ = ["JsonlPlace", "MemoryPlace", "SQLitePlace"]
 
 
 @attrs.define
@@ -50,7 +50,7 @@ class MemoryPlace:
 
 
 @attrs.define
-class SqlitePlace:
+class SQLitePlace:
     folder: Path
 
     @property

@@ -17,7 +17,7 @@ from connector_kit.destinations.sqlite import SQLiteDestination
 if TYPE_CHECKING:
     from connector_kit.protocols import Destination
 
-__all__ = ["STORES", "JsonlPlace", "MemoryPlace", "Place", "SqlitePlace"]
+__all__ = ["STORES", "JsonlPlace", "MemoryPlace", "Place", "SQLitePlace"]
 
 
 class Place(Protocol):
@@ -56,7 +56,7 @@ class MemoryPlace:
 
 
 @attrs.define
-class SqlitePlace:
+class SQLitePlace:
     folder: Path
     keeps_upserted: bool = True
 
@@ -110,4 +110,4 @@ def _without_none(record: Any) -> dict[str, Any]:
     return {name: value for name, value in dict(record).items() if value is not None}
 
 
-STORES: tuple[type[MemoryPlace | SqlitePlace | JsonlPlace], ...] = (MemoryPlace, SqlitePlace, JsonlPlace)
+STORES: tuple[type[MemoryPlace | SQLitePlace | JsonlPlace], ...] = (MemoryPlace, SQLitePlace, JsonlPlace)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import attrs
 import pytest
@@ -84,6 +85,21 @@ def test_a_move_leads_to_the_phase_of_the_table_or_is_refused(entry: Entry, move
     assert f"while entity 'orders' is {entry.phase.value}; expected it to be " in message
     expected = message.partition("expected it to be ")[2].partition(";")[0]
     assert expected.split(" or ") == [phase.value for phase in Phase if move in MOVES[phase]]
+
+
+def test_the_documentation_has_the_table_of_moves() -> None:
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "destinations.md"
+    rows = [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in page.read_text().splitlines()
+    ]
+    [header] = [row for row in rows if row[0] == "move"]
+    phases = [Phase(name) for name in header[1:]]
+    for move in ALL_MOVES:
+        name = f"start {move}" if move in MODES else move
+        [written] = [row[1:] for row in rows if row[0] == name and len(row) == len(header)]
+        after = [MOVES[phase].get(move) for phase in phases]
+        assert written == ["refused" if phase is None else phase.value for phase in after]
 
 
 @given(entry=entries(Phase.IDLE))
@@ -209,24 +225,35 @@ def test_a_write_of_an_earlier_run_is_told_from_one_of_the_latest(entry: Entry, 
 
 # -- whole histories: a store of each kind, kept by the ledger, against a list of what has to be there ---------------
 
+Kind: TypeAlias = Literal["one step", "rows first", "commits"]
+"""Rows and checkpoint land in one step; or one after the other; or rows are kept back until a checkpoint covers them."""
+KINDS: list[Kind] = ["one step", "rows first", "commits"]
+
 
 @attrs.define
 class Kept:
     """A store in memory that may be killed in any step. Its rows are numbers."""
 
-    rows_first: bool
+    kind: Kind
     entry: Entry
     current: list[int] = attrs.field(factory=list[int])
     following: list[int] = attrs.field(factory=list[int])
+    uncommitted: list[int] = attrs.field(factory=list[int])
 
     @property
     def target(self) -> list[int]:
         return self.following if self.entry.phase is Phase.REPLACING else self.current
 
+    @property
+    def covered(self) -> int | None:
+        """How far a checkpoint reaches that covers all rows."""
+        return len(self.target) if self.kind == "rows first" else None
+
     def start(self, mode: Mode, *, resume: bool) -> Start:
         if self.entry.phase is Phase.SWAPPING:
             self.swap()
-        start = self.entry.start(mode, resume=resume, rows_first=self.rows_first)
+        start = self.entry.start(mode, resume=resume, rows_first=self.kind == "rows first")
+        self.uncommitted.clear()
         if start.keep_current is not None:
             del self.current[start.keep_current :]
         if not start.continued:
@@ -238,29 +265,33 @@ class Kept:
 
     def write(self, row: int, checkpoint: bytes | None, *, killed: bool) -> None:
         """Killed, a store whose rows land first has the row and not its checkpoint; another has neither."""
-        rows, begin = self.target, len(self.target)
-        if killed and not self.rows_first:
-            return
-        rows.append(row)
+        begin = len(self.target)
+        if self.kind == "rows first" or not killed:
+            (self.uncommitted if self.kind == "commits" else self.target).append(row)
         if killed:
             return
         if checkpoint is None:
-            self.entry = self.entry.leave_provisional(begin)
+            self.entry = self.entry.leave_provisional(begin if self.kind == "one step" else None)
         else:
-            self.entry = self.entry.cover(checkpoint, len(rows) if self.rows_first else None)
+            self.commit()
+            self.entry = self.entry.cover(checkpoint, self.covered)
 
     def finish(self, checkpoint: bytes, *, killed: bool) -> None:
         """Killed, a store that needs two steps has announced the swap; another has done nothing."""
-        covered = len(self.target) if self.rows_first else None
-        if self.rows_first and self.entry.phase is Phase.REPLACING:
-            self.entry = self.entry.announce(checkpoint, covered)
+        replacing = self.entry.phase is Phase.REPLACING
+        if self.kind == "rows first" and replacing:
+            self.entry = self.entry.announce(checkpoint, self.covered)
             if not killed:
                 self.swap()
         elif not killed:
-            replaced = self.entry.phase is Phase.REPLACING
-            self.entry = self.entry.finish(checkpoint, covered)
-            if replaced:
+            self.commit()
+            self.entry = self.entry.finish(checkpoint, self.covered)
+            if replacing:
                 self.current, self.following = self.following, []
+
+    def commit(self) -> None:
+        self.target.extend(self.uncommitted)
+        self.uncommitted.clear()
 
     def swap(self) -> None:
         self.current, self.following = self.following, []
@@ -278,13 +309,13 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS, rows_first=st.booleans())
+@pytest.mark.parametrize("kind", KINDS)
+@given(steps=STEPS)
 def test_what_a_checkpoint_covers_is_there_after_any_number_of_kills(
-    steps: list[tuple[str, Any, bool]],
-    rows_first: bool,  # noqa: FBT001 - a parameter of a test
+    kind: Kind, steps: list[tuple[str, Any, bool]]
 ) -> None:
     """The rows that a start leaves are those that were there when the checkpoint it gives was stored."""
-    kept = Kept(rows_first, Entry("orders", current=Generation(covered=0 if rows_first else None)))
+    kept = Kept(kind, Entry("orders", current=Generation(covered=0 if kind == "rows first" else None)))
     covered: dict[bytes, list[int]] = {}
     under_way = False
     for number, (call, choice, flag) in enumerate(steps):
@@ -297,11 +328,12 @@ def test_what_a_checkpoint_covers_is_there_after_any_number_of_kills(
             assert kept.current == ([] if shown is None else covered[shown])
             under_way = True
         elif under_way:
+            rows = [*kept.target, *kept.uncommitted]
             if call == "write":
-                covered[checkpoint] = [*kept.target, number]
+                covered[checkpoint] = [*rows, number]
                 kept.write(number, checkpoint if choice else None, killed=flag)
             else:
-                covered[checkpoint] = [*kept.target]
+                covered[checkpoint] = rows
                 kept.finish(checkpoint, killed=flag)
             under_way = not flag and call == "write"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.destinations.ledger import Entry, started_read
+from connector_kit.destinations.ledger import Entry, Phase, started_read
 from connector_kit.destinations.sqlite import tables
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.joined import parts_of
@@ -40,7 +40,11 @@ class _Read:
     entry: Entry
     table: Table
     key: tuple[str, ...]
-    replacing: bool
+
+    @property
+    def replacing(self) -> bool:
+        """Whether the table is that of a new generation."""
+        return self.entry.phase is Phase.REPLACING
 
 
 @attrs.define(eq=False)
@@ -83,7 +87,7 @@ class Database:
             entry = attrs.evolve(start.entry, owned=bool(current.columns))
             checkpoint = entry.target.decoded()
             save(self._connection, entry)
-        self._reads[name] = _Read(entry, table, key, replacing=mode == "replace")
+        self._reads[name] = _Read(entry, table, key)
         return checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
@@ -154,7 +158,7 @@ class Database:
             if table.columns and not (entry.owned or read.replacing):
                 entry = attrs.evolve(entry, owned=True)
             save(self._connection, entry)
-        self._reads[entry.entity] = _Read(entry, table, read.key, read.replacing)
+        self._reads[entry.entity] = _Read(entry, table, read.key)
 
     def _insert_part(self, read: _Read, table: Table, batch: list[Record]) -> Table:
         """Insert the records, whose fields the table gets first; return the table as it is then."""
