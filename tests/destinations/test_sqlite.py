@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from connector_kit.destinations.sqlite import SQLiteDestination
 from connector_kit.destinations.sqlite.database import Database
-from connector_kit.destinations.sqlite.file import APPLICATION_ID, FORMAT_VERSION, connected
+from connector_kit.destinations.sqlite.file import APPLICATION_ID, FORMAT_VERSION, open_database
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(file: Path) -> Iterator[Database]:
-    opened = Database(connected(file, 0.0, sqlite3.Connection))
+    opened = Database(open_database(file, 0.0, sqlite3.Connection))
     yield opened
     opened.close()
 
@@ -77,12 +77,12 @@ def _foreign_in_its_log(file: Path) -> None:
 
 
 def _newer(file: Path) -> None:
-    connected(file, 0.0, sqlite3.Connection).close()
+    open_database(file, 0.0, sqlite3.Connection).close()
     ask(file, f"PRAGMA user_version = {FORMAT_VERSION + 1}")
 
 
 def _newer_in_its_log(file: Path) -> None:
-    connection = connected(file, 0.0, sqlite3.Connection)
+    connection = open_database(file, 0.0, sqlite3.Connection)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION + 1}")
     parts = {name: Path(f"{file}{name}").read_bytes() for name in ("", "-wal")}
     connection.close()
@@ -113,7 +113,7 @@ def test_what_is_not_ours_is_refused_and_left_alone(
     make(file)
     before = file.read_bytes() if file.is_file() else None
     with pytest.raises(DestinationError, match=message) as caught:
-        connected(file, 0.0, sqlite3.Connection)
+        open_database(file, 0.0, sqlite3.Connection)
     assert str(file) in str(caught.value)
     assert "; expected " in str(caught.value)
     if make not in {
@@ -144,7 +144,7 @@ async def test_places_that_cannot_be_files_are_refused(path: str, message: str) 
 def test_an_empty_file_and_an_empty_database_are_taken(file: Path) -> None:
     file.touch()
     for _ in range(2):
-        connected(file, 0.0, sqlite3.Connection).close()
+        open_database(file, 0.0, sqlite3.Connection).close()
         assert ask(file, "PRAGMA application_id") == [(APPLICATION_ID,)]
         assert ask(file, "PRAGMA journal_mode") == [("wal",)]
         file.unlink()
@@ -159,7 +159,7 @@ async def test_two_destinations_make_a_file_at_the_same_time(file: Path) -> None
     class Slow(sqlite3.Connection):
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
             if sql == "BEGIN IMMEDIATE":
-                connected(file, 0.0, sqlite3.Connection).close()
+                open_database(file, 0.0, sqlite3.Connection).close()
             return super().execute(sql, *parameters)
 
     destination = SQLiteDestination(file, connection=Slow)
@@ -278,13 +278,13 @@ def test_a_failure_at_any_statement_loses_and_repeats_nothing(
     after: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     whole = tmp_path / "undisturbed"
-    undisturbed = Database(connected(whole, 0.0, sqlite3.Connection))
+    undisturbed = Database(open_database(whole, 0.0, sqlite3.Connection))
     sync(undisturbed, mode)
     undisturbed.close()
     for at in count():
         file = tmp_path / f"{at}"
         survived = _interrupted(file, mode, failing(at, error, after=after))
-        again = Database(connected(file, 0.0, sqlite3.Connection))
+        again = Database(open_database(file, 0.0, sqlite3.Connection))
         sync(again, mode)
         assert not again._connection.in_transaction
         again.close()
@@ -298,7 +298,7 @@ def _interrupted(file: Path, mode: Mode, kind: type[sqlite3.Connection]) -> bool
     """Run until the failure; say whether there was none."""
     connection: sqlite3.Connection | None = None
     try:
-        connection = connected(file, 0.0, kind)
+        connection = open_database(file, 0.0, kind)
         sync(Database(connection), mode)
     except (sqlite3.Error, Killed):
         return False
@@ -317,7 +317,7 @@ def test_any_number_of_kills_in_one_read(
     file = tmp_path_factory.mktemp("kills") / "data.sqlite"
     for at in kills:
         _interrupted(file, mode, failing(at, Killed(), after=False))
-    database = Database(connected(file, 0.0, sqlite3.Connection))
+    database = Database(open_database(file, 0.0, sqlite3.Connection))
     sync(database, mode)
     database.close()
     ids = [row[0] for row in content(file)]
@@ -417,7 +417,7 @@ def test_a_write_of_a_killed_task_ends_before_the_next_call_begins(file: Path) -
 def test_an_earlier_run_cannot_write_into_a_later_one(database: Database, file: Path) -> None:
     """Two schedulers start the same read; the first one stops instead of writing every row twice."""
     database.start(ENTITY, "append", resume=True)
-    other = Database(connected(file, 0.0, sqlite3.Connection))
+    other = Database(open_database(file, 0.0, sqlite3.Connection))
     other.start(ENTITY, "append", resume=True)
     with pytest.raises(DestinationError, match="another run"):
         database.write("orders", [{"id": 1}], reached(1))

@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.destinations.sqlite.database import Database
-from connector_kit.destinations.sqlite.file import connected
+from connector_kit.destinations.sqlite.file import open_database
 from connector_kit.destinations.sqlite.state_table import CREATE_STATES
 from connector_kit.destinations.sqlite.tables import Table, fold, table_name
-from connector_kit.destinations.sqlite.values import arranged, stored
+from connector_kit.destinations.sqlite.values import to_rows, to_sql
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint
@@ -57,7 +57,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(file: Path) -> Iterator[Database]:
-    opened = Database(connected(file, 1.0, sqlite3.Connection))
+    opened = Database(open_database(file, 1.0, sqlite3.Connection))
     yield opened
     opened.close()
 
@@ -90,7 +90,7 @@ def _through(value: object) -> tuple[object, ...]:
     """Database a value in a column as tables here have them, and read it back."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE things (value)")
-        connection.executemany("INSERT INTO things VALUES (?)", arranged("things", [{"value": value}])[1])
+        connection.executemany("INSERT INTO things VALUES (?)", to_rows("things", [{"value": value}])[1])
         return tuple(found for (found,) in connection.execute("SELECT value FROM things"))
 
 
@@ -105,7 +105,7 @@ def _finite(value: Any) -> Any:
 
 @given(value=st.integers())
 def test_integers_beyond_64_bits_are_text(value: int) -> None:
-    assert stored(value) == (value if -(2**63) <= value < 2**63 else str(value))
+    assert to_sql(value) == (value if -(2**63) <= value < 2**63 else str(value))
 
 
 @given(
@@ -115,9 +115,9 @@ def test_integers_beyond_64_bits_are_text(value: int) -> None:
 )
 def test_text_order_of_aware_datetimes_is_time_order(moments: list[datetime]) -> None:
     within = [moment for moment in moments if 1 < moment.year < 9999]
-    assert sorted(within) == sorted(within, key=stored)  # type: ignore[arg-type]  # text can be compared
+    assert sorted(within) == sorted(within, key=to_sql)  # type: ignore[arg-type]  # text can be compared
     for moment in within:
-        text = stored(moment)
+        text = to_sql(moment)
         assert isinstance(text, str)
         assert text.endswith("Z")
         assert datetime.fromisoformat(text) == moment
@@ -164,7 +164,7 @@ class Text(str):
     ],
 )
 def test_values_that_json_does_not_have(value: object, form: object) -> None:
-    found = stored(value)
+    found = to_sql(value)
     assert (type(found), found) == (type(form), form)
     assert _through(value) == (form,)
 
@@ -235,10 +235,10 @@ def test_a_lazy_page_is_iterated_once(database: Database) -> None:
     )
 )
 def test_rows_are_the_records_in_the_order_of_the_names(records: list[dict[str, Any]]) -> None:
-    names, rows = arranged("things", list(records), any_integer=True)
+    names, rows = to_rows("things", list(records), any_integer=True)
     assert set(names) == set().union(*records)
     for record, row in zip(records, rows, strict=True):
-        assert dict(zip(names, row, strict=True)) == {name: stored(record.get(name)) for name in names}
+        assert dict(zip(names, row, strict=True)) == {name: to_sql(record.get(name)) for name in names}
 
 
 INSIDE = st.recursive(
@@ -260,14 +260,14 @@ INSIDE = st.recursive(
     )
 )
 def test_lists_and_objects_are_the_same_text_one_by_one_and_together(column: list[Any]) -> None:
-    names, rows = arranged("things", [{"a": 1, "b": value} for value in column])
+    names, rows = to_rows("things", [{"a": 1, "b": value} for value in column])
     assert names == ("a", "b")
-    assert rows == [(1, stored(value)) for value in column]
+    assert rows == [(1, to_sql(value)) for value in column]
 
 
 def test_a_record_that_makes_up_missing_values_is_read_as_it_is() -> None:
     records: list[Record] = [{"a": 1, "b": 2}, defaultdict(int, {"a": 1, "c": 3})]
-    assert arranged("things", records) == (("a", "b", "c"), [(1, 2, None), (1, None, 3)])
+    assert to_rows("things", records) == (("a", "b", "c"), [(1, 2, None), (1, None, 3)])
 
 
 # -- names ----------------------------------------------------------------------------------------------------------

@@ -72,11 +72,11 @@ class Folder:
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
         reads, self._reads = self._reads, {}
-        with ExitStack() as at_last:  # each of them, whatever becomes of the others
-            at_last.callback(self._lock.release)
-            at_last.callback(self._flushing.close)
+        with ExitStack() as closing:  # each of them, whatever becomes of the others
+            closing.callback(self._lock.release)
+            closing.callback(self._flushing.close)
             for entity, read in reads.items():
-                at_last.callback(self._sync_read, entity, read)
+                closing.callback(self._sync, entity, read)
 
     def start(self, entity: str, mode: Mode, *, resume: bool) -> Checkpoint | None:
         """Cut off what no checkpoint covers, and return the checkpoint of what is left."""
@@ -176,7 +176,7 @@ class Folder:
         self._save(entry.reset(length))
         self._files.remove(self._next_file(entity))
 
-    def _sync_read(self, entity: str, read: _Read) -> None:
+    def _sync(self, entity: str, read: _Read) -> None:
         """Wait until what an unfinished read has written is on the disk."""
         if read.file.exists():
             self._files.sync(read.file)

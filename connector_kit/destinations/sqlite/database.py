@@ -18,7 +18,7 @@ from connector_kit.records.joined import parts_of
 
 from .state_table import all_checkpoints, find, find_or_new, save, stored_run
 from .tables import Table, insert, next_table, table_name, transaction
-from .values import Row, arranged
+from .values import Row, to_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +66,8 @@ class Database:
         self._reads.pop(name, None)
         with transaction(self._connection):
             entry = find_or_new(self._connection, name)
-            current = tables.found(self._connection, name)
-            following = tables.found(self._connection, next_table(name))
+            current = tables.find_table(self._connection, name)
+            following = tables.find_table(self._connection, next_table(name))
             self._refuse_wrong_table(entry, current, mode)
             start = entry.start(mode, resume=resume, unfinished=bool(following.columns))
             tables.cut(self._connection, current, start.keep_current)
@@ -79,10 +79,10 @@ class Database:
             if mode == "replace":
                 # With the old columns, too: the views and indexes that people made on them go on working.
                 wanted = following.with_columns(name, (*current.columns, *fields))
-                table = tables.extended(self._connection, following, wanted)
+                table = tables.extend(self._connection, following, wanted)
             else:
-                table = tables.extended(self._connection, current, current.with_columns(name, fields))
-                tables.fit_key(self._connection, table, name, key)
+                table = tables.extend(self._connection, current, current.with_columns(name, fields))
+                tables.set_key_index(self._connection, table, name, key)
                 current = table
             entry = attrs.evolve(start.entry, owned=bool(current.columns))
             checkpoint = entry.target.decoded()
@@ -125,7 +125,7 @@ class Database:
             entry = find(self._connection, entity)
             if entry is None:
                 return
-            current = tables.found(self._connection, entity)
+            current = tables.find_table(self._connection, entity)
             tables.cut(self._connection, current, entry.current.covered)
             tables.drop(self._connection, next_table(entity))
             save(self._connection, attrs.evolve(entry.reset(), owned=bool(current.columns)))
@@ -163,8 +163,8 @@ class Database:
     def _insert_part(self, read: _Read, table: Table, batch: list[Record]) -> Table:
         """Insert the records, whose fields the table gets first; return the table as it is then."""
         entity = read.entry.entity
-        names, rows = arranged(entity, batch)
-        table = tables.extended(self._connection, table, table.with_columns(entity, names))
+        names, rows = to_rows(entity, batch)
+        table = tables.extend(self._connection, table, table.with_columns(entity, names))
         if rows:
             _refuse_unusable(read, table, names, rows)
             sql = insert(table, names, read.key)
@@ -173,7 +173,7 @@ class Database:
                 self._connection.executemany(sql, rows)
             except OverflowError:
                 self._connection.execute("ROLLBACK TO part")
-                self._connection.executemany(sql, arranged(entity, batch, any_integer=True)[1])
+                self._connection.executemany(sql, to_rows(entity, batch, any_integer=True)[1])
             self._connection.execute("RELEASE part")
         return table
 

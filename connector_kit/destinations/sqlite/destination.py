@@ -15,7 +15,7 @@ from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
 
 from .database import Database
-from .file import connected
+from .file import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +130,7 @@ class SQLiteDestination:
 
     def _open(self) -> None:
         if self._database is None:
-            self._database = Database(connected(self.path, self.busy_timeout, self.connection))
+            self._database = Database(open_database(self.path, self.busy_timeout, self.connection))
 
     def _close(self) -> None:
         database, self._database = self._database, None

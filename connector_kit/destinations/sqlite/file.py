@@ -14,7 +14,7 @@ from .tables import transaction
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "connected"]
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "open_database"]
 
 APPLICATION_ID = int.from_bytes(b"ckit")
 """SQLite keeps it in the file's header, where `file` and this module find it."""
@@ -28,7 +28,7 @@ _USER_VERSION = slice(60, 64)
 _APPLICATION_ID = slice(68, 72)
 
 
-def connected(path: Path, busy_timeout: float, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
+def open_database(path: Path, busy_timeout: float, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
     """Open the database at `path`, made if it is not there, for use by any one thread at a time.
 
     Waits `busy_timeout` seconds for another process's lock. Raise `DestinationError` for a place that cannot be

@@ -19,14 +19,14 @@ __all__ = [
     "Table",
     "cut",
     "drop",
-    "extended",
-    "fit_key",
+    "extend",
+    "find_table",
     "fold",
-    "found",
     "insert",
     "is_taken",
     "last_row",
     "next_table",
+    "set_key_index",
     "swap",
     "table_name",
     "transaction",
@@ -65,7 +65,7 @@ def next_table(entity: str) -> str:
     return f"{_OURS}_next_{entity}"
 
 
-def key_index(entity: str) -> str:
+def _key_index(entity: str) -> str:
     """Return the unique index that upsert goes by."""
     return f"{_OURS}_key_{entity}"
 
@@ -132,7 +132,7 @@ def _is_writable(name: str) -> bool:
     return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def extend(before: Table, after: Table) -> list[str]:
+def _extensions(before: Table, after: Table) -> list[str]:
     """Return the statements that turn one state of a table into the other, which has the same columns and more."""
     if not before.columns:
         columns = ", ".join(map(quoted, after.columns))
@@ -179,7 +179,7 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
         raise
 
 
-def found(connection: sqlite3.Connection, name: str) -> Table:
+def find_table(connection: sqlite3.Connection, name: str) -> Table:
     """Return a table with the columns it has; without any where it is not there."""
     rows = connection.execute(
         # generated columns (hidden is not 0) were added by somebody and cannot be written to
@@ -197,9 +197,9 @@ def is_taken(connection: sqlite3.Connection, name: str) -> bool:
     )
 
 
-def extended(connection: sqlite3.Connection, before: Table, after: Table) -> Table:
+def extend(connection: sqlite3.Connection, before: Table, after: Table) -> Table:
     """Create the table or add its missing columns, and give it as it is then."""
-    for statement in extend(before, after):
+    for statement in _extensions(before, after):
         connection.execute(statement)
     return after
 
@@ -224,12 +224,12 @@ def cut(connection: sqlite3.Connection, table: Table, last: int | None) -> None:
         connection.execute(f"DELETE FROM {quoted(table.name)} WHERE {table.rowid} > ?", (last,))  # noqa: S608 - both quoted
 
 
-def fit_key(connection: sqlite3.Connection, table: Table, entity: str, key: tuple[str, ...]) -> None:
+def set_key_index(connection: sqlite3.Connection, table: Table, entity: str, key: tuple[str, ...]) -> None:
     """Let the table have the unique index that upsert goes by, or none for an empty `key`.
 
     An index and not a PRIMARY KEY, so that one table can be appended to, upserted into and again appended to.
     """
-    index = key_index(entity)
+    index = _key_index(entity)
     indexed = connection.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (index,)).fetchall()
     if indexed == [(column,) for column in key]:
         return
@@ -248,12 +248,12 @@ def fit_key(connection: sqlite3.Connection, table: Table, entity: str, key: tupl
 
 def swap(connection: sqlite3.Connection, entity: str) -> None:
     """Put the new generation in the place of the old one, with the indexes and triggers people made on that."""
-    theirs = connection.execute(
+    made_by_people = connection.execute(
         "SELECT sql FROM sqlite_master WHERE tbl_name = ? COLLATE NOCASE AND type IN ('index', 'trigger') "
         "AND sql IS NOT NULL AND name <> ? COLLATE NOCASE",
-        (entity, key_index(entity)),
+        (entity, _key_index(entity)),
     ).fetchall()
     drop(connection, entity)
     connection.execute(f"ALTER TABLE {quoted(next_table(entity))} RENAME TO {quoted(entity)}")
-    for (sql,) in theirs:
+    for (sql,) in made_by_people:
         connection.execute(sql)

@@ -18,7 +18,7 @@ from connector_kit.records.json_text import ENCODER, simplified
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
 
-__all__ = ["Row", "SqlValue", "arranged", "stored"]
+__all__ = ["Row", "SqlValue", "to_rows", "to_sql"]
 
 SqlValue: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[SqlValue, ...]
@@ -31,7 +31,7 @@ _NESTED_OR_NONE = _NESTED | {type(None)}
 _INTEGERS = range(-(2**63), 2**63)
 
 
-def arranged(
+def to_rows(
     entity: str, batch: list[Record], *, any_integer: bool = False
 ) -> tuple[tuple[str, ...], list[Row]]:
     """Return the names of all fields in the batch, and a row of values in their order for each record.
@@ -81,7 +81,7 @@ def _column(entity: str, name: str, column: Sequence[Any]) -> list[SqlValue]:
     try:
         if _NESTED_OR_NONE.issuperset(map(type, column)):
             return _nested(column)
-        return [stored(value) for value in column]
+        return [to_sql(value) for value in column]
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaMismatchError(
             f"a value of field {name!r} of entity {entity!r} cannot be stored: {error}; expected what JSON has, a date, "
@@ -90,13 +90,13 @@ def _column(entity: str, name: str, column: Sequence[Any]) -> list[SqlValue]:
 
 
 def _nested(column: Sequence[Any]) -> list[SqlValue]:
-    """Return what `stored` gives for each list, dict or None, in a twentieth of the time: one call encodes all."""
+    """Return what `to_sql` gives for each list, dict or None, in a twentieth of the time: one call encodes all."""
     texts: list[SqlValue] = [*ENCODER.encode_lines(column).decode().split("\n")]
     texts.pop()  # nothing follows the last line feed; inside of JSON there is none
     return [None if value is None else text for value, text in zip(column, texts, strict=True)]
 
 
-def stored(value: Any) -> SqlValue:
+def to_sql(value: Any) -> SqlValue:
     """Return the form in which SQLite keeps a value.
 
     Aware datetimes are UTC text with six decimals and Z, so that text order is time order; naive ones the same
@@ -110,7 +110,7 @@ def stored(value: Any) -> SqlValue:
         if isinstance(value, kinds):
             return form(value)
     simple: object = msgspec.to_builtins(value, enc_hook=simplified)
-    return _json(simple) if type(simple) in _NESTED else stored(simple)
+    return _json(simple) if type(simple) in _NESTED else to_sql(simple)
 
 
 def _integer(value: int) -> int | str:
@@ -133,7 +133,7 @@ def _json(value: object) -> str:
 
 # The first that fits counts: an IntEnum is an Enum before it is an int, a datetime a datetime before it is a date.
 _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], SqlValue]], ...] = (
-    (Enum, lambda value: stored(value.value)),
+    (Enum, lambda value: to_sql(value.value)),
     (int, _integer),
     (float, float),
     (str, str.__str__),
