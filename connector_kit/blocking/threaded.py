@@ -145,7 +145,7 @@ class Threaded(Generic[S]):
         return await self._threads.run(partial(inner.partition_data, entity, since=since, target=target))
 
 
-class _Reading:
+class _SyncRead:
     """A synchronous read, as its threads see it: one of them at a time, and whoever is last closes it."""
 
     __slots__ = ("_begin", "_busy", "_iterator", "_lock", "_wanted")
@@ -202,7 +202,7 @@ class _ThreadedPages:
     ) -> None:
         self._threads = threads
         self._open = others
-        self._reading = _Reading(begin)
+        self._reading = _SyncRead(begin)
         self._ended = False
         self._cut = False
 

@@ -23,7 +23,7 @@ from connector_kit.protocols import Connector
 from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.wrappers.wrapper import NOT_OPEN, WrappedPages, Wrapper
 
-from .policy import Again, BudgetLedger, GiveUp, Retry, passing, was_made
+from .policy import Again, BudgetLedger, GiveUp, Retry, is_retryable, was_made
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -95,7 +95,7 @@ class _Attempts:
 
     async def failed(self, fault: Exception) -> None:
         """Wait until the next attempt is due, or raise."""
-        if passing(fault):
+        if is_retryable(fault):
             await checkpoint()  # from the first wait on, a time limit around this call says when it ends
         wrapper = self._wrapper
         now_ns = wrapper.clock.monotonic_ns()
@@ -207,7 +207,7 @@ class _RetriedPages(WrappedPages):
     async def _recover(self, fault: Exception) -> None:
         """Get ready for the next attempt at the same page, or raise."""
         await self._break()
-        if passing(fault) and self._delivered and self._cursor is None:
+        if is_retryable(fault) and self._delivered and self._cursor is None:
             error = ResumeImpossibleError(
                 f"the read broke after a page without a cursor: {fault}; going on would lose or repeat records, "
                 "so read again from the start, or let the connector give a cursor with every page"

@@ -130,7 +130,7 @@ class Validating(Wrapper[C]):
 
     async def fitting(self, records: Sequence[Record], announced: Announced) -> Sequence[Record]:
         """Return the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
-        found = announced.sort_out(records)
+        found = announced.split(records)
         if found is None:
             return records
         rejected, action, name = found.rejected, self.validation.action, announced.entity.name
