@@ -197,12 +197,10 @@ class Player:
         ]
         named = "; ".join(_as_call(each) for each in alike[:_NAMED]) or f"no {request.operation}"
         more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
-        error = NotRecordedError(
+        return NotRecordedError(
             f"{_as_call(request)} {what}; the cassette {self._path} has {named}{more}; record it anew, making this "
             f"request of Recording(connector, {str(self._path)!r})"
-        )
-        error.locate(operation=request.operation, entity=request.entity, cursor=request.cursor)
-        return error
+        ).locate(operation=request.operation, entity=request.entity, cursor=request.cursor)
 
 
 @attrs.define(eq=False)

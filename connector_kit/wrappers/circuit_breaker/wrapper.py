@@ -83,13 +83,11 @@ class CircuitBreaking(Wrapper[C]):
 
 def _refused(refusal: Refusal, operation: str, entity: str | None) -> CircuitOpenError:
     which = "is open" if refusal.state == "open" else "is half-open, with all its probes under way"
-    error = CircuitOpenError(
+    return CircuitOpenError(
         f"not tried, because the circuit {which}: {refusal.reason}; expected a closed one; come back in "
         f"{Duration(refusal.retry_after)}, or look at why the other side fails",
         refusal.retry_after,
-    )
-    error.locate(operation=operation, entity=entity)
-    return error
+    ).locate(operation=operation, entity=entity)
 
 
 class _GuardedPages(WrappedPages):

@@ -137,8 +137,7 @@ class _Attempts:
         )
         if isinstance(fault, ConnectorError):
             exhausted.locate(connector=fault.connector, cursor=fault.cursor)
-        exhausted.locate(operation=self._operation, entity=self._entity, attempt=self._made)
-        raise exhausted from fault
+        raise exhausted.locate(operation=self._operation, entity=self._entity, attempt=self._made) from fault
 
 
 def _left() -> float:
@@ -208,12 +207,10 @@ class _RetriedPages(WrappedPages):
         """Get ready for the next attempt at the same page, or raise."""
         await self._break()
         if is_retryable(fault) and self._delivered and self._cursor is None:
-            error = ResumeImpossibleError(
+            raise ResumeImpossibleError(
                 f"the read broke after a page without a cursor: {fault}; going on would lose or repeat records, "
                 "so read again from the start, or let the connector give a cursor with every page"
-            )
-            error.locate(operation="fetch_data", entity=self._entity)
-            raise error from fault
+            ).locate(operation="fetch_data", entity=self._entity) from fault
         self._attempts = self._attempts or _Attempts(self._wrapper, "fetch_data", self._entity)
         await self._attempts.failed(fault)
         self._ended = False

@@ -139,12 +139,10 @@ class Validating(Wrapper[C]):
         examples = tuple(str(each) for each in rejected[: self.validation.examples])
         emit(RecordsRejected(name, len(rejected), action, examples))
         if action == "fail":
-            error = SchemaMismatchError(
+            raise SchemaMismatchError(
                 f"{rejected[0]}; {len(rejected)} of {len(records)} records of the page do not fit the catalog; "
                 'mend the source or its catalog, or let such records be dropped or put aside (action="quarantine")'
-            )
-            error.locate(operation="fetch_data", entity=name)
-            raise error
+            ).locate(operation="fetch_data", entity=name)
         return found.fitting
 
 
