@@ -160,7 +160,7 @@ class Circuit:
         """Take note of how the call with this ticket ended."""
         if ticket == self.ticket:
             if outcome != "nothing":
-                self._count(outcome == "failed", now_ns)
+                self._count(now_ns, failed=outcome == "failed")
         elif ticket in self._probing:
             self._probing.remove(ticket)
             self._probed(outcome, now_ns)
@@ -184,8 +184,8 @@ class Circuit:
             self._recent.clear()
             self._open_until_ns = now_ns + self.breaker.open_for.ns
 
-    def _count(self, failed: bool, now_ns: int) -> None:  # noqa: FBT001 - called in one place
-        self._recent.add(now_ns, failed)
+    def _count(self, now_ns: int, *, failed: bool) -> None:
+        self._recent.add(now_ns, failed=failed)
         if not failed:
             return
         breaker = self.breaker
@@ -217,7 +217,7 @@ class _RecentCalls:
         """Of each bucket: its number, the calls and the failures in it."""
         self._full_ns: float = -math.inf  # when the newest bucket ends
 
-    def add(self, now_ns: int, failed: bool) -> None:  # noqa: FBT001 - called in one place
+    def add(self, now_ns: int, *, failed: bool) -> None:
         if now_ns >= self._full_ns:
             self._begin(now_ns * _BUCKETS // self._window_ns)
         newest = self._buckets[-1]
