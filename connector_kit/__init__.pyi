@@ -5,10 +5,7 @@ from .blocking.paged import Paged as Paged
 from .blocking.paged import RecordConnector as RecordConnector
 from .blocking.threaded import Threaded as Threaded
 from .capabilities import close_stream as close_stream
-<<<<<<< HEAD
-=======
 from .capabilities import first_records as first_records
->>>>>>> wrappers
 from .capabilities import partitions as partitions
 from .capabilities import sample as sample
 from .capabilities import validate as validate
