@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import re
 from contextvars import ContextVar
-from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import attrs
@@ -65,10 +64,11 @@ class Event:
     LEVEL: ClassVar[int] = logging.DEBUG
     """The level of `logging` where nothing failed."""
 
-    @property
-    def name(self) -> str:
-        """The class's name as logs have it: `retry_scheduled`."""
-        return _snake_case(type(self))
+    name: ClassVar[str] = "event"
+    """The class's name as logs have it: `retry_scheduled`."""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = _CAPITAL.sub("_", cls.__name__).lower()
 
     @property
     def level(self) -> int:
@@ -97,23 +97,20 @@ class Event:
         vouches that no secret is in it.
         """
         found: dict[str, Any] = {}
-        for name, value in attrs.asdict(self, recurse=False).items():
+        values: dict[str, Any] = attrs.asdict(self, recurse=False)
+        for name, value in values.items():
+            kind: type[Any] = type(value)
             if isinstance(value, Exception):
                 known = isinstance(value, ConnectorError)
                 found |= {
-                    name: type(value).__name__,
+                    name: kind.__name__,
                     "detail": one_line(str(value), MAX_TEXT) if known else "",
                 }
-            elif attrs.has(type(value)):
+            elif attrs.has(kind):
                 found |= attrs.asdict(value)
             else:
                 found[name] = value
         return found
-
-
-@cache
-def _snake_case(kind: type[Event]) -> str:
-    return _CAPITAL.sub("_", kind.__name__).lower()
 
 
 def _reason(error: Exception) -> str:

@@ -11,10 +11,8 @@ import anyio
 import click
 import msgspec
 
-from connector_kit.cli.diagnostics import diagnosed
-from connector_kit.cli.output import note, say, say_json
-from connector_kit.cli.tables import Table, show
-from connector_kit.cli.teaching import examples
+from connector_kit.cli.options import diagnostics_options, examples_epilog
+from connector_kit.cli.output import Table, note, say, say_json, show
 from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import ConfigError, UnknownEntityError
 
@@ -32,7 +30,7 @@ _COLUMNS = ("entity", "connector", "mode", "read", "rows", "pages", "since", "wa
 @click.group(
     "state",
     no_args_is_help=False,
-    epilog=examples(
+    epilog=examples_epilog(
         "state show sqlite:flights.sqlite",
         "state reset sqlite:flights.sqlite flights",
         then="connector-kit sync CONNECTOR --to DESTINATION goes on from there.",
@@ -48,7 +46,7 @@ def command() -> None:
 
 @command.command(
     "show",
-    epilog=examples(
+    epilog=examples_epilog(
         "state show sqlite:flights.sqlite",
         "state show jsonl:flights orders --json",
         then="`connector-kit state reset` forgets a checkpoint, so that everything is read again.",
@@ -57,7 +55,7 @@ def command() -> None:
 @click.argument("destination")
 @click.argument("entity", required=False)
 @click.option("--json", "as_json", is_flag=True, help="The checkpoints as they are stored, cursors too.")
-@diagnosed
+@diagnostics_options
 def show_command(destination: str, entity: str | None, *, as_json: bool) -> None:
     """Show the last checkpoint of each entity of DESTINATION, or of one ENTITY."""
     found = _chosen(anyio.run(_checkpoints, _existing(destination)), entity)
@@ -72,7 +70,7 @@ def show_command(destination: str, entity: str | None, *, as_json: bool) -> None
 
 @command.command(
     "reset",
-    epilog=examples(
+    epilog=examples_epilog(
         "state reset sqlite:flights.sqlite flights",
         "state reset jsonl:flights --yes",
         then="connector-kit sync CONNECTOR --to DESTINATION reads everything again.",
@@ -81,7 +79,7 @@ def show_command(destination: str, entity: str | None, *, as_json: bool) -> None
 @click.argument("destination")
 @click.argument("entity", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@diagnosed
+@diagnostics_options
 def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
     """Forget the checkpoints of DESTINATION, or of one ENTITY, so that the next run reads from the start.
 
