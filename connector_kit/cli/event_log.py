@@ -13,7 +13,7 @@ from connector_kit.clock import AnyioClock, Clock
 from connector_kit.events import CallFinished, Event, Observer, PagesWritten, StreamFinished
 from connector_kit.text import counted
 
-from .output import note
+from .output import print_to_stderr
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +45,7 @@ def json_object(event: Event, now: datetime) -> dict[str, Any]:
 class JsonLog:
     """Every event as one line of JSON."""
 
-    write: Callable[[str], None] = note
+    write: Callable[[str], None] = print_to_stderr
     clock: Clock = attrs.field(factory=AnyioClock)
 
     def observe(self, event: Event) -> None:
@@ -61,7 +61,7 @@ class TextLog:
     """
 
     verbose: bool = False
-    write: Callable[[str], None] = note
+    write: Callable[[str], None] = print_to_stderr
     clock: Clock = attrs.field(factory=AnyioClock)
     _counted_ns: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
 

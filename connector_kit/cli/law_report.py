@@ -15,7 +15,7 @@ import attrs
 from connector_kit.testing.conformance.verdict import Verdict
 from connector_kit.text import counted, rounded_duration
 
-from .output import Table, note
+from .output import Table, print_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def shown_progress(count: int, diagnostics: Diagnostics) -> Generator[LawProgres
     if diagnostics.log == "json":
         yield LawProgress(count, show=_note_as_json)
     elif diagnostics.log is not None or diagnostics.verbose or not sys.stderr.isatty():
-        yield LawProgress(count, show=lambda progress: note(str(progress)))
+        yield LawProgress(count, show=lambda progress: print_to_stderr(str(progress)))
     else:
         from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
 
@@ -75,7 +75,7 @@ def _note_as_json(progress: LawProgress) -> None:
         "requests": verdict.requests,
         "seconds": round(verdict.seconds, 3),
     }
-    note(json.dumps(event, ensure_ascii=False))
+    print_to_stderr(json.dumps(event, ensure_ascii=False))
 
 
 _MOST_EVIDENCE = 3  # the first ones tell, and one mistake shows at many pages; the JSON report has more

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ReaderGoneError",
     "Table",
-    "abandon",
-    "note",
+    "discard_output",
     "plain",
-    "say",
-    "say_json",
+    "print_json",
+    "print_line",
+    "print_to_stderr",
     "show",
     "write",
 ]
@@ -48,23 +48,23 @@ def write(data: bytes) -> None:
         ) from error
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Write a text and a line end to standard output."""
     write(f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Write a value as indented JSON."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print_line(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def note(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Write a line to standard error, for a person."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
-def abandon() -> None:
+def discard_output() -> None:
     """Let nothing more go to standard output, not even what Python flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -97,7 +97,7 @@ def plain(table: Table) -> str:
 
 def show(table: Table) -> None:
     """Write the table to standard output: drawn to the width of a terminal, or as plain text."""
-    say(_drawn(table) if sys.stdout.isatty() else plain(table))
+    print_line(_drawn(table) if sys.stdout.isatty() else plain(table))
 
 
 def _drawn(table: Table) -> str:

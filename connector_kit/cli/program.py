@@ -10,7 +10,7 @@ import click
 
 from .exit_codes import Code, code_of, error_text, usage_text
 from .options import Diagnostics
-from .output import ReaderGoneError, abandon, note
+from .output import ReaderGoneError, discard_output, print_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,15 +85,15 @@ def run(arguments: Sequence[str] | None) -> int:
     try:
         code = program.main(arguments, prog_name="connector-kit", standalone_mode=False, obj=diagnostics)
     except click.ClickException as error:
-        note(usage_text(error))
+        print_to_stderr(usage_text(error))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        note("interrupted; what is stored is sound, and the next run goes on from there")
+        print_to_stderr("interrupted; what is stored is sound, and the next run goes on from there")
         return Code.INTERRUPTED
     except ReaderGoneError:
-        abandon()
+        discard_output()
         return Code.OK
     except Exception as error:  # noqa: BLE001 - the end of the line: everything becomes a message and a code
-        note(error_text(error, with_traceback=diagnostics.traceback))
+        print_to_stderr(error_text(error, with_traceback=diagnostics.traceback))
         return code_of(error)
     return code or Code.OK

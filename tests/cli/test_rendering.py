@@ -7,12 +7,13 @@ import json
 from datetime import UTC, datetime
 
 import attrs
+import click
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from connector_kit.cli.event_log import TextLog, json_object
-from connector_kit.cli.exit_codes import error_text
+from connector_kit.cli.exit_codes import error_text, usage_text
 from connector_kit.cli.output import Table, plain
 from connector_kit.cli.progress import Progress, drawn
 from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
@@ -249,4 +250,10 @@ def test_an_error_is_told_with_all_its_problems_and_no_traceback() -> None:
 def test_an_error_that_was_never_raised_has_no_place() -> None:
     assert error_text(ValueError("secret")).startswith(
         "error: unexpected ValueError; expected a connector that raises"
+    )
+
+
+def test_a_command_line_that_no_verb_has_seen_is_told_without_its_usage() -> None:
+    assert usage_text(click.ClickException("no such thing; expected another")) == (
+        "error: no such thing; expected another"
     )

@@ -14,6 +14,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import (
     CallFinished,
     EntityFinished,
+    EntityStarted,
     Event,
     PageDelivered,
     PermitGranted,
@@ -38,6 +39,16 @@ ENTRIES: list[tuple[Event, dict[str, Any]]] = [
     (
         PermitGranted("connect", None, 0.1),
         {"event": "permit_granted", "log_level": "debug", "operation": "connect", "waited": 0.1},
+    ),
+    (
+        EntityStarted("orders", "upsert", resumed=False),
+        {
+            "event": "entity_started",
+            "log_level": "info",
+            "entity": "orders",
+            "mode": "upsert",
+            "resumed": False,
+        },
     ),
     (
         RetryScheduled("connect", None, 2, 1.5, BROKEN),

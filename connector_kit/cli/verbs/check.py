@@ -11,7 +11,7 @@ import click
 from connector_kit.capabilities import validate
 from connector_kit.cli.event_log import log_observer
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import say, say_json
+from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.settings import settings_option
 from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import disconnect_surely
@@ -59,13 +59,15 @@ def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], 
     def done(step: Step) -> None:
         steps.append(step)
         if not as_json:
-            say(f"{step.step:<14}{'ok' if step.ok else 'failed'}{': ' if step.found else ''}{step.found}")
+            print_line(
+                f"{step.step:<14}{'ok' if step.ok else 'failed'}{': ' if step.found else ''}{step.found}"
+            )
 
     try:
         anyio.run(_check, connector, settings, diagnostics, done)
     finally:
         if as_json:
-            say_json([attrs.asdict(step) for step in steps])
+            print_json([attrs.asdict(step) for step in steps])
 
 
 async def _check(

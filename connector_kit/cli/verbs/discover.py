@@ -8,7 +8,7 @@ import anyio
 import click
 
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, say, say_json, show
+from connector_kit.cli.output import Table, print_json, print_line, show
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.records.catalog import Catalog, Entity, FieldType, ListOf, Scalar, Struct
@@ -35,10 +35,10 @@ def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], 
     """Show the entities of CONNECTOR: their keys, how what is new is read, and their fields."""
     catalog = anyio.run(_catalog, locate(connector, settings), diagnostics)
     if as_json:
-        say_json({"entities": [_described(entity) for entity in catalog]})
+        print_json({"entities": [_described(entity) for entity in catalog]})
         return
     for number, entity in enumerate(catalog):
-        say(("\n" if number else "") + _heading(entity))
+        print_line(("\n" if number else "") + _heading(entity))
         if entity.fields:
             rows = [
                 (field.name, _type(field.type), "" if field.nullable else "always there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector_kit.cli.options import diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, say, say_json, show
+from connector_kit.cli.output import Table, print_json, print_line, show
 from connector_kit.errors import ConfigError
 from connector_kit.registry.factories import GROUP, find_factory, installed
 
@@ -37,7 +37,7 @@ def command(*, as_json: bool) -> None:
         for name, point in installed().items()
     ]
     if as_json:
-        say_json(found)
+        print_json(found)
     elif found:
         show(
             Table(
@@ -46,7 +46,7 @@ def command(*, as_json: bool) -> None:
             )
         )
     else:
-        say(f"no package declares a connector in the entry-point group {GROUP}")
+        print_line(f"no package declares a connector in the entry-point group {GROUP}")
 
 
 def _summary(name: str) -> str:

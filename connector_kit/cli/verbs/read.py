@@ -9,7 +9,7 @@ import anyio
 import click
 
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import note, write
+from connector_kit.cli.output import print_to_stderr, write
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.records.json_lines import json_lines, wrapped_lines
@@ -81,7 +81,7 @@ async def _read(
         for name in _chosen(catalog, entities or tuple(located.entities)):
             start = since or (located.entities[name].start if name in located.entities else None)
             if start is not None and catalog[name].replication_key is None:
-                note(f"{name} has no replication key to tell what is new by: all of it is read")
+                print_to_stderr(f"{name} has no replication key to tell what is new by: all of it is read")
             async with stream(connector, name, since=start) as pages:
                 async for page in pages:
                     # Not in a worker thread: a reader that is slower than the source is meant to hold it up.

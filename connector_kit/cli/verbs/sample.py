@@ -8,7 +8,7 @@ import anyio
 import click
 
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, say, show, write
+from connector_kit.cli.output import Table, print_line, show, write
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.errors import DataError
@@ -59,7 +59,7 @@ def command(
     elif records:
         show(_table(records))
     else:
-        say(f"{entity} has no records")
+        print_line(f"{entity} has no records")
 
 
 async def _sample(located: Located, entity: str, limit: int, diagnostics: Diagnostics) -> Sequence[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector_kit.cli.options import connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import say_json
+from connector_kit.cli.output import print_json
 from connector_kit.config.json_schema import json_schema
 from connector_kit.registry.connector_config import ConnectorConfig
 from connector_kit.registry.connectors import config_class
@@ -33,4 +33,4 @@ def command(connector: str, *, whole_file: bool) -> None:
 
     """
     settings = config_class(connector)
-    say_json(json_schema(ConnectorConfig if whole_file else settings))
+    print_json(json_schema(ConnectorConfig if whole_file else settings))

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from connector_kit.cli.options import diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, note, say, say_json, show
+from connector_kit.cli.output import Table, print_json, print_line, print_to_stderr, show
 from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import ConfigError, UnknownEntityError
 
@@ -60,12 +60,12 @@ def show_command(destination: str, entity: str | None, *, as_json: bool) -> None
     """Show the last checkpoint of each entity of DESTINATION, or of one ENTITY."""
     found = _chosen(anyio.run(_checkpoints, _existing(destination)), entity)
     if as_json:
-        say_json({name: msgspec.json.decode(each.to_json()) for name, each in found.items()})
+        print_json({name: msgspec.json.decode(each.to_json()) for name, each in found.items()})
     elif found:
         numbers = frozenset({"rows", "pages"})
         show(Table(_COLUMNS, [_cells(name, each) for name, each in found.items()], numbers))
     else:
-        say("no entity has a checkpoint here")
+        print_line("no entity has a checkpoint here")
 
 
 @command.command(
@@ -90,13 +90,13 @@ def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
     place = _existing(destination)
     names = list(_chosen(anyio.run(_checkpoints, place), entity))
     if not names:
-        say("no entity has a checkpoint here")
+        print_line("no entity has a checkpoint here")
         return
     if not yes and not _confirmed(names):
-        note("nothing was changed")
+        print_to_stderr("nothing was changed")
         return
     anyio.run(_reset, place, names)
-    say(f"reset: {', '.join(names)}")
+    print_line(f"reset: {', '.join(names)}")
 
 
 def _confirmed(names: list[str]) -> bool:

@@ -13,7 +13,7 @@ import click
 from connector_kit.cli.event_log import log_observer
 from connector_kit.cli.exit_codes import Code, code_of_report, error_text
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import note, say, say_json, show
+from connector_kit.cli.output import print_json, print_line, print_to_stderr, show
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
@@ -86,13 +86,13 @@ def command(  # noqa: PLR0913 - one argument for each option
 
     Exit codes: 0 complete; 3 stopped before the end; 4 to 10 the most severe error; docs/reference/exit-codes.md has all.
     """
-    located, opened = locate(connector, settings), open_destination(destination)
+    located, target = locate(connector, settings), open_destination(destination)
     observer, display = _observer(diagnostics)
 
     async def body(stop: anyio.Event) -> Report:
         return await sync(
             protect(located.make(), located.resilience),
-            opened,
+            target,
             entities=entities or tuple(located.entities) or None,
             mode=mode,
             options=located.entities,
@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913 - one argument for each option
 
 
 def _announce_stop() -> None:
-    note("finishing the pages in hand; once more to stop now")
+    print_to_stderr("finishing the pages in hand; once more to stop now")
 
 
 def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManager[None]]:
@@ -126,14 +126,14 @@ def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManage
 
 def _show_report(report: Report, destination: str, diagnostics: Diagnostics, *, as_json: bool) -> None:
     if as_json:
-        say_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         if report.entities:
             show(report_table(report))
-        say("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
+        print_line("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
     for entity in report.failed:
         if entity.error is not None:
-            note(error_text(entity.error, with_traceback=diagnostics.traceback))
+            print_to_stderr(error_text(entity.error, with_traceback=diagnostics.traceback))
     hint = next_step(destination)
     if hint is not None and report.rows and not report.failed and not as_json:
-        say(hint)
+        print_line(hint)

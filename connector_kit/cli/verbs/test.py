@@ -20,7 +20,7 @@ from connector_kit.cli.law_report import (
     unchecked_lines,
 )
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import note, say, say_json, show
+from connector_kit.cli.output import print_json, print_line, print_to_stderr, show
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.settings import settings_option
 from connector_kit.config.scrub import secrets_in
@@ -140,7 +140,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     if report_file is not None:
         store_report(report.as_json(), report_file, meanwhile="run it again")
     if as_json:
-        say_json(report.as_json())
+        print_json(report.as_json())
     elif report.verdicts:
         _show_verdicts(report.verdicts, law_summary(report))
     return _exit_code(report, located, diagnostics)
@@ -188,14 +188,16 @@ def behind_proxy(located: Located) -> Generator[tuple[Located, Wire | None]]:
 
 def _show_verdicts(verdicts: Sequence[Verdict], last: str) -> None:
     show(laws_table(verdicts))
-    say("\n".join([*evidence_lines(verdicts), "", *unchecked_lines(verdicts), last]))
+    print_line("\n".join([*evidence_lines(verdicts), "", *unchecked_lines(verdicts), last]))
 
 
 def _say_partial_result(progress: LawProgress, *, as_json: bool) -> Code:
     """Show the laws that were looked at to the end. A program gets nothing, since half a report looks like a whole one."""
     if progress.verdicts and not as_json:
         _show_verdicts(progress.verdicts, "not all laws were looked at")
-    note(f"interrupted after {len(progress.verdicts)} of {progress.count} laws; there is no report")
+    print_to_stderr(
+        f"interrupted after {len(progress.verdicts)} of {progress.count} laws; there is no report"
+    )
     return Code.INTERRUPTED
 
 
@@ -207,7 +209,7 @@ def _exit_code(report: LawReport, located: Located, diagnostics: Diagnostics) ->
     """Return the exit code, and say why nothing could be looked at, where it is so."""
     if report.failure:
         if report.error is not None and diagnostics.traceback:
-            note(cleaned(error_text(report.error, with_traceback=True), _secrets(located)))
-        note(f"error: {report.failure}")
+            print_to_stderr(cleaned(error_text(report.error, with_traceback=True), _secrets(located)))
+        print_to_stderr(f"error: {report.failure}")
         return code_of(report.error) if isinstance(report.error, ConnectorError) else Code.BROKEN
     return Code.BROKEN if report.broken else Code.OK
