@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
+from .durations import rounded_duration
 from .errors import CircuitOpenError, ConnectorError, RateLimitError
 from .records.page import Quota
-from .text import counted, one_line, rounded_duration
+from .text import counted, one_line
 
 __all__ = [
     "AnswerReused",
@@ -99,14 +100,13 @@ class Event:
         found: dict[str, Any] = {}
         values: dict[str, Any] = attrs.asdict(self, recurse=False)
         for name, value in values.items():
-            kind: type[Any] = type(value)
             if isinstance(value, Exception):
                 known = isinstance(value, ConnectorError)
                 found |= {
-                    name: kind.__name__,
+                    name: type(value).__name__,
                     "detail": one_line(str(value), MAX_TEXT) if known else "",
                 }
-            elif attrs.has(kind):
+            elif isinstance(value, Quota):
                 found |= attrs.asdict(value)
             else:
                 found[name] = value

@@ -1,19 +1,8 @@
-"""How values are written for a person: counts, lengths of time, and one printable line of what came from outside."""
+"""How values are written for a person: counts, and one printable line of what came from outside."""
 
 from __future__ import annotations
 
-from .durations import Duration
-
-__all__ = ["counted", "one_line", "printable", "rounded_duration"]
-
-_TWO_DIGITS = 10
-
-
-def rounded_duration(seconds: float) -> str:
-    """Return a length of time with about two digits: `0.12s`, `3.4s`, `1m12s`."""
-    if seconds < 1:
-        return f"{seconds:.2f}s"
-    return str(Duration(round(seconds, 1) if seconds < _TWO_DIGITS else round(seconds)))
+__all__ = ["counted", "one_line", "printable"]
 
 
 def counted(number: int, one: str, more: str | None = None) -> str:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from connector_kit.durations import rounded_duration
 from connector_kit.testing.conformance.verdict import Verdict
-from connector_kit.text import counted, rounded_duration
+from connector_kit.text import counted
 
-from .output import Table, print_to_stderr
+from .output import print_to_stderr
+from .tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

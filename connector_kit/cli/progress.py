@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector_kit.clock import AnyioClock, Clock
+from connector_kit.durations import rounded_duration
 from connector_kit.events import (
     EntityFinished,
     EntityStarted,
@@ -21,7 +22,6 @@ from connector_kit.events import (
     PageDelivered,
     PagesWritten,
 )
-from connector_kit.text import rounded_duration
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

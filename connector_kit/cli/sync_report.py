@@ -5,9 +5,10 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from connector_kit.text import counted, rounded_duration
+from connector_kit.durations import rounded_duration
+from connector_kit.text import counted
 
-from .output import Table
+from .tables import Table
 
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report

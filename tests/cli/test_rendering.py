@@ -14,9 +14,9 @@ from rich.text import Text
 
 from connector_kit.cli.event_log import TextLog, json_object
 from connector_kit.cli.exit_codes import error_text, usage_text
-from connector_kit.cli.output import Table, plain
 from connector_kit.cli.progress import Progress, drawn
 from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
+from connector_kit.cli.tables import Table, plain
 from connector_kit.errors import (
     CircuitOpenError,
     ConfigError,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.text import counted, one_line, printable, rounded_duration
+from connector_kit.durations import rounded_duration
+from connector_kit.text import counted, one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import anyio
 import click
 
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, print_json, print_line, show
+from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import Table, show
 from connector_kit.records.catalog import Catalog, Entity, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.json_schema import entity_json_schema
 from connector_kit.registry.connectors import Located, locate

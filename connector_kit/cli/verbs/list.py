@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from connector_kit.cli.options import diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, print_json, print_line, show
+from connector_kit.cli.output import print_json, print_line
+from connector_kit.cli.tables import Table, show
 from connector_kit.errors import ConfigError
 from connector_kit.registry.factories import GROUP, find_factory, installed
 

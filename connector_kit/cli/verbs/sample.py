@@ -8,9 +8,10 @@ import anyio
 import click
 
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import Table, print_line, show, write
+from connector_kit.cli.output import print_line, write
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import Table, show
 from connector_kit.errors import DataError
 from connector_kit.records.json_text import ENCODER
 from connector_kit.registry.connectors import Located, locate

@@ -13,11 +13,12 @@ import click
 from connector_kit.cli.event_log import log_observer
 from connector_kit.cli.exit_codes import Code, code_of_report, error_text
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import print_json, print_line, print_to_stderr, show
+from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
+from connector_kit.cli.tables import show
 from connector_kit.destinations.locate import open_destination
 from connector_kit.registry.connectors import locate
 from connector_kit.runtime.sync import sync

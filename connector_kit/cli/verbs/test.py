@@ -20,9 +20,10 @@ from connector_kit.cli.law_report import (
     unchecked_lines,
 )
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import print_json, print_line, print_to_stderr, show
+from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.settings import settings_option
+from connector_kit.cli.tables import show
 from connector_kit.config.scrub import secrets_in
 from connector_kit.config.url import Url
 from connector_kit.errors import ConnectorError
