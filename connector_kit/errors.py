@@ -6,7 +6,7 @@ what happened (with the value), what was expected, what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -64,13 +64,14 @@ class ConnectorError(Exception):
         entity: str | None = None,
         cursor: Cursor = None,
         attempt: int | None = None,
-    ) -> None:
-        """Fill in what is not known yet; what an inner layer has said stands."""
+    ) -> Self:
+        """Fill in what is not known yet, and return the error; what an inner layer has said stands."""
         self.connector = self.connector or connector
         self.operation = self.operation or operation
         self.entity = self.entity or entity
         self.cursor = cursor if self.cursor is None else self.cursor
         self.attempt = self.attempt or attempt
+        return self
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is rebuilt by calling its class with `args`, which fails where __init__ takes more than those.
