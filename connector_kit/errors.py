@@ -87,7 +87,7 @@ class ConnectorError(Exception):
 
 
 def _rebuild(kind: type[ConnectorError], args: tuple[object, ...]) -> ConnectorError:
-    """Make an error without its __init__; pickle and copy fill in the attributes."""
+    """Return an error made without its __init__; pickle and copy fill in the attributes."""
     return kind.__new__(kind, *args)
 
 
@@ -109,7 +109,7 @@ class Problem:
         return f"{line}; {self.mend}" if self.mend else line
 
     def under(self, parent: str) -> Problem:
-        """Give the same problem seen from one level further up: `token` under `auth` is `auth.token`."""
+        """Return the same problem seen from one level further up: `token` under `auth` is `auth.token`."""
         joint = "" if not self.path or self.path.startswith("[") else "."
         return attrs.evolve(self, path=f"{parent}{joint}{self.path}")
 
