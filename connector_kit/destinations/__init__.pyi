@@ -1,5 +1,3 @@
-from connector_kit.protocols import Destination as Destination
-from connector_kit.records.checkpoint import Mode as Mode
 from connector_kit.records.joined import parts_of as parts_of
 from connector_kit.registry.destinations import open_destination as open_destination
 

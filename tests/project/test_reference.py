@@ -27,7 +27,7 @@ def test_the_reference_has_every_public_name_once() -> None:
         connector_kit.destinations,
         connector_kit.testing,
     )
-    assert sorted(listed) == sorted({name for door in doors for name in door.__getattr__("__all__")})
+    assert sorted(listed) == sorted(name for door in doors for name in door.__getattr__("__all__"))
 
 
 def test_the_index_links_to_every_page_and_example() -> None:
