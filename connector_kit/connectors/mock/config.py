@@ -6,7 +6,7 @@ import attrs
 from attrs.validators import and_, ge, le
 
 from connector_kit.durations import Duration, as_duration
-from connector_kit.limiters.rate import Rate, Rates
+from connector_kit.limiters.rates import Rate, Rates
 
 __all__ = ["MAX_SIZE", "MockConfig"]
 

@@ -40,7 +40,7 @@ class MockConnector:
         self,
         config: MockConfig = MockConfig(),  # noqa: B008 - a frozen value
         *,
-        clock: Clock = AnyioClock(),  # noqa: B008 - it has no state
+        clock: Clock = AnyioClock(),
     ) -> None:
         self.config = config
         self._clock = clock

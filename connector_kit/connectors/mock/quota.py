@@ -6,11 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import RateLimitError
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
 from connector_kit.records.page import Quota
 
 if TYPE_CHECKING:
-    from connector_kit.limiters.rate import Rates
+    from connector_kit.limiters.rates import Rates
 
 __all__ = ["ServedRequests"]
 

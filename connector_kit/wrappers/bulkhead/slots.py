@@ -26,7 +26,7 @@ class Slots:
 
     __slots__ = ("_clock", "_queue", "bulkhead", "taken")
 
-    def __init__(self, bulkhead: Bulkhead, *, clock: Clock = AnyioClock()) -> None:  # noqa: B008 - a frozen value without state
+    def __init__(self, bulkhead: Bulkhead, *, clock: Clock = AnyioClock()) -> None:
         self.bulkhead = bulkhead
         self.taken = 0
         """How many slots are given out."""
