@@ -1,7 +1,11 @@
-"""The records of a JSON body, and a few other values of it, in one pass and without building anything else."""
+"""Where something stands in a JSON body, and its records in one pass.
+
+A path is `data.items` or, as a JSON pointer (RFC 6901), `/data/items`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,16 +13,50 @@ import attrs
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from .json_documents import Documents
-from .json_path import steps_of
-from .json_records import JsonRecords
+from .json_records import Documents, JsonRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .page import JsonValue
 
-__all__ = ["split"]
+__all__ = ["find", "follow", "kind_of", "split", "steps_of"]
+
+
+def find(body: JsonValue, path: str) -> JsonValue:
+    """Return what stands at `path`; the empty path is the body itself. Raises `LookupError` where nothing does.
+
+    >>> find({"data": {"items": [1, 2]}}, "data.items")
+    [1, 2]
+    >>> find({"a.b": ["x", "y"]}, "/a.b/1")
+    'y'
+    """
+    return follow(body, steps_of(path))
+
+
+def follow(body: JsonValue, steps: Sequence[str]) -> JsonValue:
+    """Return what the steps of a path lead to. Raises `LookupError` where nothing stands there."""
+    for step in steps:
+        match body:
+            case Mapping() if step in body:
+                body = body[step]
+            case Sequence() if not isinstance(body, str) and step.isdecimal() and int(step) < len(body):
+                body = body[int(step)]
+            case _:
+                raise LookupError(step)
+    return body
+
+
+def kind_of(value: JsonValue) -> str:
+    """Name the kind of a JSON value for a message; the value itself may be long, or nobody's business."""
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def steps_of(path: str) -> list[str]:
+    """Return the names, or the places in lists, that lead to what stands at `path`."""
+    if path.startswith("/"):
+        return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
+    return path.split(".") if path else []
+
 
 _MARK = b"\xef\xbb\xbf"  # what some servers begin UTF-8 with
 _PLANS_KEPT = 256  # one for each resource: where its records stand, and what its pagination looks at
@@ -28,7 +66,7 @@ _Tree: TypeAlias = "dict[str, _Tree | object]"
 
 
 def split(body: bytes, path: str, values: tuple[str, ...] = ()) -> tuple[JsonRecords, JsonValue]:
-    """Give the records at `path`, and the body with nothing in it but what stands at the paths of `values`.
+    """Return the records at `path`, and the body with nothing in it but what stands at the paths of `values`.
 
     Paths are those of `json_path.find`, through objects only. Raises `ValueError` (or `RecursionError`) for a body that
     is no JSON, that has no list of objects at `path`, or for paths that cannot be followed this way: then decode it all.
@@ -99,7 +137,7 @@ def _type(tree: _Tree) -> type:
 
 
 def _values(found: object, tree: _Tree) -> JsonValue:
-    """Give what was decoded, without the records, as the nested objects it stood in."""
+    """Return what was decoded, without the records, as the nested objects it stood in."""
     values: dict[str, JsonValue] = {}
     for place, (name, below) in enumerate(tree.items()):
         value = getattr(found, _slot(place))

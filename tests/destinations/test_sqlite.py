@@ -20,9 +20,9 @@ from connector_kit.destinations.sqlite import SqliteDestination
 from connector_kit.destinations.sqlite.place import APPLICATION_ID, FORMAT_VERSION, connected
 from connector_kit.destinations.sqlite.store import Store
 from connector_kit.errors import DestinationError, SchemaMismatchError
+from connector_kit.records.batches import joined
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.records.joined import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,7 @@ from connector_kit.cli.session import connector_argument, opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.teaching import examples
 from connector_kit.errors import DataError
-from connector_kit.records.json_lines import json_lines, wrapped_lines
-from connector_kit.records.json_text import ENCODER
+from connector_kit.records.json_lines import ENCODER, json_lines, wrapped_lines
 from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import stream
 

@@ -10,8 +10,8 @@ import attrs
 
 from connector_kit.destinations.sqlite import tables
 from connector_kit.errors import DestinationError, SchemaMismatchError
+from connector_kit.records.batches import parts_of
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.records.joined import parts_of
 
 from .state import Extent, State, all_checkpoints, claim, find, held, save
 from .statements import Table, insert, next_table, table_name
