@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
+from .values import is_sequence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -76,7 +78,7 @@ class JoinedRecords(Sequence["Record"]):
         return chain.from_iterable(self.parts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str | bytes | bytearray):
+        if not is_sequence(other):
             return NotImplemented
         return len(self) == len(other) and all(
             peeked(self, position) == record for position, record in enumerate(other)

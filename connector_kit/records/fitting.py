@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,9 +16,10 @@ import msgspec
 from msgspec import NODEFAULT, Meta
 
 from .catalog import Field, FieldType, ListOf, Scalar, Struct
+from .values import is_json_array, is_mapping, is_sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .catalog import Entity, Field, FieldType
     from .page import Record
@@ -69,12 +69,8 @@ def fits(value: object, kind: FieldType) -> bool:
     if isinstance(kind, Scalar):
         return _SCALARS[kind](value)
     if isinstance(kind, Struct):
-        return isinstance(value, Mapping) and all(_field_fits(value, field) for field in kind.fields)
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str | bytes | bytearray | memoryview)
-        and all(each is None or fits(each, kind.item) for each in value)
-    )
+        return is_mapping(value) and all(_field_fits(value, field) for field in kind.fields)
+    return is_sequence(value) and all(each is None or fits(each, kind.item) for each in value)
 
 
 def mismatches(record: Record, entity: Entity) -> list[str]:
@@ -104,10 +100,10 @@ def _field_mismatches(record: Mapping[str, object], field: Field, path: str) -> 
 def _mismatches(value: object, kind: FieldType, path: str) -> Iterator[str]:
     if fits(value, kind):
         return
-    if isinstance(kind, Struct) and isinstance(value, Mapping):
+    if isinstance(kind, Struct) and is_mapping(value):
         for field in kind.fields:
             yield from _field_mismatches(value, field, f"{path}.")
-    elif isinstance(kind, ListOf) and isinstance(value, list | tuple):
+    elif isinstance(kind, ListOf) and is_json_array(value):
         for position, item in enumerate(value):
             if item is not None:
                 yield from _mismatches(item, kind.item, f"{path}[{position}]")

@@ -6,7 +6,7 @@ not depend on the order. Only `field_type` decides which type a set of kinds amo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum, auto
@@ -16,6 +16,7 @@ import attrs
 
 from .catalog import Field, FieldType, ListOf, Scalar, Struct
 from .fitting import is_date, is_datetime
+from .values import is_mapping, is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +73,7 @@ class Shape:
 
     kinds: frozenset[Kind] = frozenset()
     item: Shape | None = None
-    names: Mapping[str, Shape] = attrs.field(factory=dict)
+    names: Mapping[str, Shape] = attrs.field(factory=dict[str, "Shape"])
 
 
 NOTHING = Shape()
@@ -139,9 +140,9 @@ _TYPES: tuple[tuple[frozenset[Kind], Scalar], ...] = (
 def field_type(shape: Shape) -> FieldType:
     """Return the narrowest type that everything of this shape fits; JSON where nothing but None was seen."""
     kinds = shape.kinds - {Kind.NULL}
-    if kinds == {Kind.LIST}:
+    if kinds == frozenset({Kind.LIST}):
         return ListOf(field_type(shape.item or NOTHING))
-    if kinds == {Kind.OBJECT}:
+    if kinds == frozenset({Kind.OBJECT}):
         return Struct(field_of(name, each) for name, each in shape.names.items())
     return next((kind for fitting, kind in _TYPES if kinds and kinds <= fitting), Scalar.JSON)
 
@@ -175,10 +176,10 @@ def shape_of(value: object, depth: int = MAX_DEPTH) -> Shape:
         return ANYTHING
     if isinstance(value, str):
         return _TEXT[is_datetime(value), is_date(value)]
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         names = {name: shape_of(each, depth - 1) for name, each in value.items()}
         return limited(Shape(frozenset({Kind.OBJECT}), names=names), MAX_NAMES)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    if is_sequence(value):
         item = NOTHING
         for each in value:
             item = merge(item, shape_of(each, depth - 1), max_names=MAX_NAMES)

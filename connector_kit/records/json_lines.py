@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
 
 from .batches import JoinedRecords, parts_of, peeked
+from .values import is_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .page import Record
 
@@ -26,11 +27,15 @@ def simplified(value: object) -> Any:
 
     Raises `TypeError` for anything else: msgspec calls this for values that it does not know.
     """
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return dict(value)
-    if isinstance(value, Sequence | AbstractSet):
+    if _is_sequence_or_set(value):
         return list(value)
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
+
+
+def _is_sequence_or_set(value: object) -> TypeGuard[Collection[object]]:
+    return isinstance(value, Sequence | AbstractSet)
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=simplified)

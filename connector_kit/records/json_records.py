@@ -15,6 +15,7 @@ from connector_kit.errors import SchemaMismatchError
 
 from .fitting import decoder_of
 from .json_lines import ENCODER
+from .values import is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,10 +185,6 @@ class Documents:
             ) from error
 
 
-class _Field(msgspec.Struct):
-    value: Any = None
-
-
 _VALUE = attrgetter("value")
 
 
@@ -289,7 +286,7 @@ class JsonRecords(Sequence["Record"]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, JsonRecords):
             return self._documents.same(self._indexes, other._documents, other._indexes)
-        if not isinstance(other, Sequence) or isinstance(other, str | bytes | bytearray):
+        if not is_sequence(other):
             return NotImplemented
         return len(self) == len(other) and all(
             self._documents.peek(index) == record for index, record in zip(self._indexes, other, strict=True)

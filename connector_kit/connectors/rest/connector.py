@@ -21,7 +21,7 @@ from .quota import quota_of
 from .responses import content_of, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 
     from connector_kit.records.page import Cursor, Record
 
@@ -50,7 +50,7 @@ class _Read:
         return params
 
     @contextmanager
-    def located(self, cursor: Cursor) -> Iterator[None]:
+    def located(self, cursor: Cursor) -> Generator[None]:
         """Let the errors of this block say where they come from."""
         try:
             yield
