@@ -20,11 +20,11 @@ from .config.source import Environment as Environment
 from .config.url import Url as Url
 from .durations import Duration as Duration
 from .limiters.adaptive_limiter import AdaptiveLimiter as AdaptiveLimiter
-from .limiters.calendar_rate import CalendarRate as CalendarRate
 from .limiters.keyed_limiter import KeyedLimiter as KeyedLimiter
-from .limiters.rate import Rate as Rate
-from .limiters.rate import Rates as Rates
 from .limiters.rate_limiter import RateLimiter as RateLimiter
+from .limiters.rates import CalendarRate as CalendarRate
+from .limiters.rates import Rate as Rate
+from .limiters.rates import Rates as Rates
 from .limiters.redis_limiter import RedisLimiter as RedisLimiter
 from .limiters.sqlite_limiter import SQLiteLimiter as SQLiteLimiter
 from .observers.logging import LoggingObserver as LoggingObserver

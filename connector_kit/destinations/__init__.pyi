@@ -1,4 +1,4 @@
-from connector_kit.records.joined import parts_of as parts_of
+from connector_kit.records.batches import parts_of as parts_of
 from connector_kit.registry.destinations import open_destination as open_destination
 
 from .jsonl.destination import JsonlDestination as JsonlDestination

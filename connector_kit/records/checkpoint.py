@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypeGuard
+from typing import Any, Literal, TypeAlias
 
 import attrs
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from connector_kit.errors import DataError
 
 from .page import Cursor
+from .values import is_json_array, is_json_object
 
 __all__ = ["MAX_CHECKPOINT_BYTES", "Checkpoint", "Mode"]
 
@@ -74,26 +75,18 @@ class Checkpoint:
 
 def _check_json(value: object) -> None:
     """Refuse what would come back from JSON text as something else: msgspec writes NaN as null, a set as a list."""
-    if _is_object(value):
+    if is_json_object(value):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"a key in it is a {type(key).__name__}")
             _check_json(item)
-    elif _is_array(value):
+    elif is_json_array(value):
         for item in value:
             _check_json(item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"JSON has no {value}")
     elif value is not None and not isinstance(value, str | int | float):
         raise TypeError(f"it has a {type(value).__name__}")
-
-
-def _is_object(value: object) -> TypeGuard[dict[object, object]]:
-    return isinstance(value, dict)
-
-
-def _is_array(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list | tuple)
 
 
 class _Stored(msgspec.Struct):

@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from connector_kit.errors import DataError
-from connector_kit.records.columns import peeked
+from connector_kit.records.batches import peeked
 
 from .watermark import instants, places_at
 

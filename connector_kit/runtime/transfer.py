@@ -12,8 +12,8 @@ from connector_kit.clock import Clock
 from connector_kit.errors import ConnectorError, CursorExpiredError
 from connector_kit.events import EntityFinished, EntityStarted, PagesWritten
 from connector_kit.protocols import Connector, Destination
+from connector_kit.records.batches import joined
 from connector_kit.records.cursor_watch import CursorWatch
-from connector_kit.records.joined import joined
 
 from .page_buffer import Handover
 from .plan import Position, begin, cover, expired, final

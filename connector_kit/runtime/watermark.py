@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.columns import column
+from connector_kit.records.batches import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from connector_kit.testing.conformance.report import LawReport
 from .pytest_plugin import UNCHECKED
 
 if TYPE_CHECKING:
-    from connector_kit.limiters.rate import Rate
+    from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import Limiter
     from connector_kit.testing.conformance.destination.place import Places
     from connector_kit.testing.conformance.subject import Factory

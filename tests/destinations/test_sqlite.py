@@ -20,9 +20,9 @@ from connector_kit.destinations.sqlite import SQLiteDestination
 from connector_kit.destinations.sqlite.database import Database
 from connector_kit.destinations.sqlite.file import APPLICATION_ID, FORMAT_VERSION, open_database
 from connector_kit.errors import DestinationError, SchemaMismatchError
+from connector_kit.records.batches import joined
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.records.joined import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

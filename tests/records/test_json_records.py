@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.json_body import split
+from connector_kit.records.json_body import find, split
 from connector_kit.records.json_lines import json_lines, wrapped_lines
-from connector_kit.records.json_path import find
 from connector_kit.records.json_records import JsonRecords
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.errors import CursorExpiredError
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import BUFFER_BYTES, sync
 from connector_kit.testing.virtual_clock import VirtualClock

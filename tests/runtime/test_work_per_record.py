@@ -15,7 +15,7 @@ import attrs
 import msgspec
 import pytest
 
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.records.catalog import Catalog, Entity, Field, Incremental, Scalar
 from connector_kit.records.json_body import split
 from connector_kit.records.json_lines import json_lines, wrapped_lines

@@ -14,7 +14,7 @@ import attrs
 from connector_kit.destinations.ledger import Entry, Phase, started_read
 from connector_kit.destinations.sqlite import tables
 from connector_kit.errors import DestinationError, SchemaMismatchError
-from connector_kit.records.joined import parts_of
+from connector_kit.records.batches import parts_of
 
 from .state_table import all_checkpoints, find, find_or_new, save, stored_run
 from .tables import Table, insert, next_table, table_name, transaction

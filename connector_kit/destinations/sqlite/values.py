@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.json_text import ENCODER, simplified
+from connector_kit.records.json_lines import ENCODER, simplified
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record

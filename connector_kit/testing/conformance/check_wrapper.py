@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConfigError
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
 from connector_kit.structure.explain import require
 from connector_kit.testing.conformance.wrapper.content import Content, varied_content
 from connector_kit.testing.conformance.wrapper.looked_at import look_in_a_thread

@@ -14,7 +14,7 @@ from .subject import Around, WrapperSubject, read_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_kit.limiters.rate import Rate
+    from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import FullConnector
 
 __all__ = ["LAW", "bounded"]

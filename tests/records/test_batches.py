@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.columns import column, peeked
-from connector_kit.records.joined import JoinedRecords, joined, parts_of
+from connector_kit.records.batches import JoinedRecords, column, joined, parts_of, peeked
 from connector_kit.records.json_lines import json_lines, json_size, wrapped_lines
 from connector_kit.records.json_records import JsonRecords
 

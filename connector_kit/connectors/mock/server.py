@@ -1,18 +1,50 @@
-"""The mock's own rate limit, as a server has one: it counts what it served, refuses what is beyond, and says so."""
+"""What a server does besides answering, as the mock does it: faults now and then, and a rate limit."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
 
-from connector_kit.errors import RateLimitError
-from connector_kit.limiters.rate import Rate
+from connector_kit.errors import (
+    ConnectionFailedError,
+    RateLimitError,
+    ServiceUnavailableError,
+    TimedOutError,
+    TransientError,
+)
+from connector_kit.limiters.rates import Rate
 from connector_kit.records.page import Quota
 
-if TYPE_CHECKING:
-    from connector_kit.limiters.rate import Rates
+from .entities import mix
 
-__all__ = ["ServedRequests"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connector_kit.limiters.rates import Rates
+
+__all__ = ["ServedRequests", "drawn_faults"]
+
+
+_KINDS: tuple[tuple[type[TransientError], str], ...] = (
+    (ConnectionFailedError, "the connection broke"),
+    (ServiceUnavailableError, "the service answered that it is not available"),
+    (TimedOutError, "no answer came in time"),
+)
+
+
+def drawn_faults(key: int, share: float, max_in_a_row: int) -> Iterator[TransientError | None]:
+    """Yield, for one request after the other, the error it fails with, or None; without end."""
+    number = row = 0
+    while True:
+        number += 1
+        bits = mix(key, -number)  # negative: records have the other indexes
+        if row < max_in_a_row and bits < share * 2**64:
+            row += 1
+            kind, what = _KINDS[bits % len(_KINDS)]
+            yield kind(f"{what}: request {number} of the mock connector fails on purpose; try it again")
+        else:
+            row = 0
+            yield None
 
 
 class ServedRequests:

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
-from connector_kit.limiters.calendar_rate import CalendarRate
-from connector_kit.limiters.rate import Rate, Rates
+from connector_kit.limiters.rates import CalendarRate, Rate, Rates
 
 any_rate = st.builds(
     Rate,

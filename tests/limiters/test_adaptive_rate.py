@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.limiters.allowance import Allowance
-from connector_kit.limiters.pace import Pace
-from connector_kit.limiters.rate import Rates
-from connector_kit.limiters.throttle import Throttle
+from connector_kit.limiters.adaptive_limiter import AdaptiveRate, RemainingQuota, Throttle
+from connector_kit.limiters.rates import Rates
 from connector_kit.records.page import Quota
 
 SECOND = 1_000_000_000
 K = 30 * SECOND
 
 
-def pace(rates: str = "100/s") -> Pace:
-    return Pace(Rates.parse(rates), 0.7, K)
+def pace(rates: str = "100/s") -> AdaptiveRate:
+    return AdaptiveRate(Rates.parse(rates), 0.7, K)
 
 
 class TestThrottle:
@@ -85,21 +83,21 @@ class TestAllowance:
     def test_no_more_than_what_is_left_is_granted_before_the_reset(
         self, remaining: int, reset: int, calls: list[tuple[int, int]]
     ) -> None:
-        book, now, spent = pace("1000/s"), 0, 0
-        book.answered(0, Quota(remaining=remaining, reset_after=float(reset)), 0)
+        budget, now, spent = pace("1000/s"), 0, 0
+        budget.answered(0, Quota(remaining=remaining, reset_after=float(reset)), 0)
         for wait, cost in calls:
             now += wait * SECOND // 10
-            if book.take(now, cost) and now < reset * SECOND:
+            if budget.take(now, cost) and now < reset * SECOND:
                 spent += cost
         assert spent <= remaining
 
     def test_what_is_left_is_spread_until_the_reset(self) -> None:
-        book = pace("1000/s")
-        book.answered(0, Quota(limit=100, remaining=10, reset_after=60.0), 0)
+        budget = pace("1000/s")
+        budget.answered(0, Quota(limit=100, remaining=10, reset_after=60.0), 0)
         moments = [0]
         for _ in range(11):
-            now = book.ready_at(moments[-1], 1)
-            book.commit(now, 1)
+            now = budget.ready_at(moments[-1], 1)
+            budget.commit(now, 1)
             moments.append(now)
         assert [moment // SECOND for moment in moments[1:]] == [
             *(60 * place // 11 for place in range(10)),
@@ -107,20 +105,20 @@ class TestAllowance:
         ]
 
     def test_permits_granted_since_the_request_count_as_used(self) -> None:
-        book = pace("1000/s")
+        budget = pace("1000/s")
         for _ in range(5):
-            assert book.take(0, 1)
-        book.answered(0, Quota(remaining=5, reset_after=10.0), 1)
-        assert book.take(10 * SECOND - 1, 1)
-        assert not book.take(10 * SECOND - 1, 1)
-        assert book.take(10 * SECOND, 1)
+            assert budget.take(0, 1)
+        budget.answered(0, Quota(remaining=5, reset_after=10.0), 1)
+        assert budget.take(10 * SECOND - 1, 1)
+        assert not budget.take(10 * SECOND - 1, 1)
+        assert budget.take(10 * SECOND, 1)
 
     def test_nothing_left_is_a_wait_until_the_reset(self) -> None:
-        book = pace("1000/s")
-        book.answered(0, Quota(remaining=0, reset_after=10.0), 0)
-        assert book.ready_at(0, 1) == 10 * SECOND
-        assert book.in_use(0)
-        assert not book.in_use(10 * SECOND)
+        budget = pace("1000/s")
+        budget.answered(0, Quota(remaining=0, reset_after=10.0), 0)
+        assert budget.ready_at(0, 1) == 10 * SECOND
+        assert budget.in_use(0)
+        assert not budget.in_use(10 * SECOND)
 
     @pytest.mark.parametrize(
         "quota",
@@ -132,20 +130,20 @@ class TestAllowance:
         ],
     )
     def test_what_says_nothing_of_a_moment_changes_nothing(self, quota: Quota) -> None:
-        heard = Allowance()
+        heard = RemainingQuota()
         heard.hear(0, Quota(remaining=1, reset_after=10.0), 1, 1)
         heard.hear(0, quota, 2, 2)
         assert heard.holds(9 * SECOND)
 
     def test_a_reset_may_be_a_part_of_a_second_away(self) -> None:
-        heard = Allowance()
+        heard = RemainingQuota()
         heard.hear(0, Quota(remaining=0, reset_after=0.25), 1, 1)
         assert heard.holds(SECOND // 4 - 1)
         assert not heard.holds(SECOND // 4)
 
     def test_an_answer_to_an_older_request_is_ignored(self) -> None:
         """Whatever it says: the newer one knew it already."""
-        heard = Allowance()
+        heard = RemainingQuota()
         heard.hear(0, Quota(remaining=1, reset_after=10.0), 7, 7)
         heard.hear(0, Quota(remaining=100, reset_after=10.0), 6, 7)
         assert heard.interval_ns(0) == 5 * SECOND
@@ -155,14 +153,14 @@ class TestAllowance:
 
 class TestRefusals:
     def test_of_requests_under_way_lower_it_once(self) -> None:
-        book = pace()
+        budget = pace()
         for _ in range(20):
-            assert book.take(0, 1)
-        assert [book.refused(0, 2.0, grant) for grant in (3, 1, 20)] == [2.0, 2.0, 2.0]
-        assert book.throttle.rate(0) == pytest.approx(70)
-        assert book.take(3 * SECOND, 1)
-        book.refused(3 * SECOND, 2.0, 21)
-        assert book.throttle.rate(3 * SECOND) < 70
+            assert budget.take(0, 1)
+        assert [budget.refused(0, 2.0, grant) for grant in (3, 1, 20)] == [2.0, 2.0, 2.0]
+        assert budget.throttle.rate(0) == pytest.approx(70)
+        assert budget.take(3 * SECOND, 1)
+        budget.refused(3 * SECOND, 2.0, 21)
+        assert budget.throttle.rate(3 * SECOND) < 70
 
     def test_that_name_no_time_pause_for_the_shortest_window(self) -> None:
         for rates, expected in (("5/0.1s", 1.0), ("5/30s, 9/min", 30.0), ("9/day, 5/h@UTC", 60.0)):
@@ -170,43 +168,43 @@ class TestRefusals:
                 assert pace(rates).refused(0, said, 0) == expected
 
     def test_make_older_answers_worthless(self) -> None:
-        book = pace()
+        budget = pace()
         for _ in range(5):
-            book.commit(0, 1)
-        book.refused(0, 1.0, 4)
-        book.answered(0, Quota(remaining=0, reset_after=50.0), 3)
-        assert book.ready_at(2 * SECOND, 1) == 2 * SECOND
-        book.answered(0, Quota(remaining=0, reset_after=50.0), 5)
-        assert book.ready_at(2 * SECOND, 1) == 50 * SECOND
+            budget.commit(0, 1)
+        budget.refused(0, 1.0, 4)
+        budget.answered(0, Quota(remaining=0, reset_after=50.0), 3)
+        assert budget.ready_at(2 * SECOND, 1) == 2 * SECOND
+        budget.answered(0, Quota(remaining=0, reset_after=50.0), 5)
+        assert budget.ready_at(2 * SECOND, 1) == 50 * SECOND
 
     def test_of_a_burst_under_a_long_window_are_measured_against_what_was_sent(self) -> None:
         """Ten thousand a day are one in nine seconds; but it was 300 in the last minute that were too many."""
-        book = pace("10000/day")
+        budget = pace("10000/day")
         for _ in range(300):
-            book.commit(0, 1)
-        book.refused(0, 1.0, 300)
-        assert book.throttle.rate(0) == pytest.approx(0.7 * 300 / 60)
+            budget.commit(0, 1)
+        budget.refused(0, 1.0, 300)
+        assert budget.throttle.rate(0) == pytest.approx(0.7 * 300 / 60)
 
     def test_permits_are_spread_afterwards_and_a_little_lateness_is_made_up_for(self) -> None:
-        book = pace()
-        book.commit(0, 1)
-        book.refused(0, 1.0, 1)
+        budget = pace()
+        budget.commit(0, 1)
+        budget.refused(0, 1.0, 1)
         interval = math.ceil(SECOND / 70)
         late = interval // 2
-        assert book.ready_at(0, 1) == interval
-        book.commit(interval + late, 1)
-        assert book.ready_at(interval + late, 1) == pytest.approx(2 * interval, rel=0.01)
+        assert budget.ready_at(0, 1) == interval
+        budget.commit(interval + late, 1)
+        assert budget.ready_at(interval + late, 1) == pytest.approx(2 * interval, rel=0.01)
 
     def test_a_grant_from_before_a_restart_is_taken_for_the_last_one(self) -> None:
-        book = pace()
-        book.refused(0, 1.0, 1000)
-        assert book.throttle.rate(0) == pytest.approx(70)
-        book.commit(2 * SECOND, 1)
-        book.answered(2 * SECOND, Quota(remaining=0, reset_after=50.0), 1000)
-        assert book.ready_at(2 * SECOND, 1) == 52 * SECOND
+        budget = pace()
+        budget.refused(0, 1.0, 1000)
+        assert budget.throttle.rate(0) == pytest.approx(70)
+        budget.commit(2 * SECOND, 1)
+        budget.answered(2 * SECOND, Quota(remaining=0, reset_after=50.0), 1000)
+        assert budget.ready_at(2 * SECOND, 1) == 52 * SECOND
 
     def test_the_earliest_moment_is_that_of_the_next_permit(self) -> None:
-        book = pace()
-        book.answered(0, Quota(remaining=0, reset_after=10.0), 0)
-        assert book.earliest(0, 500, 0) == 10 * SECOND
-        assert book.earliest(0, 500, 20 * SECOND) == 20 * SECOND
+        budget = pace()
+        budget.answered(0, Quota(remaining=0, reset_after=10.0), 0)
+        assert budget.earliest(0, 500, 0) == 10 * SECOND
+        assert budget.earliest(0, 500, 20 * SECOND) == 20 * SECOND

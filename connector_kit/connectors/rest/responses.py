@@ -1,4 +1,4 @@
-"""What an answer means: the error it stands for, or the records in its body. Pure functions, no HTTP client."""
+"""What a response means: the error it stands for, or the records in its body. Pure functions, no HTTP client."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
-from connector_kit.records.json_body import split
-from connector_kit.records.json_path import find, kind_of
+from connector_kit.records.json_body import find, kind_of, split
 
-from .credentials import Credentials
-from .origin import path_of
+from .origin import Credentials, path_of
 from .quota import quota_of, retry_after_of
 
 if TYPE_CHECKING:
@@ -36,13 +34,14 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import JsonValue, Record
 
-__all__ = ["Answer", "content_of", "json_of", "records_of", "refusal_of"]
+__all__ = ["HttpResponse", "content_of", "json_of", "records_of", "refusal_of"]
+
 
 _EXCERPT_CHARACTERS = 200
 
 
 @attrs.frozen
-class Answer:
+class HttpResponse:
     """What came back from a GET: `headers` with names in lower case, the whole body, the `target` it answers."""
 
     status: int
@@ -68,15 +67,15 @@ class Answer:
         return f"{line[:_EXCERPT_CHARACTERS]}…" if len(line) > _EXCERPT_CHARACTERS else line
 
 
-def refusal_of(answer: Answer, *, resuming: bool, now: datetime) -> ConnectorError | None:
-    """Give the error that a status stands for, or None for success. `resuming`: the request carried a cursor."""
+def refusal_of(answer: HttpResponse, *, resuming: bool, now: datetime) -> ConnectorError | None:
+    """Return the error that a status stands for, or None for success. `resuming`: the request carried a cursor."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     said = f"; it said {answer.excerpt!r}" if answer.body else ""
     return _transient(answer, said, now) or _permanent(answer, said, resuming=resuming)
 
 
-def _transient(answer: Answer, said: str, now: datetime) -> TransientError | None:
+def _transient(answer: HttpResponse, said: str, now: datetime) -> TransientError | None:
     status, what, wait = answer.status, answer.what, retry_after_of(answer.headers, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS or (
         status == HTTPStatus.FORBIDDEN and _out_of_quota(answer, now)
@@ -92,7 +91,7 @@ def _transient(answer: Answer, said: str, now: datetime) -> TransientError | Non
     return None
 
 
-def _permanent(answer: Answer, said: str, *, resuming: bool) -> ConnectorError:
+def _permanent(answer: HttpResponse, said: str, *, resuming: bool) -> ConnectorError:
     status, what, who = answer.status, answer.what, answer.credentials.kind
     if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationError(
@@ -114,14 +113,16 @@ def _permanent(answer: Answer, said: str, *, resuming: bool) -> ConnectorError:
     return RequestRejectedError(f"{what}{said}; expected records; look at {hint}")
 
 
-def _out_of_quota(answer: Answer, now: datetime) -> bool:
+def _out_of_quota(answer: HttpResponse, now: datetime) -> bool:
     """Tell a quota from a lack of permission: GitHub answers 403 to both."""
     quota = quota_of(answer.headers, now)
     return "retry-after" in answer.headers or (quota is not None and quota.remaining == 0)
 
 
-def content_of(answer: Answer, path: str, values: tuple[str, ...]) -> tuple[JsonValue, Sequence[Record]]:
-    """Give what stands at the paths of `values` in the body, and the records at `path`, which stay the JSON they are.
+def content_of(
+    answer: HttpResponse, path: str, values: tuple[str, ...]
+) -> tuple[JsonValue, Sequence[Record]]:
+    """Return what stands at the paths of `values` in the body, and the records at `path`, which stay the JSON they are.
 
     Raises what `json_of` and `records_of` raise.
     """
@@ -135,7 +136,7 @@ def content_of(answer: Answer, path: str, values: tuple[str, ...]) -> tuple[Json
     return body, records_of(answer, body, path)
 
 
-def json_of(answer: Answer) -> JsonValue:
+def json_of(answer: HttpResponse) -> JsonValue:
     """Decode the body. Raises `SchemaMismatchError` where it is no JSON, with how it begins.
 
     A body that ends too early is a broken connection where nothing else could tell: without a declared length.
@@ -159,8 +160,8 @@ def json_of(answer: Answer) -> JsonValue:
     return decoded
 
 
-def records_of(answer: Answer, body: JsonValue, path: str) -> Sequence[Record]:
-    """Give the list of records that stands at `path` in the body. Raises `SchemaMismatchError` where none does."""
+def records_of(answer: HttpResponse, body: JsonValue, path: str) -> Sequence[Record]:
+    """Return the list of records that stands at `path` in the body. Raises `SchemaMismatchError` where none does."""
     if answer.status == HTTPStatus.NO_CONTENT:
         return []
     place = f"at {path!r}" if path else "as the whole body"
