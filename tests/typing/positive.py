@@ -16,7 +16,6 @@ from connector_kit import (
     Limiter,
     LoggingObserver,
     Observed,
-    Observer,
     Page,
     RateLimited,
     RateLimiter,
@@ -40,6 +39,7 @@ from connector_kit import (
     unwrap,
 )
 from connector_kit.errors import RequestRejectedError
+from connector_kit.events import Observer
 from connector_kit.protocols import HearsQuota
 from connector_kit.testing.virtual_clock import VirtualClock
 
