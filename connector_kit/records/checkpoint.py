@@ -30,7 +30,7 @@ class Checkpoint:
     `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is the largest replication key
     seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
     so that the next one reads what is new. `connector` names whose read it is. `seen` and `stored` are for mode
-    "append": fingerprints of records at the border between two reads, at most a thousand each, and how often.
+    "append": fingerprints of records at the boundary between two reads, at most a thousand each, and how often.
     """
 
     connector: str

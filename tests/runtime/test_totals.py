@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
+from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.errors import CircuitOpenError, ServiceUnavailableError, TimedOutError
 from connector_kit.events import (
     AnswerReused,
@@ -25,7 +26,6 @@ from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
 from connector_kit.runtime.report import EntityTotals, RunTotals
 from connector_kit.runtime.sync import sync
-from connector_kit.testing.memory import MemoryDestination
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Faulty
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying

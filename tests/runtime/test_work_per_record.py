@@ -15,12 +15,12 @@ import attrs
 import msgspec
 import pytest
 
-from connector_kit.destinations.locate import open_destination
 from connector_kit.limiters.rates import Rates
 from connector_kit.records.catalog import Catalog, Entity, Field, Incremental, Scalar
 from connector_kit.records.json_body import split_json
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.page import Cursor, Page
+from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import sync
 from connector_kit.wrappers.bulkhead.policy import Bulkhead
 from connector_kit.wrappers.stack.protect import protect

@@ -39,13 +39,14 @@ from connector_kit import (
     unwrap,
 )
 from connector_kit.errors import RequestRejectedError
-from connector_kit.events import Observer
 from connector_kit.protocols import HearsQuota
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from datetime import datetime
+
+    from connector_kit.events import Observer
 
 
 class MyConnector:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from places import JsonlPlace, MemoryPlace, SqlitePlace
+from places import JsonlPlace, MemoryPlace, SQLitePlace
 
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.check_destination import check_destination
@@ -30,7 +30,7 @@ MAY_BE_UNCHECKED: dict[Make, set[str]] = {
         "no occupy(entity)",
         "a value that cannot be stored: it is taken",
     },
-    SqlitePlace: {"cannot be told apart"},
+    SQLitePlace: {"cannot be told apart"},
     JsonlPlace: {"no mode upsert"},
 }
 

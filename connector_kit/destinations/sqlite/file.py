@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import DestinationError
 
-from .state import CREATE_STATES
-from .transaction import transaction
+from .state_table import CREATE_STATES
+from .tables import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "connected"]
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "open_database"]
 
 APPLICATION_ID = int.from_bytes(b"ckit")
 """SQLite keeps it in the file's header, where `file` and this module find it."""
@@ -28,10 +28,10 @@ _USER_VERSION = slice(60, 64)
 _APPLICATION_ID = slice(68, 72)
 
 
-def connected(path: Path, busy_timeout: float, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
+def open_database(path: Path, busy_timeout: float, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
     """Open the database at `path`, made if it is not there, for use by any one thread at a time.
 
-    Waits `busy_timeout` seconds for another process's lock. Raises `DestinationError` for a place that cannot be
+    Waits `busy_timeout` seconds for another process's lock. Raise `DestinationError` for a place that cannot be
     used or holds something else, and `sqlite3.Error` for what SQLite itself finds.
     """
     _refuse_foreign(path)
@@ -91,7 +91,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Say whether a database has no tables. `immutable` keeps SQLite from locking, recovering or checkpointing it."""
+    """Return whether a database has no tables. `immutable` keeps SQLite from locking, recovering or checkpointing it."""
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -118,7 +118,7 @@ def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _mark(connection: sqlite3.Connection, path: Path) -> bool:
-    """Say whether the database is marked as ours; refuse one that has tables and no mark, or a newer format."""
+    """Return whether the database is marked as ours; refuse one that has tables and no mark, or a newer format."""
     [application_id] = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         if _tables(connection):
