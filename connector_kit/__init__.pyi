@@ -48,6 +48,7 @@ from .records.catalog import Struct as Struct
 from .records.checkpoint import Checkpoint as Checkpoint
 from .records.checkpoint import Mode as Mode
 from .records.inference import infer_fields as infer_fields
+from .records.json_body import split_json as split_json
 from .records.json_lines import SupportsJson as SupportsJson
 from .records.json_lines import json_lines as json_lines
 from .records.json_records import JsonRecords as JsonRecords

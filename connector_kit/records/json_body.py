@@ -18,7 +18,7 @@ from .json_records import Documents, JsonRecords
 if TYPE_CHECKING:
     from .page import JsonValue
 
-__all__ = ["find", "follow", "kind_of", "split", "steps_of"]
+__all__ = ["find", "follow", "kind_of", "split_json", "steps_of"]
 
 
 def find(body: JsonValue, path: str) -> JsonValue:
@@ -68,13 +68,13 @@ _MARK = b"\xef\xbb\xbf"  # what some servers begin UTF-8 with
 _PLANS_KEPT = 256  # one for each resource: where its records stand, and what its pagination looks at
 
 
-def split(body: bytes, path: str, values: tuple[str, ...] = ()) -> tuple[JsonRecords, JsonValue]:
+def split_json(body: bytes, path: str, values: tuple[str, ...] = ()) -> tuple[JsonRecords, JsonValue]:
     """Return the records at `path`, and the body with nothing in it but what stands at the paths of `values`.
 
     Paths are those of `find`, through objects only. Raises `ValueError` (or `RecursionError`) for a body that
     is no JSON, that has no list of objects at `path`, or for paths that cannot be followed this way: then decode it all.
 
-    >>> split(b'{"data": {"items": [{"id": 1}], "next": "x", "took": 3}}', "data.items", ("data.next",))
+    >>> split_json(b'{"data": {"items": [{"id": 1}], "next": "x", "took": 3}}', "data.items", ("data.next",))
     (<JsonRecords: 1 records>, {'data': {'next': 'x'}})
     """
     body = body.removeprefix(_MARK)

@@ -250,7 +250,7 @@ class JsonRecords(Sequence["Record"]):
     def of_array(cls, body: bytes) -> JsonRecords:
         """Return the records of a JSON array of objects. Raises `SchemaMismatchError` where the bytes are none.
 
-        `connector_kit.records.json_body.split` takes an array from anywhere in a body.
+        `connector_kit.split_json` takes an array from anywhere in a body.
         """
         return cls._split(body, _ARRAY.decode, "a JSON array of objects")
 

@@ -23,7 +23,7 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
-from connector_kit.records.json_body import find, kind_of, split
+from connector_kit.records.json_body import find, kind_of, split_json
 
 from .origin import Credentials, path_of
 from .quota import quota_of, retry_after_of
@@ -130,7 +130,7 @@ def content_of(
         with suppress(
             ValueError, RecursionError
         ):  # what is wrong, or only unusual, is for those below to say
-            records, rest = split(answer.body, path, values)
+            records, rest = split_json(answer.body, path, values)
             return rest, records
     body = json_of(answer)
     return body, records_of(answer, body, path)

@@ -24,8 +24,8 @@ from connector_kit.events import (
 from connector_kit.observers.memory import MemoryObserver
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
+from connector_kit.runtime.report import EntityTotals, RunTotals
 from connector_kit.runtime.sync import sync
-from connector_kit.runtime.tally import Sums, Tally
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Faulty
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
@@ -50,11 +50,11 @@ HEARD: list[Event] = [
 
 def test_sums_are_kept_for_each_entity() -> None:
     """A wait for a slot is as little the other side's as one for a permit."""
-    tally = Tally()
+    tally = RunTotals()
     for event in HEARD:
         tally.observe(event)
     orders = tally.of("orders")
-    assert orders == Sums(
+    assert orders == EntityTotals(
         rows=100,
         pages=3,
         retries=2,
@@ -65,17 +65,17 @@ def test_sums_are_kept_for_each_entity() -> None:
         writing=0.75,
     )
     assert orders.fetching == pytest.approx(3.0 - 0.75 - 0.375)
-    assert tally.of("customers") == Sums()
+    assert tally.of("customers") == EntityTotals()
 
 
 def test_a_refusal_by_an_open_circuit_is_a_wait_and_no_retry() -> None:
-    tally = Tally()
+    tally = RunTotals()
     tally.observe(RetryScheduled("fetch_data", "orders", 0, 2.0, CircuitOpenError("open", 2.0)))
-    assert tally.of("orders") == Sums(backing_off=2.0)
+    assert tally.of("orders") == EntityTotals(backing_off=2.0)
 
 
 def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> None:
-    tally = Tally()
+    tally = RunTotals()
     tally.observe(RecordsRejected("orders", 2, "drop", ("record 0: a", "record 4: b")))
     tally.observe(RecordsRejected("orders", 40, "drop", ("record 1: c", "record 2: d", "record 3: e")))
     tally.observe(RecordsRejected("events", 1, "drop", ()))
@@ -86,7 +86,7 @@ def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> No
 
 def test_everything_is_passed_on() -> None:
     memory = MemoryObserver()
-    tally = Tally(memory)
+    tally = RunTotals(memory)
     events = [*HEARD, AnswerReused("discover_schema", None, 5.0)]
     for event in events:
         tally.observe(event)

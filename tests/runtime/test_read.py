@@ -14,9 +14,9 @@ from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, DataError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.runtime.boundary import Border
+from connector_kit.runtime.boundary import Boundary
 from connector_kit.runtime.options import EntityOptions
-from connector_kit.runtime.plan import Position, begin, choose_mode, cover, default_mode, expired, final
+from connector_kit.runtime.read import Read, choose_mode, default_mode
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Incremental
@@ -44,7 +44,21 @@ def entity(incremental: Incremental = "since", *, key: bool = True, ordered: boo
 entities = st.builds(
     entity, st.sampled_from(["since", "cursor", None]), key=st.booleans(), ordered=st.booleans()
 )
-positions = st.builds(Position, times, cursors, times, st.integers(0, 99), st.integers(0, 99))
+states = st.fixed_dictionaries(
+    {
+        "since": times,
+        "cursor": cursors,
+        "watermark": times,
+        "rows": st.integers(0, 99),
+        "pages": st.integers(0, 99),
+    }
+)
+"""Where a read is."""
+
+
+def read(what: Entity, mode: Mode = "upsert", options: EntityOptions | None = None, **state: Any) -> Read:
+    """Return a read of the shop's orders."""
+    return Read("shop", what, mode, options or EntityOptions(), **state)
 
 
 def checkpoint(mode: Mode = "upsert", **changes: Any) -> Checkpoint:
@@ -104,35 +118,34 @@ class TestMode:
 
 class TestBegin:
     def test_the_first_read_begins_at_the_start(self) -> None:
-        assert begin("shop", entity(), "upsert", EntityOptions(), None) == Position()
-        assert begin("shop", entity(), "upsert", EntityOptions(start=NOON), None) == Position(since=NOON)
+        assert read(entity()).begin(None) == read(entity())
+        options = EntityOptions(start=NOON)
+        assert read(entity(), "upsert", options).begin(None) == read(entity(), "upsert", options, since=NOON)
 
-    @given(entities, modes, positions)
+    @given(entities, modes, states)
     def test_an_unfinished_read_goes_on_exactly_where_it_was(
-        self, what: Entity, mode: Mode, position: Position
+        self, what: Entity, mode: Mode, state: dict[str, Any]
     ) -> None:
         """With its counts, whatever the options say by now."""
-        last = checkpoint(
-            mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed", "border")), complete=False
-        )
+        last = checkpoint(mode, **state, complete=False)
         options = EntityOptions() if mode == "append" else EntityOptions(lookback=Duration(60))
-        assert begin("shop", what, mode, options, last) == attrs.evolve(position, resumed=True)
+        assert read(what, mode, options).begin(last) == read(what, mode, options, **state, resumed=True)
 
-    @given(entities, modes, positions)
+    @given(entities, modes, states)
     def test_after_a_complete_read_comes_what_is_new(
-        self, what: Entity, mode: Mode, position: Position
+        self, what: Entity, mode: Mode, state: dict[str, Any]
     ) -> None:
         """From the watermark, from the last cursor, or all of it; the counts begin anew."""
-        last = checkpoint(mode, **attrs.asdict(position, filter=attrs.filters.exclude("resumed", "border")))
-        expected = Position()
+        last = checkpoint(mode, **state)
+        expected: dict[str, Any] = {}
         if mode != "replace" and what.incremental == "since":
-            expected = Position(since=position.watermark, watermark=position.watermark)
-            if mode == "append" and position.watermark is not None:
+            expected = {"since": state["watermark"], "watermark": state["watermark"]}
+            if mode == "append" and state["watermark"] is not None:
                 last = attrs.evolve(last, stored={"f00d": 2})
-                expected = attrs.evolve(expected, border=Border({"f00d": 2}, {"f00d": 2}))
+                expected["boundary"] = Boundary({"f00d": 2}, {"f00d": 2})
         if mode != "replace" and what.incremental == "cursor":
-            expected = Position(cursor=position.cursor, watermark=position.watermark)
-        assert begin("shop", what, mode, EntityOptions(), last) == expected
+            expected = {"cursor": state["cursor"], "watermark": state["watermark"]}
+        assert read(what, mode).begin(last) == read(what, mode, **expected)
 
     @pytest.mark.parametrize(
         ("lookback", "start", "since"),
@@ -152,67 +165,73 @@ class TestBegin:
     ) -> None:
         """However far back it goes. The watermark itself does not go back."""
         options = EntityOptions(lookback=Duration.parse(lookback), start=start)
-        position = begin("shop", entity(), "upsert", options, checkpoint(watermark=NOON))
-        assert position == Position(since=since, watermark=NOON)
+        begun = read(entity(), "upsert", options).begin(checkpoint(watermark=NOON))
+        assert begun == read(entity(), "upsert", options, since=since, watermark=NOON)
 
     def test_a_read_that_saw_no_key_begins_at_the_start_again(self) -> None:
         options = EntityOptions(start=NOON, lookback=Duration(60))
-        assert begin("shop", entity(), "upsert", options, checkpoint()) == Position(since=NOON)
+        begun = read(entity(), "upsert", options).begin(checkpoint())
+        assert begun == read(entity(), "upsert", options, since=NOON)
 
     @pytest.mark.parametrize("incremental", ["cursor", None])
     def test_a_start_means_something_for_since_alone(self, incremental: Incremental) -> None:
         with pytest.raises(ConfigError, match="has a start, but is not read by since; leave `start` out"):
-            begin("shop", entity(incremental), "upsert", EntityOptions(start=NOON), None)
+            read(entity(incremental), "upsert", EntityOptions(start=NOON)).begin(None)
 
     def test_another_connectors_state_is_not_continued(self) -> None:
         with pytest.raises(ConfigError, match="written by the connector 'shop', not 'market'; use another"):
-            begin("market", entity(), "upsert", EntityOptions(), checkpoint())
+            Read("market", entity(), "upsert").begin(checkpoint())
 
     def test_an_unfinished_read_is_not_continued_in_another_mode(self) -> None:
         """A complete one is."""
         with pytest.raises(
             ConfigError, match="unfinished read in mode 'replace', but the mode is 'upsert' now"
         ):
-            begin("shop", entity(), "upsert", EntityOptions(), checkpoint("replace", complete=False))
-        position = begin("shop", entity(), "upsert", EntityOptions(), checkpoint("replace", watermark=NOON))
-        assert position.since == NOON
+            read(entity()).begin(checkpoint("replace", complete=False))
+        assert read(entity()).begin(checkpoint("replace", watermark=NOON)).since == NOON
 
 
-class TestExpired:
+class TestWithoutCursor:
     """What happens when the source no longer accepts the cursor."""
 
-    POSITION = Position(since=NOON, cursor="gone", watermark=NOON + HOUR, rows=5, pages=2, resumed=True)
+    @staticmethod
+    def expired(what: Entity, mode: Mode) -> Read:
+        return read(
+            what, mode, since=NOON, cursor="gone", watermark=NOON + HOUR, rows=5, pages=2, resumed=True
+        )
 
     @given(entities)
     def test_behind_rows_that_stay_it_cannot_begin_again(self, what: Entity) -> None:
-        assert expired(self.POSITION, "append", what) is None
+        assert self.expired(what, "append").without_cursor() is None
 
     @given(entities)
     def test_a_new_generation_begins_again_from_nothing(self, what: Entity) -> None:
-        assert expired(self.POSITION, "replace", what) == Position(since=NOON)
+        assert self.expired(what, "replace").without_cursor() == read(what, "replace", since=NOON)
 
     def test_over_the_same_rows_it_begins_again_from_since(self) -> None:
-        assert expired(self.POSITION, "upsert", entity()) == attrs.evolve(self.POSITION, cursor=None)
-        assert expired(self.POSITION, "upsert", entity("cursor")) == Position(since=NOON)
+        by_since, by_cursor = self.expired(entity(), "upsert"), self.expired(entity("cursor"), "upsert")
+        assert by_since.without_cursor() == attrs.evolve(by_since, cursor=None)
+        assert by_cursor.without_cursor() == read(entity("cursor"), since=NOON)
 
 
 class TestCheckpoints:
-    @given(entities, modes, positions)
+    @given(entities, modes, states)
     def test_one_that_covers_a_page_goes_on_exactly_behind_it(
-        self, what: Entity, mode: Mode, position: Position
+        self, what: Entity, mode: Mode, state: dict[str, Any]
     ) -> None:
         """At its cursor; or at the watermark, where records come in its order and may be written again."""
-        covering = cover("shop", what, mode, position, NOON)
+        before = read(what, mode, **state)
+        covering = before.cover(NOON)
         by_time = mode == "upsert" and what.ordered and what.incremental == "since"
-        if position.cursor is None and not (by_time and position.watermark is not None):
+        if state["cursor"] is None and not (by_time and state["watermark"] is not None):
             assert covering is None
             return
         assert covering is not None
         assert not covering.complete
         assert covering.updated == NOON
-        again = begin("shop", what, mode, EntityOptions(), covering)
-        since = position.since if position.cursor is not None else position.watermark
-        assert again == attrs.evolve(position, since=since, resumed=True)
+        again = read(what, mode).begin(covering)
+        since = state["since"] if state["cursor"] is not None else state["watermark"]
+        assert again == attrs.evolve(before, since=since, resumed=True)
 
     @pytest.mark.parametrize(
         ("what", "mode", "watermark", "covered"),
@@ -230,25 +249,25 @@ class TestCheckpoints:
         self, what: Entity, mode: Mode, watermark: datetime | None, *, covered: bool
     ) -> None:
         """Anything else would lose or repeat rows."""
-        covering = cover("shop", what, mode, Position(since=NOON - HOUR, watermark=watermark), NOON)
+        covering = read(what, mode, since=NOON - HOUR, watermark=watermark).cover(NOON)
         assert (covering is not None) == covered
         assert covering is None or (covering.since, covering.watermark) == (NOON, NOON)
 
-    @given(entities, modes, positions)
+    @given(entities, modes, states)
     def test_the_last_one_says_that_the_read_has_ended(
-        self, what: Entity, mode: Mode, position: Position
+        self, what: Entity, mode: Mode, state: dict[str, Any]
     ) -> None:
         """Where the next run goes by the cursor, there must be one, unless there was no page at all."""
-        if what.incremental == "cursor" and position.cursor is None and position.pages:
+        if what.incremental == "cursor" and state["cursor"] is None and state["pages"]:
             with pytest.raises(DataError, match="is read by cursor, but its last page carries none"):
-                final("shop", what, mode, position, NOON)
+                read(what, mode, **state).finish(NOON)
             return
-        last = final("shop", what, mode, position, NOON)
+        last = read(what, mode, **state).finish(NOON)
         assert last.complete
         assert (last.connector, last.entity, last.mode, last.updated) == ("shop", "orders", mode, NOON)
         assert (last.since, last.cursor, last.watermark) == (
-            position.since,
-            position.cursor,
-            position.watermark,
+            state["since"],
+            state["cursor"],
+            state["watermark"],
         )
-        assert (last.rows, last.pages) == (position.rows, position.pages)
+        assert (last.rows, last.pages) == (state["rows"], state["pages"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_kit.records.json_lines import json_size
 from connector_kit.records.page import Page
-from connector_kit.runtime.page_buffer import PAGE_BYTES, Handover
+from connector_kit.runtime.page_buffer import PAGE_BYTES, PageBuffer
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_all_pages_come_out_once_and_in_order_and_never_more_than_fit(
     taken: list[list[Page]] = []
 
     async def run() -> None:
-        pages = Handover(room)
+        pages = PageBuffer(room)
 
         async def put() -> None:
             for number, size in enumerate(records):
@@ -63,7 +63,7 @@ def test_all_pages_come_out_once_and_in_order_and_never_more_than_fit(
 
 @pytest.mark.anyio
 async def test_a_page_waits_until_there_is_room() -> None:
-    pages = Handover(PAGE_BYTES + 2 * BYTES)
+    pages = PageBuffer(PAGE_BYTES + 2 * BYTES)
     await pages.put(page(0, 2))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pages.put, page(1, 1))
@@ -83,14 +83,14 @@ async def test_who_puts_where_there_is_room_does_not_let_others_run() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
-        await Handover(2 * PAGE_BYTES).put(page(0, 1))
+        await PageBuffer(2 * PAGE_BYTES).put(page(0, 1))
         assert not ran
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("records", "enough"), [(1, False), (2, True), (5, True)])
 async def test_half_of_the_room_is_enough(records: int, *, enough: bool) -> None:
-    pages = Handover(2 * (PAGE_BYTES + 2 * BYTES))
+    pages = PageBuffer(2 * (PAGE_BYTES + 2 * BYTES))
     await pages.put(page(0, records))
     with anyio.move_on_after(0) as scope:
         await pages.enough()
@@ -99,7 +99,7 @@ async def test_half_of_the_room_is_enough(records: int, *, enough: bool) -> None
 
 @pytest.mark.anyio
 async def test_the_end_is_enough_and_so_is_a_page_that_waits() -> None:
-    pages = Handover(3 * PAGE_BYTES)
+    pages = PageBuffer(3 * PAGE_BYTES)
     await pages.put(page(0, 1))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pages.put, page(1, 500))
@@ -114,7 +114,7 @@ async def test_the_end_is_enough_and_so_is_a_page_that_waits() -> None:
 @pytest.mark.anyio
 async def test_a_page_whose_put_is_cancelled_is_left_out(anyio_backend: Any) -> None:
     """The read has ended then; what is not covered is read again."""
-    pages = Handover(0)
+    pages = PageBuffer(0)
     await pages.put(page(0, 1))
     with anyio.move_on_after(0):
         await pages.put(page(1, 1))
@@ -125,7 +125,7 @@ async def test_a_page_whose_put_is_cancelled_is_left_out(anyio_backend: Any) -> 
 
 @pytest.mark.anyio
 async def test_a_take_that_is_cancelled_takes_nothing() -> None:
-    pages = Handover(2 * PAGE_BYTES)
+    pages = PageBuffer(2 * PAGE_BYTES)
     with anyio.move_on_after(0):
         await pages.take()
     await pages.put(page(0, 1))
@@ -135,7 +135,7 @@ async def test_a_take_that_is_cancelled_takes_nothing() -> None:
 @pytest.mark.anyio
 async def test_pages_without_records_take_room_too() -> None:
     """A source that has no end of them, and never waits, would otherwise not let anybody else run."""
-    pages = Handover(10 * PAGE_BYTES)
+    pages = PageBuffer(10 * PAGE_BYTES)
     with anyio.move_on_after(0) as scope:
         for number in range(1_000):
             await pages.put(page(number, 0))
