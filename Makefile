@@ -17,7 +17,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check lint types floors format bench bench-limits bench-peers mutants lock clean
+.PHONY: help setup demo test quick check lint types floors format drawing bench bench-limits bench-peers mutants lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ mutants: .venv-mutants/.ready  ## change the code in small ways and count what t
 	@.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-mutants.txt
 	@.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv-mutants/.ready
+
+drawing: $(READY)  ## draw the floors from the code: docs/explanation/floors.svg
+	@$(PY) .ci/floors.py
 
 lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lowest supported Python
 	@$(PY) .ci/lock.py
