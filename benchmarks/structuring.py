@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import process_time
 from typing import TYPE_CHECKING
 
-from connector_kit.config.converter import make_converter, structure
 from connector_kit.config.load import load_config
+from connector_kit.config.structuring import make_converter, structure
 from connector_kit.registry.connector_config import ConnectorConfig
 
 if TYPE_CHECKING:

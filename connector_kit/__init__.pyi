@@ -15,8 +15,8 @@ from .clock import AnyioClock as AnyioClock
 from .clock import Clock as Clock
 from .config.dump import dump_config as dump_config
 from .config.json_schema import json_schema as json_schema
+from .config.load import Environment as Environment
 from .config.load import load_config as load_config
-from .config.source import Environment as Environment
 from .config.url import Url as Url
 from .durations import Duration as Duration
 from .limiters.adaptive_limiter import AdaptiveLimiter as AdaptiveLimiter
@@ -65,9 +65,9 @@ from .runtime.report import Report as Report
 from .runtime.session import connected as connected
 from .runtime.session import stream as stream
 from .runtime.sync import sync as sync
+from .structure.explain import Explanation as Explanation
 from .structure.explain import conforms as conforms
 from .structure.explain import explain as explain
-from .structure.explanation import Explanation as Explanation
 from .wrappers.bulkhead.policy import Bulkhead as Bulkhead
 from .wrappers.bulkhead.policy import Slots as Slots
 from .wrappers.bulkhead.wrapper import Bulkheaded as Bulkheaded

@@ -61,7 +61,7 @@ class SupportsSample(Protocol):
     """Has a cheaper way to a few records than the beginning of a full read."""
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give at most `limit` records, each of which a full read would deliver."""
+        """Return at most `limit` records, each of which a full read would deliver."""
         ...
 
 
@@ -81,7 +81,7 @@ class SupportsPartitions(Protocol):
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give about `target` starting cursors, each of which knows its own end; together they are one full read."""
+        """Return about `target` starting cursors, each of which knows its own end; together they are one full read."""
         ...
 
 
@@ -156,7 +156,7 @@ class LimitsKeys(Protocol):
     """Has a limiter for each key: an entity, an operation, a tenant."""
 
     def for_key(self, key: Hashable, /) -> Limiter:
-        """Give the limiter of one key."""
+        """Return the limiter of one key."""
         ...
 
 

@@ -39,7 +39,7 @@ class Secret:
         return given if isinstance(given, Secret) else cls(given)
 
     def reveal(self) -> str:
-        """Give the secret in the clear: to the client that needs it, as late as possible."""
+        """Return the secret in the clear: to the client that needs it, as late as possible."""
         return self._value
 
     def __eq__(self, other: object) -> bool:

@@ -51,7 +51,7 @@ class FromSecretText(FromText, Protocol):
 
     @classmethod
     def redact(cls, text: str, /) -> str | None:
-        """Give the text, readable or not, with nothing secret in it; None where that cannot be told."""
+        """Return the text, readable or not, with nothing secret in it; None where that cannot be told."""
         ...
 
 
@@ -65,7 +65,7 @@ class FromNumber(FromText, Protocol):
 
 
 def plain(annotation: Any) -> Any:
-    """Give the annotation without `Annotated`, `NewType` and aliases around it; None is `NoneType`."""
+    """Return the annotation without `Annotated`, `NewType` and aliases around it; None is `NoneType`."""
     while True:
         if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
@@ -78,7 +78,7 @@ def plain(annotation: Any) -> Any:
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
-    """Give what a union may be, nested unions opened; nothing for what is no union."""
+    """Return what a union may be, nested unions opened; nothing for what is no union."""
     if get_origin(annotation) not in (Union, types.UnionType):
         return ()
     return tuple(inner for arg in get_args(annotation) for inner in members(plain(arg)) or (plain(arg),))
@@ -133,7 +133,7 @@ class Part:
 
 
 def parts(cls: type[attrs.AttrsInstance]) -> tuple[Part, ...]:
-    """Give the keys of a config class, in order. Raises `TypeError` where a type's name cannot be resolved."""
+    """Return the keys of a config class, in order. Raises `TypeError` where a type's name cannot be resolved."""
     try:
         # The alias of JSON values is recursive, which no resolution ends: as a config's type it is Any.
         hints = get_type_hints(cls, localns={"JsonValue": Any}, include_extras=True)
@@ -158,7 +158,7 @@ class Tags:
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
-    """Give the values that a `Literal` or an `Enum` allows, as they stand in a file; nothing for another type."""
+    """Return the values that a `Literal` or an `Enum` allows, as they stand in a file; nothing for another type."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Enum):

@@ -17,7 +17,7 @@ __all__ = ["dump_config", "dumped"]
 
 
 def dump_config(config: attrs.AttrsInstance) -> dict[str, Any]:
-    """Give a config class's value as JSON values, with `****` for secrets.
+    """Return a config class's value as JSON values, with `****` for secrets.
 
     Whatever the class keeps out of its repr is kept out here too. What has no secrets loads again as an equal value.
     """
@@ -29,7 +29,7 @@ def dump_config(config: attrs.AttrsInstance) -> dict[str, Any]:
 
 
 def dumped(value: Any) -> Any:
-    """Give any value of a config as a JSON value, with `****` for secrets."""
+    """Return any value of a config as a JSON value, with `****` for secrets."""
     if attrs.has(type(value)) and not parses(type(value)):
         return dump_config(value)
     if isinstance(value, Mapping):

@@ -33,10 +33,10 @@ from .annotations import (
     tags,
     takes_numbers,
 )
-from .containers import is_container
 from .dump import dumped
+from .problems import expectation
+from .structuring import is_container
 from .url import Url
-from .wording import expectation
 
 __all__ = ["json_schema"]
 
@@ -71,7 +71,7 @@ _SECRET = {
 
 
 def json_schema(cls: type[attrs.AttrsInstance]) -> dict[str, Any]:
-    """Give the schema of a config class, complete in itself: every class and `Secret` is in its `$defs`."""
+    """Return the schema of a config class, complete in itself: every class and `Secret` is in its `$defs`."""
     schemas = _Schemas()
     reference = schemas.of(cls)
     return {

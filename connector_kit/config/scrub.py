@@ -16,7 +16,7 @@ __all__ = ["scrubbed", "secrets_in"]
 
 
 def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
-    """Give the problems with every secret that is anywhere in `values` replaced by `****`.
+    """Return the problems with every secret that is anywhere in `values` replaced by `****`.
 
     A validator is handed the secret itself, and whoever wrote it may have put what it reveals into the message.
     """
@@ -29,7 +29,7 @@ def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """Give every secret that is anywhere in a value, in the clear. A URL is one where it hides something."""
+    """Return every secret that is anywhere in a value, in the clear. A URL is one where it hides something."""
     if isinstance(value, Secret):
         yield value.reveal()
     elif isinstance(value, Url):

@@ -58,7 +58,7 @@ class Url:
 
     @classmethod
     def redact(cls, text: str) -> str | None:
-        """Give text that was meant as a URL without its secrets, None where they cannot be told apart."""
+        """Return text that was meant as a URL without its secrets, None where they cannot be told apart."""
         return None if re.search("[@?#]", text) else text
 
     @property
@@ -67,7 +67,7 @@ class Url:
         return _split(self.reveal()).hostname or ""
 
     def reveal(self) -> str:
-        """Give the whole URL, password and all: to the client that needs it."""
+        """Return the whole URL, password and all: to the client that needs it."""
         return self._text.reveal()
 
     @property

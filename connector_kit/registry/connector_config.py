@@ -10,10 +10,9 @@ import attrs
 
 from connector_kit.config.annotations import is_config_class, parts
 from connector_kit.config.auth import Auth, NoAuth
-from connector_kit.config.containers import as_table
-from connector_kit.config.converter import failure, make_converter, structure
-from connector_kit.config.findings import Refused
-from connector_kit.config.source import Source, read
+from connector_kit.config.load import Source, read
+from connector_kit.config.problems import Refused
+from connector_kit.config.structuring import as_table, failure, make_converter, structure
 from connector_kit.errors import ConfigError, Problem
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.wrappers.stack.resilience import Resilience

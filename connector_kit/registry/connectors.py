@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from connector_kit.config.source import read
+from connector_kit.config.load import read
 from connector_kit.errors import ConfigError
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.structure.explain import require
@@ -72,7 +72,7 @@ def locate(text: str, settings: Mapping[str, Any] | None = None) -> Located:
 
 
 def config_class(text: str) -> type[attrs.AttrsInstance]:
-    """Give the class of a connector's settings. Of a file only `connector` is looked at, so the rest may be missing."""
+    """Return the class of a connector's settings. Of a file only `connector` is looked at, so the rest may be missing."""
     path = _file(text)
     return find_factory(text if path is None else _named_in(path)).settings
 
@@ -82,7 +82,7 @@ def _located(config: ConnectorConfig, factory: Factory, values: attrs.AttrsInsta
 
 
 def _file(text: str) -> Path | None:
-    """Give the file that is meant, None where none is. Raises `ConfigError` for one that is not there."""
+    """Return the file that is meant, None where none is. Raises `ConfigError` for one that is not there."""
     path = Path(text)
     if path.suffix.lower() not in _SUFFIXES:
         return None
@@ -95,7 +95,7 @@ def _file(text: str) -> Path | None:
 
 
 def _named_in(path: Path) -> str:
-    """Give what a file says for `connector`."""
+    """Return what a file says for `connector`."""
     connector = read(path, {}).table.get("connector")
     if not isinstance(connector, str):
         raise ConfigError(
@@ -105,7 +105,7 @@ def _named_in(path: Path) -> str:
 
 
 def _checked(made: Any, name: str) -> Connector:
-    """Give back what a factory made, or raise `ConfigError` that says what it lacks of a connector."""
+    """Return back what a factory made, or raise `ConfigError` that says what it lacks of a connector."""
     if iscoroutine(made):
         made.close()
         raise ConfigError(

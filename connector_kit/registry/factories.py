@@ -57,7 +57,7 @@ class Factory:
 
 
 def installed() -> Mapping[str, EntryPoint]:
-    """Give the connectors that installed packages declare, by name in alphabetical order. Nothing is imported."""
+    """Return the connectors that installed packages declare, by name in alphabetical order. Nothing is imported."""
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
@@ -162,7 +162,7 @@ def _settings_of(name: str, target: Callable[..., object]) -> type[attrs.AttrsIn
 
 
 def _class_of(annotation: Any, target: Callable[..., object]) -> type[attrs.AttrsInstance] | None:
-    """Give the attrs class that an annotation names, None where it is something else."""
+    """Return the attrs class that an annotation names, None where it is something else."""
     module = sys.modules.get(getattr(target, "__module__", ""))
 
     def holder() -> None: ...

@@ -9,9 +9,8 @@ import attrs
 import pytest
 
 from connector_kit.config.auth import Auth, Basic, Bearer, NoAuth
-from connector_kit.config.converter import make_converter
-from connector_kit.config.load import load_config
-from connector_kit.config.source import Environment
+from connector_kit.config.load import Environment, load_config
+from connector_kit.config.structuring import make_converter
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError

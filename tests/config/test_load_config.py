@@ -14,8 +14,7 @@ import attrs
 import pytest
 
 from connector_kit.config.auth import Auth, Bearer, NoAuth
-from connector_kit.config.load import load_config
-from connector_kit.config.source import Environment
+from connector_kit.config.load import Environment, load_config
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError

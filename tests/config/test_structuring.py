@@ -14,7 +14,7 @@ import pytest
 from typing_extensions import TypeAliasType
 
 from connector_kit.config.auth import ApiKey, Auth, Basic, Bearer, NoAuth
-from connector_kit.config.converter import make_converter, structure
+from connector_kit.config.structuring import make_converter, structure
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, Problem

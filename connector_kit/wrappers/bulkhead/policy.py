@@ -30,7 +30,7 @@ class Bulkhead:
 
 
 class Slots:
-    """Gives out the slots of `bulkhead`, first come first served, and never more than it has.
+    """Return out the slots of `bulkhead`, first come first served, and never more than it has.
 
     A slot that is given back goes to the first in the queue without becoming free in between, so that nobody
     overtakes. An instance belongs to one event loop at a time, and may be shared by any number of wrappers in it.
@@ -67,7 +67,7 @@ class Slots:
         return (self._clock.monotonic_ns() - arrived) / 1e9
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Return a slot back."""
         if self._queue:
             turn, _ = self._queue.popitem(last=False)
             turn.set()

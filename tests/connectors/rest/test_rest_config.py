@@ -9,7 +9,7 @@ import attrs
 import pytest
 from rest_server import Said, serving
 
-from connector_kit.config.converter import make_converter, structure
+from connector_kit.config.structuring import make_converter, structure
 from connector_kit.connectors.rest import (
     CursorField,
     LastRecord,

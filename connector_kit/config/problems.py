@@ -1,4 +1,4 @@
-"""How problems speak of keys, values and types. A value is shown only where a plain scalar belongs."""
+"""What is wrong with a configuration: problems gathered instead of stopping at the first, and how they speak of keys, values and types."""
 
 from __future__ import annotations
 
@@ -6,17 +6,35 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from connector_kit.errors import ConfigError, Problem
 from connector_kit.redaction import Secret
 
 from .annotations import NONE, choices, is_config_class, members, parses, parts, plain, says_none, tags
 
-__all__ = ["expectation", "join", "kind", "nearest", "one_of", "shorten", "show", "step"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "Findings",
+    "Refused",
+    "expectation",
+    "join",
+    "kind",
+    "nearest",
+    "one_of",
+    "shorten",
+    "show",
+    "step",
+    "told",
+]
+
 
 _LONGEST = 60
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -83,7 +101,7 @@ def step(key: object) -> str:
 
 
 def join(words: Iterable[str], last: str = "or") -> str:
-    """Give `a, b or c`."""
+    """Return `a, b or c`."""
     *others, final = dict.fromkeys(words)
     return f"{', '.join(others)} {last} {final}" if others else final
 
@@ -153,3 +171,46 @@ def _said_by_parse(annotation: Any) -> str:
 def _quoted(text: str) -> str:
     # A lone surrogate (a file's `\ud800`, an environment's odd byte) could not be printed.
     return json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+class Refused(Exception):  # noqa: N818 (no error that anybody outside of this package meets)
+    """A value cannot be structured. Carries every problem, with paths from that value on."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class Findings:
+    """Problems found so far at one place and below it."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, problem: Problem) -> None:
+        """Note a problem."""
+        self.problems.append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note several problems."""
+        self.problems.extend(problems)
+
+    @contextmanager
+    def at(self, step: str) -> Iterator[None]:
+        """Note what the block refuses, as problems below `step`, and go on after it."""
+        try:
+            yield
+        except Refused as refused:
+            self.extend(problem.under(step) for problem in refused.problems)
+        except ConfigError as error:
+            self.extend(problem.under(step) for problem in told(error))
+
+    def settle(self) -> None:
+        """Raise `Refused` if there is any problem."""
+        if self.problems:
+            raise Refused(*self.problems)
+
+
+def told(error: ConfigError) -> tuple[Problem, ...]:
+    """Return what a `ConfigError` from somebody else's check says, as problems."""
+    return error.problems or (Problem("", error.message, "values that its own check accepts"),)
