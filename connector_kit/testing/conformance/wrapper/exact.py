@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConfigError
-from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.reading import Difference, difference
+from connector_kit.testing.conformance.wire import plan_text
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
 
 from .subject import WRAPPER_LAWS, Outcome, WrapperSubject, read_out
@@ -97,7 +97,7 @@ def _up_to_the_last(schedule: Schedule) -> Schedule:
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
     from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - as above
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - as above
+    from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - as above
 
     # A wrapper that retries has to bear one fault of each request, and waits of a second: how much more is its own to say.
     drawn = (
