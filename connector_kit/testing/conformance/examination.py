@@ -215,7 +215,7 @@ class Examination(Generic[T_Isolated]):
         if disturbed in self._to_come:
             return
         for stall in self._stalls if disturbed else ():
-            where = (stall.place.file, stall.place.line)
+            where = (stall.at.file, stall.at.line)
             if where not in self._told:
                 self._told.add(where)
                 self._tell_stall(found, str(stall))
