@@ -1,3 +1,9 @@
+from connector_kit.wrappers.fault_injection.wrapper import Cut as Cut
+from connector_kit.wrappers.fault_injection.wrapper import Fail as Fail
+from connector_kit.wrappers.fault_injection.wrapper import Refuse as Refuse
+from connector_kit.wrappers.fault_injection.wrapper import Repeat as Repeat
+from connector_kit.wrappers.fault_injection.wrapper import Stall as Stall
+
 from . import laws as laws
 from . import strategies as strategies
 from .conformance.bounds import Bounds as Bounds
