@@ -113,7 +113,7 @@ class TestIsolated:
         assert run.end == "blocked"
         (stall,) = run.stalls
         assert not stall.back
-        assert run.at == stall.place
+        assert run.at == stall.at
         assert stall.at.function == "blocks_for_good"
         assert "threading.Event().wait()" in str(stall)
 

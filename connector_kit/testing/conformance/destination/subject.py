@@ -10,8 +10,8 @@ import anyio
 import attrs
 
 from connector_kit.records.checkpoint import Mode
-from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter, NoAnswerError
-from connector_kit.testing.conformance.examination import Advice, Ready
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.examination import IsolatedSubject, Ready
 from connector_kit.testing.conformance.law import Findings, Laws
 
 from .place import Abandoning, Place, Places
@@ -19,8 +19,6 @@ from .samples import ORDERS, page, reached
 from .watched import WatchedDestination
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from connector_kit.protocols import Destination
 
 __all__ = ["DESTINATION_LAWS", "DestinationSubject", "PlaceOrSubject", "close_quietly"]
@@ -31,40 +29,25 @@ _MODES: tuple[Mode, ...] = ("append", "upsert", "replace")
 
 
 @attrs.define(eq=False)
-class DestinationSubject:
+class DestinationSubject(IsolatedSubject):
     """Places, and what an examination of their destinations shares.
 
     ordered: whether rows are read back in the order in which they were written; False for a store that has none.
     """
 
+    kind = "destination"
+    unblock = "wait for threads and locks no longer than a time limit, and in a worker thread"
+    let_cancel = "wait for threads and locks no longer than a time limit, and let cancellation pass"
+
     places: Places
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     ordered: bool = attrs.field(default=True, kw_only=True)
-    meter: Meter = attrs.field(init=False)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    """Of the law that is being looked at, for whoever has to stop it."""
-    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     _modes: tuple[Mode, ...] | None = attrs.field(default=None, init=False)
     _held_on: str | None = attrs.field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.meter = Meter(self.bounds)
 
     @classmethod
     def of(cls, subject: PlaceOrSubject) -> DestinationSubject:
         """Give a subject for what a law was called with."""
         return subject if isinstance(subject, DestinationSubject) else cls(subject)
-
-    @property
-    def requests(self) -> int:
-        """How many calls were made so far."""
-        return self.meter.requests
-
-    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
-        """Run a law."""
-        looking = look()
-        if looking is not None:
-            await looking
 
     def tell(self, error: Exception, findings: Findings, /) -> None:
         """Turn an error that came out of a law into a part of the verdict."""
@@ -83,11 +66,6 @@ class DestinationSubject:
                     expected="a place and its destination to do as they are asked",
                     mend="see the error; the methods of the place are called by the laws, too",
                 )
-
-    @property
-    def advice(self) -> Advice:
-        """What is said of a destination that does not come back."""
-        return _ADVICE
 
     async def prepare(self) -> Ready:
         """Open a destination at a new place."""
@@ -114,10 +92,6 @@ class DestinationSubject:
         except Exception as error:  # noqa: BLE001 - whatever an author's code raises is told, not passed on
             return Ready(name, f"it cannot be opened at a new place: {type(error).__name__}: {error}")
         return Ready(name)
-
-    async def refusal(self) -> str:
-        """Return nothing: a destination has no quota."""
-        return ""
 
     def watched(self, destination: Destination) -> WatchedDestination:
         """Watch a destination, not yet opened."""
@@ -193,10 +167,4 @@ async def close_quietly(destination: WatchedDestination) -> None:
 
 DESTINATION_LAWS: Final[Laws[DestinationSubject, Places]] = Laws(
     "a destination", DestinationSubject.of, "connector_kit.testing.conformance.destination"
-)
-
-_ADVICE: Final = Advice(
-    "destination",
-    "wait for threads and locks no longer than a time limit, and in a worker thread",
-    "wait for threads and locks no longer than a time limit, and let cancellation pass",
 )

@@ -14,9 +14,8 @@ import attrs
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
-from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.isolation import in_thread
-from connector_kit.testing.conformance.law import Findings, Laws
+from connector_kit.testing.conformance.law import Examined, Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
 from connector_kit.testing.virtual_clock import VirtualClock
 
@@ -44,7 +43,7 @@ class StoppedError(BaseException):
 
 
 @attrs.define(eq=False)
-class WrapperSubject:
+class WrapperSubject(Examined):
     """A wrapper, and what it claims.
 
     retries: it makes good for a transient fault of each request, so that a read comes to its end.
@@ -61,9 +60,6 @@ class WrapperSubject:
     content: Content = attrs.field(factory=varied_content, kw_only=True)
     clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
     backend: str = attrs.field(default="asyncio", kw_only=True)
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     doing: str = attrs.field(default="putting it around a connector", init=False)
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
