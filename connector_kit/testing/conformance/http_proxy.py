@@ -62,11 +62,11 @@ class LinkRewriting:
         object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
 
     def header(self, name: str, value: str) -> str:
-        """Give the value of a header."""
+        """Return the value of a header."""
         return self._text(value) if name.lower() in _HEADERS else value
 
     def body(self, content_type: str, body: bytes) -> bytes:
-        """Give a body. One that is no UTF-8 stays as it is."""
+        """Return a body. One that is no UTF-8 stays as it is."""
         if "json" not in content_type.lower():
             return body
         try:
@@ -114,7 +114,7 @@ class Forwarding:
         self._links = LinkRewriting(f"{self._upstream.scheme}://{self._host}", origin)
 
     def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> Reply:
-        """Give the API's answer, or 502 where there is none."""
+        """Return the API's answer, or 502 where there is none."""
         try:
             return self._asked(method, target, headers, body)
         except (OSError, HTTPException) as error:
@@ -147,14 +147,14 @@ class Forwarding:
 
 
 def refusal(status: int, retry_after: float | None) -> Reply:
-    """Give an answer that refuses; `retry_after` is in seconds."""
+    """Return an answer that refuses; `retry_after` is in seconds."""
     wait = [] if retry_after is None else [("Retry-After", str(math.ceil(retry_after)))]
     reply = failure(status, "the proxy was told to let this request fail")
     return attrs.evolve(reply, headers=[*reply.headers, *wait])
 
 
 def failure(status: int, message: str) -> Reply:
-    """Give an answer that says what failed, as JSON."""
+    """Return an answer that says what failed, as JSON."""
     try:
         reason = HTTPStatus(status).phrase
     except ValueError:

@@ -237,7 +237,7 @@ def _length(plan: tuple[object, ...]) -> int:
 
 
 def plan_text(plan: Schedule | WirePlan) -> str:
-    """Give a plan as Python text that can be pasted: `[None, Fail(TimedOutError)]`."""
+    """Return a plan as Python text that can be pasted: `[None, Fail(TimedOutError)]`."""
     faults = [_fault_text(fault) for fault in plan]
     return f"[{', '.join(faults)}]"
 
@@ -255,11 +255,13 @@ def _fault_text(fault: Fault | WireFault | None) -> str:
             given = f"{float(seconds):g}"
         case Answer(status, wait):
             given = f"{status}" if wait is None else f"{status}, retry_after={wait:g}"
+        case _:
+            pass
     return f"{type(fault).__name__}({given})"
 
 
 def wire_plans(*, max_in_a_row: int = 2, max_size: int = 12) -> SearchStrategy[WirePlan]:
-    """Give plans for a `Wire`, with at most `max_in_a_row` faults one after the other.
+    """Return plans for a `Wire`, with at most `max_in_a_row` faults one after the other.
 
     All faults are transient: with more than `max_in_a_row` attempts for each request, a retry gets past all of them.
     """
