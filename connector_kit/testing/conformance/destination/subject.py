@@ -1,90 +1,231 @@
-"""What is examined: the destinations of one author's places, with bounds that all laws share."""
+"""The destination under examination: every call counted and bounded, and the sample records the laws write."""
 
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import attrs
 
-from connector_kit.records.checkpoint import Mode
+from connector_kit.records.catalog import Entity, Field, Scalar
+from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter
-from connector_kit.testing.conformance.verdict import Findings
+from connector_kit.testing.conformance.law import Findings, Laws
+from connector_kit.testing.conformance.subject import NoAnswerError
 
-from .place import Abandoning, Place, Places
-from .samples import ORDERS, page, reached
-from .watched import WatchedDestination
+from .fixture import Abandoning, DestinationFixture, FixtureFactory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from connector_kit.protocols import Destination
+    from connector_kit.records.page import Record
 
-__all__ = ["DestinationSubject", "PlaceOrSubject", "close_quietly"]
+__all__ = ["DESTINATION_LAWS", "DestinationSubject", "FixtureOrSubject", "WatchedDestination", "close_quietly"]
 
-PlaceOrSubject: TypeAlias = "Places | DestinationSubject"
+FixtureOrSubject: TypeAlias = "FixtureFactory | DestinationSubject"
 
-_MODES: tuple[Mode, ...] = ("append", "upsert", "replace")
+MODES: tuple[Mode, ...] = ("append", "upsert", "replace")
+
+
+# -- what the laws write -----------------------------------------------------------------------------------------------
+
+_FIELDS = (
+    Field("id", Scalar.INTEGER, nullable=False),
+    Field("name", Scalar.STRING),
+    Field("at", Scalar.DATETIME),
+)
+_START = datetime(2013, 1, 1, 5, tzinfo=UTC)
+
+
+def entity_named(name: str) -> Entity:
+    """Return the sample entity under another name."""
+    return Entity(name, _FIELDS, primary_key="id")
+
+
+ORDERS = entity_named("orders")
+LAST = 9
+"""The number of the checkpoint that a finished read ends with."""
+
+
+def pages(*numbers: int, of: str = "") -> list[Record]:
+    """Return the records of these pages, the first being 1: two each, with keys of their own; `of` is in their names."""
+    return [_record(key, of) for number in numbers for key in (2 * number - 1, 2 * number)]
+
+
+def _record(key: int, of: str) -> dict[str, Any]:
+    return {"id": key, "name": f"{of} {key}".strip(), "at": _START + timedelta(minutes=key)}
+
+
+def reached(mode: Mode, number: int, entity: str = "orders", *, complete: bool = False) -> Checkpoint:
+    """Return the checkpoint after page `number`."""
+    return Checkpoint(
+        "conformance",
+        entity,
+        mode,
+        cursor={"page": number},
+        watermark=_START + timedelta(minutes=2 * number),
+        rows=2 * number,
+        pages=number,
+        complete=complete,
+    )
+
+
+# -- what is examined --------------------------------------------------------------------------------------------------
+
+
+class WatchedDestination:
+    """A destination whose calls are counted and given up after `seconds`. `call` is the last one made, as text."""
+
+    def __init__(self, inner: Destination, meter: Meter, seconds: float) -> None:
+        self.inner = inner
+        self.call = "nothing"
+        self._meter = meter
+        self._seconds = seconds
+
+    async def open(self) -> None:
+        """Open."""
+        with self._answering("open()"):
+            await self.inner.open()
+
+    async def close(self) -> None:
+        """Close; this is not counted, so that it can be done at the bounds."""
+        with self._answering("close()", counted=False):
+            await self.inner.close()
+
+    async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
+        """Start a read."""
+        with self._answering(f"start({entity.name!r}, {mode!r}{'' if resume else ', resume=False'})"):
+            return await self.inner.start(entity, mode, resume=resume)
+
+    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
+        """Write a page."""
+        covered = "without a checkpoint" if checkpoint is None else "with its checkpoint"
+        with self._answering(f"write({entity!r}) of {len(records)} records {covered}"):
+            await self.inner.write(entity, records, checkpoint)
+
+    async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
+        """Finish a read."""
+        with self._answering(f"finish({entity!r})"):
+            await self.inner.finish(entity, checkpoint)
+
+    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+        """Return the last checkpoints."""
+        with self._answering("checkpoints()"):
+            return await self.inner.checkpoints()
+
+    async def reset(self, entity: str, /) -> None:
+        """Reset an entity."""
+        with self._answering(f"reset({entity!r})"):
+            await self.inner.reset(entity)
+
+    @contextmanager
+    def _answering(self, call: str, *, counted: bool = True) -> Iterator[None]:
+        if counted:
+            self._meter.count()
+        self.call = call
+        with self._meter.under_way(call, self._seconds), anyio.move_on_after(self._seconds) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise NoAnswerError(f"{call} did not come back within {self._seconds:g} s")
 
 
 @attrs.define(eq=False)
 class DestinationSubject:
-    """Places, and what an examination of their destinations shares.
+    """One author's fixtures, and what an examination of their destinations shares.
 
     ordered: whether rows are read back in the order in which they were written; False for a store that has none.
     """
 
-    places: Places
+    new_fixture: FixtureFactory
     bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     ordered: bool = attrs.field(default=True, kw_only=True)
     meter: Meter = attrs.field(init=False)
     findings: Findings | None = attrs.field(default=None, init=False)
     """Of the law that is being looked at, for whoever has to stop it."""
     _modes: tuple[Mode, ...] | None = attrs.field(default=None, init=False)
-    _held_on: str | None = attrs.field(default=None, init=False)
+    _no_crashes: str | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.meter = Meter(self.bounds)
 
     @classmethod
-    def of(cls, subject: PlaceOrSubject) -> DestinationSubject:
-        """Give a subject for what a law was called with."""
+    def of(cls, subject: FixtureOrSubject) -> DestinationSubject:
+        """Return a subject for what a law was called with."""
         return subject if isinstance(subject, DestinationSubject) else cls(subject)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None: a fixture has no credentials."""
+        return ()
+
+    @property
+    def requests(self) -> int:
+        """How many calls were made so far."""
+        return self.meter.requests
+
+    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
+        """Run a law."""
+        waiting = look()
+        if waiting is not None:
+            await waiting
+
+    def tell(self, error: Exception, findings: Findings, /) -> None:
+        """Turn an error that came out of a law into a part of the verdict."""
+        match error:
+            case EnoughError():
+                findings.unchecked(str(error))
+            case NoAnswerError():
+                findings.broken(
+                    str(error),
+                    expected="every call to end",
+                    mend="look for a lock that is not released, or allow more time for one call (call_seconds)",
+                )
+            case _:
+                findings.broken(
+                    f"{type(error).__name__} came out: {error}",
+                    expected="a place and its destination to do as they are asked",
+                    mend="see the error; the methods of the place are called by the laws, too",
+                )
 
     def watched(self, destination: Destination) -> WatchedDestination:
         """Watch a destination, not yet opened."""
         return WatchedDestination(destination, self.meter, self.bounds.call_seconds)
 
     def modes(self) -> tuple[Mode, ...]:
-        """Give the modes the destinations say they can do, those that the kit knows."""
+        """Return the modes the destinations say they have, those that the kit knows."""
         if self._modes is None:
-            said = self.places().destination().modes
-            self._modes = tuple(mode for mode in _MODES if mode in said)
+            said = self.new_fixture().destination().modes
+            self._modes = tuple(mode for mode in MODES if mode in said)
         return self._modes
 
     def any_mode(self) -> Mode:
-        """Give the mode for what does not depend on one."""
+        """Return the mode for what does not depend on one."""
         return self.modes()[0]
 
-    async def crashes(self) -> str:
+    async def why_no_crashes(self) -> str:
         """Say why a crash between two calls cannot be simulated; empty where it can be.
 
-        A place without `abandon` may hold on to a lock until `close`, which a dead process would not; then it is not
-        the destination that is at fault.
+        A fixture without `abandon` may hold on to a lock until `close`, which a dead process would not; then the
+        destination is not at fault.
         """
-        if self._held_on is None:
-            place = self.places()
-            self._held_on = "" if isinstance(place, Abandoning) else await self._why_held_on(place)
-        return self._held_on
+        if self._no_crashes is None:
+            fixture = self.new_fixture()
+            self._no_crashes = "" if isinstance(fixture, Abandoning) else await self._try_to_crash(fixture)
+        return self._no_crashes
 
-    async def _why_held_on(self, place: Place) -> str:
+    async def _try_to_crash(self, fixture: DestinationFixture) -> str:
         mode = self.any_mode()
         for number in (1, 2):
-            destination = self.watched(place.destination())
+            destination = self.watched(fixture.destination())
             try:
                 await destination.open()
                 await destination.start(ORDERS, mode)
-                await destination.write(ORDERS.name, page(number), reached(mode, number))
+                await destination.write(ORDERS.name, pages(number), reached(mode, number))
             except EnoughError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it says that this cannot be simulated
@@ -99,17 +240,24 @@ class DestinationSubject:
                 await close_quietly(destination)
         return ""
 
-    async def crash(self, place: Place, destination: WatchedDestination, *, killed: bool = False) -> None:
+    async def crash(
+        self, fixture: DestinationFixture, destination: WatchedDestination, *, killed: bool = False
+    ) -> None:
         """Let go of a destination as if its process were gone.
 
         Close it where that cannot be simulated, unless it was killed before: then it can do no more.
         """
-        if isinstance(place, Abandoning):
-            place.abandon(destination.inner)
-        elif not killed and await self.crashes():
+        if isinstance(fixture, Abandoning):
+            fixture.abandon(destination.inner)
+        elif not killed and await self.why_no_crashes():
             await destination.close()
         else:
             _let_go(destination)
+
+
+DESTINATION_LAWS: Laws[DestinationSubject, FixtureFactory] = Laws(
+    "a destination", DestinationSubject.of, "connector_kit.testing.conformance.destination"
+)
 
 
 def _let_go(destination: WatchedDestination) -> None:
