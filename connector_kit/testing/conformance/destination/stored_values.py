@@ -1,4 +1,4 @@
-"""Whether what is read back is what was written, whatever the form a store keeps it in. Pure."""
+"""Whether what is read back is what was written, whatever form a store keeps it in. Pure."""
 
 from __future__ import annotations
 
@@ -13,107 +13,93 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from connector_kit.testing.conformance.reading import text_of
+from connector_kit.testing.conformance.reading import Difference, text_of
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Checkpoint
     from connector_kit.records.page import Record
 
-__all__ = ["Difference", "alike", "alike_records", "checkpoint_difference", "difference"]
-
+__all__ = ["checkpoint_difference", "equal_records", "equal_values", "rows_difference"]
 
 _MOST_LETTERS = 100  # of a cursor in a message
 
 
-@attrs.frozen
-class Difference:
-    """What differs, in words, and the first few records that do, as text."""
-
-    what: str
-    records: tuple[str, ...] = ()
-
-
-def difference(wanted: Sequence[Record], found: Sequence[Record], *, ordered: bool) -> Difference | None:
+def rows_difference(wanted: Sequence[Record], found: Sequence[Record], *, ordered: bool) -> Difference | None:
     """Compare rows; where they stand counts only if `ordered`. A field that is missing is one that is None."""
     extra = [dict(row) for row in found]
     missing: list[Record] = []
     for row in wanted:
-        same = next((place for place, other in enumerate(extra) if alike_records(row, other)), None)
+        same = next((index for index, other in enumerate(extra) if equal_records(row, other)), None)
         if same is None:
             missing.append(row)
         else:
             del extra[same]
     if missing or extra:
         counts = {"missing": len(missing), "too many": len(extra)}
-        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        return Difference(
-            f"{len(found)} rows are there, {told} ({len(wanted)} expected)",
-            _in_turn(
-                [f"missing: {text_of(dict(row))}" for row in missing],
-                [f"too many: {text_of(row)}" for row in extra],
-            ),
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        pairs = zip_longest(  # in turn: the first few are what is shown
+            [f"missing: {text_of(dict(row))}" for row in missing],
+            [f"too many: {text_of(row)}" for row in extra],
         )
-    if ordered and not all(map(alike_records, wanted, found)):
+        return Difference(
+            f"{len(found)} rows are there, {words} ({len(wanted)} expected)",
+            tuple(line for pair in pairs for line in pair if line is not None),
+        )
+    if ordered and not all(map(equal_records, wanted, found)):
         return Difference(
             "all rows are there, in another order", tuple(f"is there: {text_of(dict(row))}" for row in found)
         )
     return None
 
 
-def _in_turn(missing: list[str], extra: list[str]) -> tuple[str, ...]:
-    """Give both kinds in turn: the first few are what is shown."""
-    pairs = zip_longest(missing, extra)
-    return tuple(line for pair in pairs for line in pair if line is not None)
-
-
-def alike_records(wanted: Record, found: Record) -> bool:
+def equal_records(wanted: Record, found: Record) -> bool:
     """Whether two records say the same."""
-    return all(alike(wanted.get(name), found.get(name)) for name in {*wanted, *found})
+    return all(equal_values(wanted.get(name), found.get(name)) for name in {*wanted, *found})
 
 
-def alike(wanted: Any, found: Any) -> bool:
+def equal_values(wanted: Any, found: Any) -> bool:
     """Whether `found` is `wanted`, or one of the forms that a store without that type may keep it in."""
     return next(same for kinds, same in _SAME if isinstance(wanted, kinds))(wanted, found)
 
 
-def _bool_alike(wanted: bool, found: Any) -> bool:  # noqa: FBT001 - it is the value that is compared
+def _equal_bool(wanted: bool, found: Any) -> bool:  # noqa: FBT001 - it is the value that is compared
     return isinstance(found, int) and found == wanted
 
 
-def _number_alike(wanted: float | Decimal, found: Any) -> bool:
+def _equal_number(wanted: float | Decimal, found: Any) -> bool:
     if isinstance(found, bool):
         return False
     number = _float(found) if isinstance(wanted, float) else _number(found)
     return number is not None and number == wanted
 
 
-def _moment_alike(wanted: datetime, found: Any) -> bool:
+def _equal_datetime(wanted: datetime, found: Any) -> bool:
     moment = _parsed(found, datetime)
     return isinstance(moment, datetime) and moment.tzinfo is not None and moment == wanted
 
 
-def _date_alike(wanted: date, found: Any) -> bool:
+def _equal_date(wanted: date, found: Any) -> bool:
     return not isinstance(found, datetime) and bool(_parsed(found, date) == wanted)
 
 
-def _nested_alike(wanted: Mapping[str, Any] | Sequence[Any], found: Any) -> bool:
+def _equal_nested(wanted: Mapping[str, Any] | Sequence[Any], found: Any) -> bool:
     if isinstance(found, str | bytes):
         try:
             found = msgspec.json.decode(found)
         except msgspec.MsgspecError:
             return False
     if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and alike_records(wanted, found)
+        return isinstance(found, Mapping) and equal_records(wanted, found)
     return (
         isinstance(found, Sequence)
         and not isinstance(found, str | bytes)
         and len(found) == len(wanted)
-        and all(map(alike, wanted, found))
+        and all(map(equal_values, wanted, found))
     )
 
 
 def _number(found: Any) -> Decimal | int | None:
-    """Give an exact number; a float by its shortest digits, which is what whoever wrote 1.1 meant."""
+    """Return an exact number; a float by its shortest digits, which is what whoever wrote 1.1 meant."""
     if isinstance(found, int | Decimal):
         return found
     if isinstance(found, float):
@@ -132,7 +118,7 @@ def _float(found: Any) -> float | None:
 
 
 def _parsed(found: Any, kind: type[Any]) -> Any:
-    """Give a date or a time from its text or itself; None where it is neither."""
+    """Return a date or a time from its text or itself; None where it is neither."""
     if isinstance(found, kind):
         return found
     try:
@@ -153,14 +139,14 @@ def _bytes(found: Any) -> bytes | None:
 # The first that fits counts: a bool is an int, a datetime is a date.
 _SAME: tuple[tuple[type | tuple[type, ...], Callable[[Any, Any], bool]], ...] = (
     (type(None), lambda _, found: found is None),
-    (bool, _bool_alike),
-    ((int, float, Decimal), _number_alike),
-    (datetime, _moment_alike),
-    (date, _date_alike),
+    (bool, _equal_bool),
+    ((int, float, Decimal), _equal_number),
+    (datetime, _equal_datetime),
+    (date, _equal_date),
     (time, lambda wanted, found: bool(_parsed(found, time) == wanted)),
     (bytes, lambda wanted, found: _bytes(found) == wanted),
     (str, lambda wanted, found: isinstance(found, str) and found == wanted),
-    (object, _nested_alike),
+    (object, _equal_nested),
 )
 
 
@@ -171,7 +157,7 @@ def checkpoint_difference(wanted: Checkpoint | None, found: Checkpoint | None) -
     order of an object's names: 1, 1.0 and true are three cursors.
     """
     if wanted is None or found is None:
-        return "" if wanted is found else f"it is {_told(found)} instead of {_told(wanted)}"
+        return "" if wanted is found else f"it is {_name_of(found)} instead of {_name_of(wanted)}"
     for field in attrs.fields(type(wanted)):
         stored, given = getattr(wanted, field.name), getattr(found, field.name, None)
         same = text_of(stored) == text_of(given) if field.name == "cursor" else _same(stored, given)
@@ -188,7 +174,7 @@ def _same(stored: object, given: object) -> bool:
     return type(stored) is type(given) and stored == given
 
 
-def _told(checkpoint: Checkpoint | None) -> str:
+def _name_of(checkpoint: Checkpoint | None) -> str:
     if checkpoint is None:
         return "none"
     return f"the one {'of the end' if checkpoint.complete else 'with cursor ' + _short(checkpoint.cursor)}"
