@@ -109,6 +109,7 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
         await at.finish("lines")
         at.rows_are([rows[0], _line(1, "2", "new"), *rows[2:]], "after finish", entity="lines")
     async with at_new("a field that became empty") as at:
+        first, second = pages(1)
         await at.start("upsert")
         await at.write(1)
         await at.write(2, [{**first, "name": None}, {"id": second["id"], "at": second["at"]}])
