@@ -1,8 +1,11 @@
-"""What is examined: a wrapper, put around connectors of the kit's, in an event loop whose time is virtual."""
+"""The wrapper under examination: put around connectors of the kit's, in a thread and an event loop in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
@@ -15,6 +18,7 @@ from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.law import Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
 from connector_kit.testing.virtual_clock import VirtualClock
 
@@ -24,7 +28,7 @@ from .inner import Fails, Inner
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["Around", "Outcome", "StoppedError", "WrapperSubject", "read_out"]
+__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "error_of", "read_out", "run_in_thread"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -36,95 +40,12 @@ It is called inside of a running event loop, and may give an async context manag
 (a task group, say).
 """
 
+_ENDING_SECONDS = 0.5
+"""How long a thread that is cancelled may take to end. It keeps the caller waiting."""
 
-class StoppedError(BaseException):
+
+class _StoppedError(BaseException):
     """What ran was stopped from another thread, since nothing happened any more. No Exception: no law judges it."""
-
-
-@attrs.define(eq=False)
-class WrapperSubject:
-    """A wrapper, and what it claims.
-
-    retries: it makes good for a transient fault of each request, so that a read comes to its end.
-    reads_records: to look into each record is its job, so that its work may grow with them.
-    rate: it lets no more requests through than this.
-    content: what the connectors inside deliver.
-    clock: the virtual clock that the wrapper goes by, where it takes one; the event loop goes by it in any case.
-    """
-
-    around: Around
-    retries: bool = attrs.field(default=False, kw_only=True)
-    reads_records: bool = attrs.field(default=False, kw_only=True)
-    rate: Rate | None = attrs.field(default=None, kw_only=True)
-    content: Content = attrs.field(factory=varied_content, kw_only=True)
-    clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
-    backend: str = attrs.field(default="asyncio", kw_only=True)
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
-    doing: str = attrs.field(default="putting it around a connector", init=False)
-    """What is looked at now: named where the wrapper hangs."""
-    hung: bool = attrs.field(default=False, init=False)
-    """Whether a law ended because nothing happened any more."""
-    beats: int = attrs.field(default=0, init=False)
-    """Grows while something happens besides requests to the connectors inside."""
-    _stop: Callable[[], object] | None = attrs.field(default=None, init=False)
-    _inners: list[Inner] = attrs.field(factory=list, init=False)
-
-    @classmethod
-    def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
-        """Give a subject for what a law was called with."""
-        return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
-
-    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
-        """Make a connector to put inside."""
-        made = Inner(self.content, self.clock, wait, fails)
-        self._inners.append(made)
-        return made
-
-    @property
-    def requests(self) -> int:
-        """How many requests reached the connectors inside."""
-        return sum(len(inner.requests) for inner in self._inners)
-
-    @asynccontextmanager
-    async def wrapped(self, inner: Connector) -> AsyncIterator[FullConnector]:
-        """Give the wrapper around a connector, for the length of a block."""
-        made = self.around(inner)
-        if isinstance(made, Connector):
-            yield made
-        else:
-            async with made as wrapper:
-                yield wrapper
-
-    def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Run an async function in an event loop of its own whose time is virtual, and give its result."""
-        self.beats += 1
-
-        async def main() -> T:
-            with anyio.CancelScope() as scope:
-                self._stop = partial(_thread_safe(self.backend), scope.cancel)
-                return await body(*args)
-            raise StoppedError
-
-        try:
-            return self.clock.run(main, backend=self.backend)
-        finally:
-            self._stop = None
-
-    def stop(self) -> None:
-        """Cancel what runs; to be called from another thread."""
-        stop = self._stop
-        if stop is not None:
-            with suppress(RuntimeError):  # its event loop has just been closed
-                stop()
-
-
-def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
-    """Give what lets the running event loop call a function, from whatever thread."""
-    if backend == "trio":
-        from trio.lowlevel import current_trio_token  # noqa: PLC0415 - trio is no core dependency
-
-        return current_trio_token().run_sync_soon
-    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 @attrs.frozen
@@ -147,10 +68,194 @@ async def read_out(stream: AsyncIterator[Page]) -> Outcome:
         async for page in stream:
             seen.append(SeenPage.of(len(seen) + 1, page))
         await close_stream(stream)
-    except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
+    except BaseException as error:
         await close_broken_stream(stream)
-        return Outcome(tuple(seen), error)
-    except BaseException:
-        await close_broken_stream(stream)
+        if isinstance(error, Exception):
+            return Outcome(tuple(seen), error)
         raise
     return Outcome(tuple(seen))
+
+
+async def error_of(call: Awaitable[object]) -> Exception | None:
+    """Return the error that comes out of a call; None where none does."""
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
+        return error
+    return None
+
+
+@attrs.define(eq=False)
+class WrapperSubject:
+    """A wrapper, and what it claims.
+
+    retries: it makes good for a transient fault of each request, so that a read comes to its end.
+    reads_records: to look into each record is its job, so that its work may grow with them.
+    rate: it lets no more requests through than this.
+    content: what the connectors inside deliver.
+    clock: the virtual clock that the wrapper goes by, where it takes one; the event loop goes by it in any case.
+    """
+
+    around: Around
+    retries: bool = attrs.field(default=False, kw_only=True)
+    reads_records: bool = attrs.field(default=False, kw_only=True)
+    rate: Rate | None = attrs.field(default=None, kw_only=True)
+    content: Content = attrs.field(factory=varied_content, kw_only=True)
+    clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
+    backend: str = attrs.field(default="asyncio", kw_only=True)
+    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
+    findings: Findings | None = attrs.field(default=None, init=False)
+    doing: str = attrs.field(default="putting it around a connector", init=False)
+    """What is looked at now: named where the wrapper hangs."""
+    hung: bool = attrs.field(default=False, init=False)
+    """Whether a law ended because nothing happened any more."""
+    beats: int = attrs.field(default=0, init=False)
+    """Grows while something happens besides requests to the connectors inside."""
+    _stop: Callable[[], object] | None = attrs.field(default=None, init=False)
+    _inners: list[Inner] = attrs.field(factory=list, init=False)
+
+    @classmethod
+    def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
+        """Return a subject for what a law was called with."""
+        return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """None: the connectors inside have no credentials."""
+        return ()
+
+    @property
+    def requests(self) -> int:
+        """How many requests reached the connectors inside."""
+        return sum(len(inner.requests) for inner in self._inners)
+
+    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
+        """Make a connector to put inside."""
+        made = Inner(self.content, self.clock, wait, fails)
+        self._inners.append(made)
+        return made
+
+    async def bare(self, entity: str) -> Outcome:
+        """Read an entity from a connector without the wrapper."""
+        return await read_out(self.inner().fetch_data(entity))
+
+    @asynccontextmanager
+    async def wrapped(self, inner: Connector) -> AsyncIterator[FullConnector]:
+        """Yield the wrapper around a connector."""
+        made = self.around(inner)
+        if isinstance(made, Connector):
+            yield made
+        else:
+            async with made as wrapper:
+                yield wrapper
+
+    def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Run an async function in an event loop of its own whose time is virtual, and return its result."""
+        self.beats += 1
+
+        async def main() -> T:
+            with anyio.CancelScope() as scope:
+                self._stop = partial(_thread_safe(self.backend), scope.cancel)
+                return await body(*args)
+            raise _StoppedError
+
+        try:
+            return self.clock.run(main, backend=self.backend)
+        finally:
+            self._stop = None
+
+    def stop(self) -> None:
+        """Cancel what runs; to be called from another thread."""
+        stop = self._stop
+        if stop is not None:
+            with suppress(RuntimeError):  # its event loop has just been closed
+                stop()
+
+    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
+        """Run a law in a thread of its own. What comes out of the wrapper where nothing should is evidence."""
+        found = self.findings
+        assert found is not None, "a law sets it before it is run"
+
+        def judge() -> None:
+            try:
+                look()
+            except _StoppedError:
+                pass  # who stopped it tells why
+            except BaseException as error:  # noqa: BLE001 - the thread ends here; whatever came is told
+                found.broken(
+                    f"{type(error).__name__} came out while {self.doing}: {_text(error)}",
+                    expected="nothing but what the inner connector gives or raises",
+                )
+
+        self.hung = not await run_in_thread(judge, self)
+        if self.hung:
+            found.broken(
+                f"it hangs: nothing has happened for {self.bounds.call_seconds:g} s while {self.doing}",
+                expected="an answer, an error, or the end of a cancellation",
+                mend="look for a wait that nothing ends, for a shielded one, and for a loop that catches its cancellation",
+            )
+
+    def tell(self, error: Exception, findings: Findings, /) -> None:
+        """Raise the error: none comes out of a law's thread."""
+        raise error
+
+
+WRAPPER_LAWS: Laws[WrapperSubject, Around] = Laws(
+    "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
+)
+
+
+def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
+    """Return what lets the running event loop call a function, from whatever thread."""
+    if backend == "trio":
+        from trio.lowlevel import current_trio_token  # noqa: PLC0415 - trio is no core dependency
+
+        return current_trio_token().run_sync_soon
+    return asyncio.get_running_loop().call_soon_threadsafe
+
+
+def _text(error: BaseException) -> str:
+    """Return an error's text; of a group, those of its members."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(f"{type(each).__name__}: {_text(each)}" for each in error.exceptions)
+    return str(error)
+
+
+async def run_in_thread(function: Callable[[], None], subject: WrapperSubject) -> bool:
+    """Run a function in a thread, and return whether it came back; it is left behind where nothing happens any more.
+
+    Something happens where an event loop is started or a request reaches a connector inside.
+    """
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            function()
+        finally:
+            done.set()
+
+    # A daemon: it must not keep the process from ending, which a worker thread of anyio's would.
+    thread = threading.Thread(target=run, name="check_wrapper", daemon=True)
+    thread.start()
+    beat, since, pause = (-1, -1), time.monotonic(), 0.001
+    while not done.is_set():
+        now = (subject.beats, subject.requests)
+        if now != beat:
+            beat, since = now, time.monotonic()
+        elif time.monotonic() - since > subject.bounds.call_seconds:
+            _end(thread, subject)
+            return False
+        await anyio.sleep(pause)
+        pause = min(0.05, pause * 1.5)
+    return True
+
+
+def _end(thread: threading.Thread, subject: WrapperSubject) -> None:
+    """Let a thread end: cancelled, if it waits; interrupted, if it spins, so that it does not slow everybody down."""
+    subject.stop()
+    thread.join(_ENDING_SECONDS)
+    for _ in range(4):  # one request leaves the loop that runs, the others its attempts to end its tasks
+        if thread.ident is None or not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        thread.join(0.05)
