@@ -17,9 +17,8 @@ import attrs
 
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
-from .bounds import EnoughError
-from .difference import Difference
-from .watched import NoAnswerError
+from .bounds import EnoughError, NoAnswerError
+from .reading import Difference
 from .wire import Answer, CutOff, Hold, Reset, Trickle, WireFault
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.watched import WatchedPages
+from connector_kit.testing.conformance.subject import WatchedPages
 
 from .insisting import insisting
 from .readings import Example, differing
@@ -20,9 +20,8 @@ from .steady import still_the_same
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
 
 __all__ = ["look_at_two_at_once"]

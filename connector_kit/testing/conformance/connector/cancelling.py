@@ -16,9 +16,8 @@ from .readings import differing
 from .steady import still_the_same
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
     from .readings import Example
 

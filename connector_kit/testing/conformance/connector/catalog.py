@@ -9,9 +9,9 @@ from connector_kit.errors import TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsPartitions
 from connector_kit.records.catalog import Catalog, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
 from .partitions import look_at_partitions
@@ -20,24 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
     _Asking: TypeAlias = Callable[[Watched, str], Awaitable[str]]
 
-__all__ = ["LAW", "catalog", "differences", "names_beside"]
+__all__ = ["catalog", "differences", "names_beside"]
 
-LAW = Law(
+
+@CONNECTOR_LAWS.law(
     2, "catalog", "Every entity of the catalog can be fetched; any other name raises UnknownEntityError."
 )
-
-
-async def catalog(subject: Factory | Subject, /) -> Verdict:
+async def catalog(subject: Subject, found: Findings) -> None:
     """Look at the catalog, at every entity it names, at names beside them, and at the partitions of each entity."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     if not await _stays(subject, found):
         return
     for entity in await subject.entities():

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from connector_kit.capabilities import close_broken_stream
-from connector_kit.testing.conformance.judged import judged, telling
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 
 from .at_once import look_at_two_at_once
 from .cancelling import look_at_cancelling
@@ -18,27 +18,23 @@ from .readings import Example, differing
 from .steady import still_the_same
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched, WatchedPages
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched, WatchedPages
 
-__all__ = ["LAW", "closing"]
+__all__ = ["closing"]
 
-LAW = Law(
-    8,
-    "closing",
-    "Closing early releases what the stream held; the next fetch works. Two fetches at once do not disturb each other.",
-)
 
 _EARLY: Final = 3  # pages, after each of which a read is closed
 _CLOSED_EARLY: Final = "after reads that were closed early"
 
 
-async def closing(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    8,
+    "closing",
+    "Closing early releases what the stream held; the next fetch works. Two fetches at once do not disturb each other.",
+)
+async def closing(subject: Subject, found: Findings) -> None:
     """Close reads early, cancel them, and read two at once, of one entity and of different ones."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     examples: list[Example] = []
     for entity in await subject.entities():
         with telling(found, entity.name):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import TransientError
 from connector_kit.runtime.session import disconnect_surely
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.wire import Reset
 
 from .insisting import insisting
@@ -16,9 +15,8 @@ from .readings import differing
 from .steady import still_the_same
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
     from connector_kit.testing.conformance.wire import Wire
 
     from .readings import Example

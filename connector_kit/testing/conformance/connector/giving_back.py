@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from connector_kit.records.page import Page
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
 
     from .readings import Example
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import TransientError
-from connector_kit.testing.conformance.judged import telling
+from connector_kit.testing.conformance.telling import telling
 
 from .steady import still_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
 
 __all__ = ["insisting"]
 

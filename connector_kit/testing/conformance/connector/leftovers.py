@@ -15,9 +15,8 @@ from connector_kit.runtime.session import disconnect_surely
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
 __all__ = ["Held", "growing", "held", "look_for_leftovers", "settled"]
 

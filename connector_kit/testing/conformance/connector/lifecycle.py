@@ -12,8 +12,7 @@ from connector_kit.errors import ConfigError, TransientError
 from connector_kit.protocols import SupportsValidation
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.judged import judged
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 from .failing_connect import look_at_failing_connect
 from .insisting import insisting
@@ -25,23 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from connector_kit.records.page import Page
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
-__all__ = ["LAW", "lifecycle"]
+__all__ = ["lifecycle"]
 
-LAW = Law(1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works.")
 
 _AGAIN = "after disconnecting in the middle of a read and connecting again"
 _WITHOUT_THE_OTHER = "after another connector of the same factory has disconnected"
 
 
-async def lifecycle(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works."
+)
+async def lifecycle(subject: Subject, found: Findings) -> None:
     """Connect and disconnect in every order, read after it, and look at what is left."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     _look_at_validation(subject, found)
     await _out_of_turn(subject, found)
     await _while_reading(subject, found)

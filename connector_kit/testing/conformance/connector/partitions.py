@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Cursor
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
 __all__ = ["look_at_partitions"]
 

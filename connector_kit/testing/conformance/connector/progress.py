@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 
 from .readings import full_read_of
 from .steady import still_the_same
@@ -17,23 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading, SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["LAW", "circle", "progress"]
+__all__ = ["circle", "progress"]
 
-LAW = Law(6, "progress", "No two pages of a read carry the same cursor, and a read comes to its end.")
 
 _ROUNDS = 3  # so often what was read must go through the same pages, at its end, to go in circles
 _DULL_ROUNDS = 20  # where all records of these pages are alike and have no key: a table may be like that
 
 
-async def progress(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    6, "progress", "No two pages of a read carry the same cursor, and a read comes to its end."
+)
+async def progress(subject: Subject, found: Findings) -> None:
     """Look whether reads move on: no cursor twice, no pages in circles, and nothing again behind the last cursor."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     for entity in await subject.entities():
         with telling(found, entity.name):
             try:

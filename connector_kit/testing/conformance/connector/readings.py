@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
 
 __all__ = ["Example", "differing", "full_read_of", "full_reads"]
 

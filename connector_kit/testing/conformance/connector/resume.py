@@ -6,10 +6,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from connector_kit.errors import CursorExpiredError, SchemaMismatchError
-from connector_kit.testing.conformance.difference import Difference, difference
-from connector_kit.testing.conformance.judged import judged
-from connector_kit.testing.conformance.reading import Reading
-from connector_kit.testing.conformance.verdict import Law
+from connector_kit.testing.conformance.reading import Difference, Reading, difference
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 from .boundaries import instants_of, middle_of
 from .identity import cursor_of
@@ -23,13 +21,12 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import Connector
     from connector_kit.records.page import Cursor
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.verdict import Findings, Verdict
+    from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["LAW", "resume"]
+__all__ = ["resume"]
 
-LAW = Law(4, "resume", "A read that goes on at a page's cursor delivers exactly what followed that page.")
 
 WHOLE_TAILS: Final = 300
 """Up to so many pages in all, a read goes on to its end at every cursor; else at the first, middle and last one."""
@@ -43,12 +40,11 @@ _MEND = (
 )
 
 
-async def resume(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    4, "resume", "A read that goes on at a page's cursor delivers exactly what followed that page."
+)
+async def resume(subject: Subject, found: Findings) -> None:
     """Look at law 4."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     reads = await _quiet_reads(subject, found)
     for read in reads:
         await _look_at_cursors(subject, read, found)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
 
 __all__ = ["look_at_changes", "misdelivered"]
 

@@ -14,11 +14,10 @@ from connector_kit.errors import (
     RetriesExhaustedError,
 )
 from connector_kit.protocols import Connector
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.difference import Difference, difference
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.fault_plans import Breaks, WirePlan, plan_text, search_plan, wire_plans
 from connector_kit.testing.conformance.leaping_clock import LeapingClock
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.reading import Difference, difference
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
     from connector_kit.testing.conformance.wire import Wire
 
     from .steady import QuietRead

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsSample
 from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
 from .insisting import insisting
@@ -22,13 +22,12 @@ from .steady import still_the_same
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
-__all__ = ["LAW", "sample"]
+__all__ = ["sample"]
 
-LAW = Law(10, "sample", "A sample has at most `limit` records, each of which a full read would deliver.")
 
 _SENSIBLE = (3, 1)
 _LIMITS = (*_SENSIBLE, 0, -1, 1000)
@@ -36,12 +35,11 @@ _HUGE = 10**6
 _FEW = 1000  # records of an entity: with no more, a sample of a huge number of them costs no more than a read
 
 
-async def sample(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    10, "sample", "A sample has at most `limit` records, each of which a full read would deliver."
+)
+async def sample(subject: Subject, found: Findings) -> None:
     """Take samples of every entity: few records, none, more than there are, and whether a read is whole after them."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     reads = await full_reads(subject, found)
     for entity, reading in reads:
         look = partial(_look_at, subject, entity, reading, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from connector_kit.testing.conformance.secret_forms import SHORTEST, SecretForms, texts_of
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.verdict import Findings
+    from connector_kit.testing.conformance.law import Findings
 
 __all__ = ["SecretsShown"]
 

@@ -6,37 +6,34 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 
 from .misfits import misfits
 from .readings import full_reads
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading, SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["LAW", "shape"]
+__all__ = ["shape"]
 
-LAW = Law(
-    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
-)
 
 _MOST_REASONS = 5  # for one entity: a catalog of something else is wrong in every field
 
 
-async def shape(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
+)
+async def shape(subject: Subject, found: Findings) -> None:
     """Look at every record of a full read, after it: what is changed behind the reader's back shows then.
 
     Fields that were not announced are no mismatch, as for `Validating`. A datetime without a time zone is one; in
     text, it is taken to be in UTC.
     """
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, found: Findings) -> None:
     for entity, reading in await full_reads(subject, found):
         if not reading.ended:
             found.unchecked(f"what follows the first {len(reading.pages)} pages of {entity.name}")

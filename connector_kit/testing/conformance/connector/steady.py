@@ -10,10 +10,8 @@ import attrs
 
 from connector_kit.errors import CursorExpiredError, RateLimitError, TransientError
 from connector_kit.records.catalog import Entity
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.difference import Difference, difference
-from connector_kit.testing.conformance.reading import Reading
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.reading import Difference, Reading, difference
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

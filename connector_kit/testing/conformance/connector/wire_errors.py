@@ -13,10 +13,9 @@ from connector_kit.errors import (
     RateLimitError,
     TransientError,
 )
-from connector_kit.testing.conformance.bounds import EnoughError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import Hold, Reset, Trickle, WireFault
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.protocols import Connector
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
     from connector_kit.testing.conformance.wire import Wire
 
     from .secrets_shown import SecretsShown

@@ -15,8 +15,7 @@ import attrs
 from connector_kit.errors import ConfigError
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Mode
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.subject import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .model import Model
 from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reached
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from .subject import FixtureOrSubject, WatchedDestination
 
-__all__ = ["Crash", "Finish", "Reopen", "Reset", "Start", "Step", "Write", "call_sequences", "replay"]
+__all__ = ["Crash", "Finish", "Reopen", "Reset", "Start", "Step", "Write", "replay", "sequences"]
 
 
 @attrs.frozen
@@ -95,11 +94,11 @@ _ENDS: tuple[_Ending, ...] = (
 
 @DESTINATION_LAWS.law(
     16,
-    "call_sequences",
+    "sequences",
     "After any sequence of starts, writes, finishes, resets, crashes and reopenings, rows and checkpoints are what a plain "
     "model says.",
 )
-async def call_sequences(subject: DestinationSubject, found: Findings) -> None:
+async def sequences(subject: DestinationSubject, found: Findings) -> None:
     """Draw sequences, and shrink the first that goes wrong to the smallest one that still does.
 
     Needs hypothesis; without it, nothing is checked and the verdict says so.
@@ -193,7 +192,7 @@ async def _smallest(subject: DestinationSubject, steps: list[Step], complaint: s
     return steps, complaint
 
 
-def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], sequences: int) -> Callable[[], None]:
+def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], most: int) -> Callable[[], None]:
     """Return what draws so many sequences and plays them."""
     try:
         from hypothesis import HealthCheck, Phase, Verbosity, given, settings  # noqa: PLC0415 - an extra
@@ -204,7 +203,9 @@ def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], sequenc
             "pip install 'connector-kit[testing]'"
         ) from error
 
-    def read(entity: str, start: tuple[Mode, bool], writes: list[tuple[Any, bool]], end: _Ending) -> list[Step]:
+    def read(
+        entity: str, start: tuple[Mode, bool], writes: list[tuple[Any, bool]], end: _Ending
+    ) -> list[Step]:
         return [Start(entity, *start), *(Write(entity, *each) for each in writes), *end(entity)]
 
     record = st.fixed_dictionaries(
@@ -221,7 +222,7 @@ def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], sequenc
         database=None,
         deadline=None,
         derandomize=True,
-        max_examples=sequences,
+        max_examples=most,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
         report_multiple_bugs=False,

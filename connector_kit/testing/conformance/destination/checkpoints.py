@@ -136,7 +136,9 @@ async def provisional(subject: DestinationSubject, found: Findings) -> None:
         for way in ("crash", "close", "start again"):
             async with dropping(f"{mode}, provisional rows and then {way}") as at:
                 await _dropped(at, mode, way)
-        async with dropping(f"{mode}, nothing but provisional rows and then a crash", mend_checkpoint=_DROP) as at:
+        async with dropping(
+            f"{mode}, nothing but provisional rows and then a crash", mend_checkpoint=_DROP
+        ) as at:
             await _dropped_first(at, mode)
         async with covering(f"{mode}, provisional rows that a later checkpoint covers") as at:
             await _covered_later(at, mode)

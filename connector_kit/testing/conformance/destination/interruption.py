@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.subject import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .fixture import Crashing, Killed
 from .scenario import Scenario, scenario
@@ -228,7 +227,9 @@ async def _goes_on(at: Scenario, mode: Mode, before: int, after: int) -> None:
     stored = (await at.destination.checkpoints()).get(ORDERS.name)
     states = [each for each in _COVERED[before : after + 1] if stored == _checkpoint(mode, each)]
     if not states:
-        what = "none" if stored is None else f"one with cursor {stored.cursor}{', complete' * stored.complete}"
+        what = (
+            "none" if stored is None else f"one with cursor {stored.cursor}{', complete' * stored.complete}"
+        )
         at.broken(
             f"gone{call}, checkpoints() gives neither the checkpoint before nor the one after, but {what}",
             mend=_ONE_TRANSACTION,

@@ -56,7 +56,9 @@ async def append(subject: DestinationSubject, found: Findings) -> None:
     async with at_new("pages without records, and a read without pages") as at:
         await at.start("append")
         await at.write(1, [])
-        await at.stored_is(1, "after a page without records", mend="store the checkpoint of an empty page, too")
+        await at.stored_is(
+            1, "after a page without records", mend="store the checkpoint of an empty page, too"
+        )
         await at.write(2, pages(1))
         await at.write(3, [])
         await at.crash()
@@ -103,7 +105,13 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
         at.rows_are([{**first, "name": "c"}, {**second, "name": "b"}], "after the same keys again")
     async with at_new("a key of two fields") as at:
         await at.start("upsert", _LINES)
-        rows = [_line(1, "1", "a"), _line(1, "2", "b"), _line(2, "1", "c"), _line(11, "", "d"), _line(1, "11", "e")]
+        rows = [
+            _line(1, "1", "a"),
+            _line(1, "2", "b"),
+            _line(2, "1", "c"),
+            _line(11, "", "d"),
+            _line(1, "11", "e"),
+        ]
         await at.write(1, rows, entity="lines")
         await at.write(2, [_line(1, "2", "new")], entity="lines")
         await at.finish("lines")

@@ -9,9 +9,8 @@ import attrs
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.checkpoint import Mode
-from connector_kit.testing.conformance.bounds import EnoughError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.law import Findings
-from connector_kit.testing.conformance.subject import NoAnswerError
 
 from .fixture import DestinationFixture
 from .stored_values import checkpoint_difference, rows_difference
@@ -184,7 +183,7 @@ class Scenario:
 
 
 @asynccontextmanager
-async def scenario(  # noqa: PLR0913 - what a scenario is, by keyword
+async def scenario(
     subject: DestinationSubject,
     found: Findings,
     name: str,

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 import attrs
 
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter
+from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter, NoAnswerError
+from connector_kit.testing.conformance.examination import Advice, Ready
 from connector_kit.testing.conformance.law import Findings, Laws
-from connector_kit.testing.conformance.subject import NoAnswerError
 
 from .fixture import Abandoning, DestinationFixture, FixtureFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from connector_kit.protocols import Destination
     from connector_kit.records.page import Record
 
-__all__ = ["DESTINATION_LAWS", "DestinationSubject", "FixtureOrSubject", "WatchedDestination", "close_quietly"]
+__all__ = [
+    "DESTINATION_LAWS",
+    "DestinationSubject",
+    "FixtureOrSubject",
+    "WatchedDestination",
+    "close_quietly",
+]
 
 FixtureOrSubject: TypeAlias = "FixtureFactory | DestinationSubject"
 
@@ -79,13 +84,12 @@ def reached(mode: Mode, number: int, entity: str = "orders", *, complete: bool =
 
 
 class WatchedDestination:
-    """A destination whose calls are counted and given up after `seconds`. `call` is the last one made, as text."""
+    """A destination whose calls are counted and bounded by `meter`. `call` is the last one made, as text."""
 
-    def __init__(self, inner: Destination, meter: Meter, seconds: float) -> None:
+    def __init__(self, inner: Destination, meter: Meter) -> None:
         self.inner = inner
         self.call = "nothing"
         self._meter = meter
-        self._seconds = seconds
 
     async def open(self) -> None:
         """Open."""
@@ -128,10 +132,8 @@ class WatchedDestination:
         if counted:
             self._meter.count()
         self.call = call
-        with self._meter.under_way(call, self._seconds), anyio.move_on_after(self._seconds) as scope:
+        with self._meter.answering(call):
             yield
-        if scope.cancelled_caught:
-            raise NoAnswerError(f"{call} did not come back within {self._seconds:g} s")
 
 
 @attrs.define(eq=False)
@@ -147,6 +149,7 @@ class DestinationSubject:
     meter: Meter = attrs.field(init=False)
     findings: Findings | None = attrs.field(default=None, init=False)
     """Of the law that is being looked at, for whoever has to stop it."""
+    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     _modes: tuple[Mode, ...] | None = attrs.field(default=None, init=False)
     _no_crashes: str | None = attrs.field(default=None, init=False)
 
@@ -157,11 +160,6 @@ class DestinationSubject:
     def of(cls, subject: FixtureOrSubject) -> DestinationSubject:
         """Return a subject for what a law was called with."""
         return subject if isinstance(subject, DestinationSubject) else cls(subject)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """None: a fixture has no credentials."""
-        return ()
 
     @property
     def requests(self) -> int:
@@ -192,9 +190,42 @@ class DestinationSubject:
                     mend="see the error; the methods of the place are called by the laws, too",
                 )
 
+    @property
+    def advice(self) -> Advice:
+        """What is said of a destination that does not come back."""
+        return _ADVICE
+
+    async def prepare(self) -> Ready:
+        """Open a destination at a new fixture, and return its name or why that is not possible."""
+        name = "destination"
+        try:
+            fixture: object = self.new_fixture()  # it may be anything: nobody has looked at it yet
+            if not isinstance(fixture, DestinationFixture):
+                kind = type(fixture).__name__
+                expected = "an object with destination() and rows(entity); see `DestinationFixture`"
+                return Ready(name, f"places() gave {kind!r}, which is no place; expected {expected}")
+            made = fixture.destination()
+            name = type(made).__name__
+            if not self.modes():
+                return Ready(
+                    name, "it says it has no mode; expected some of append, upsert and replace in `modes`"
+                )
+            destination = self.watched(made)
+            try:
+                await destination.open()
+            finally:
+                await close_quietly(destination)
+        except Exception as error:  # noqa: BLE001 - whatever an author's code raises is told, not passed on
+            return Ready(name, f"it cannot be opened at a new place: {type(error).__name__}: {error}")
+        return Ready(name)
+
+    async def refusal(self) -> str:
+        """Return nothing: a destination has no quota."""
+        return ""
+
     def watched(self, destination: Destination) -> WatchedDestination:
         """Watch a destination, not yet opened."""
-        return WatchedDestination(destination, self.meter, self.bounds.call_seconds)
+        return WatchedDestination(destination, self.meter)
 
     def modes(self) -> tuple[Mode, ...]:
         """Return the modes the destinations say they have, those that the kit knows."""
@@ -255,8 +286,13 @@ class DestinationSubject:
             _let_go(destination)
 
 
-DESTINATION_LAWS: Laws[DestinationSubject, FixtureFactory] = Laws(
+DESTINATION_LAWS: Final[Laws[DestinationSubject, FixtureFactory]] = Laws(
     "a destination", DestinationSubject.of, "connector_kit.testing.conformance.destination"
+)
+_ADVICE: Final = Advice(
+    "destination",
+    "wait for threads and locks no longer than a time limit, and in a worker thread",
+    "wait for threads and locks no longer than a time limit, and let cancellation pass",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -12,10 +11,12 @@ from anyio.lowlevel import checkpoint
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConnectionFailedError
 
-from .inner import AbleInner, Inner, InnerRequest, call
+from .inner import Inner, InnerRequest, call
 from .subject import WRAPPER_LAWS, WrapperSubject, error_of, read_out
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
     from connector_kit.protocols import FullConnector
     from connector_kit.records.page import Page
     from connector_kit.testing.conformance.law import Findings
@@ -128,7 +129,7 @@ class _Cancelled:
         """Return the middle of every wait of a run that is not cancelled: the requests', and the wrapper's own between."""
         inner, clock = self._inner(_WAIT), self.subject.clock
         start = free = clock.monotonic_ns()
-        async with self.subject.wrapped(self._seen(inner)) as wrapper:
+        async with self.subject.wrapped(inner) as wrapper:
             await self._error(wrapper)
         moments: list[_Moment] = []
         for request in inner.requests:
@@ -142,7 +143,7 @@ class _Cancelled:
     async def in_wait(self, moment: _Moment) -> _Wrong:
         """Cancel in the middle of a wait, where nothing but the cancellation can come."""
         inner, clock = self._inner(_WAIT), self.subject.clock
-        async with self.subject.wrapped(self._seen(inner)) as wrapper:
+        async with self.subject.wrapped(inner) as wrapper:
             before = len(anyio.get_running_tasks())
             start = clock.monotonic_ns()
             error: Exception | None = None
@@ -164,7 +165,7 @@ class _Cancelled:
     async def after_steps(self, steps: int) -> tuple[bool, _Wrong]:
         """Cancel after so many steps of the event loop, and return whether the operation was still under way."""
         inner = self._inner(0.0)
-        async with self.subject.wrapped(self._seen(inner)) as wrapper:
+        async with self.subject.wrapped(inner) as wrapper:
             before = len(anyio.get_running_tasks())
             ended, scope = anyio.Event(), anyio.CancelScope()
 
@@ -206,11 +207,8 @@ class _Cancelled:
         return None
 
     def _inner(self, wait: float) -> Inner:
-        fails = _OneFault(self.operation) if self.faulty else lambda _: None
-        return self.subject.inner(wait=wait, fails=fails)
-
-    def _seen(self, inner: Inner) -> Inner | AbleInner:
-        return AbleInner(inner) if self.able else inner
+        make = self.subject.able_inner if self.able else self.subject.inner
+        return make(wait=wait, fails=_OneFault(self.operation) if self.faulty else lambda _: None)
 
     async def _error(self, wrapper: FullConnector) -> Exception | None:
         entity = self.subject.content.first

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, TypeVarTuple
 
 import anyio
 import attrs
@@ -18,17 +15,18 @@ from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.isolation import in_thread
 from connector_kit.testing.conformance.law import Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .content import Content, varied_content
-from .inner import Fails, Inner
+from .inner import AbleInner, Fails, Inner
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "error_of", "read_out", "run_in_thread"]
+__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "error_of", "read_out"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -39,9 +37,6 @@ Around: TypeAlias = Callable[[Connector], FullConnector | AbstractAsyncContextMa
 It is called inside of a running event loop, and may give an async context manager where the wrapper needs a block
 (a task group, say).
 """
-
-_ENDING_SECONDS = 0.5
-"""How long a thread that is cancelled may take to end. It keeps the caller waiting."""
 
 
 class _StoppedError(BaseException):
@@ -105,6 +100,7 @@ class WrapperSubject:
     backend: str = attrs.field(default="asyncio", kw_only=True)
     bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     findings: Findings | None = attrs.field(default=None, init=False)
+    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     doing: str = attrs.field(default="putting it around a connector", init=False)
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
@@ -120,18 +116,18 @@ class WrapperSubject:
         return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """None: the connectors inside have no credentials."""
-        return ()
-
-    @property
     def requests(self) -> int:
         """How many requests reached the connectors inside."""
         return sum(len(inner.requests) for inner in self._inners)
 
     def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
-        """Make a connector to put inside."""
-        made = Inner(self.content, self.clock, wait, fails)
+        """Make a connector with the four methods to put inside."""
+        self._inners.append(Inner(self.content, self.clock, wait, fails))
+        return self._inners[-1]
+
+    def able_inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None, wrong: str = "") -> AbleInner:
+        """Make a connector with all seven methods to put inside."""
+        made = AbleInner(self.content, self.clock, wait, fails, wrong=wrong)
         self._inners.append(made)
         return made
 
@@ -172,35 +168,49 @@ class WrapperSubject:
                 stop()
 
     async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
-        """Run a law in a thread of its own. What comes out of the wrapper where nothing should is evidence."""
-        found = self.findings
-        assert found is not None, "a law sets it before it is run"
-
-        def judge() -> None:
-            try:
-                look()
-            except _StoppedError:
-                pass  # who stopped it tells why
-            except BaseException as error:  # noqa: BLE001 - the thread ends here; whatever came is told
-                found.broken(
-                    f"{type(error).__name__} came out while {self.doing}: {_text(error)}",
-                    expected="nothing but what the inner connector gives or raises",
-                )
-
-        self.hung = not await run_in_thread(judge, self)
+        """Run a law in a thread of its own, with event loops of its own; a wrapper that hangs is left behind."""
+        findings = self.findings
+        assert findings is not None, "whoever runs a law has made them"
+        error = await self.in_thread(look)
         if self.hung:
-            found.broken(
+            findings.broken(
                 f"it hangs: nothing has happened for {self.bounds.call_seconds:g} s while {self.doing}",
                 expected="an answer, an error, or the end of a cancellation",
                 mend="look for a wait that nothing ends, for a shielded one, and for a loop that catches its cancellation",
             )
+        elif error is not None:
+            findings.broken(
+                f"{type(error).__name__} came out while {self.doing}: {_text_of(error)}",
+                expected="nothing but what the inner connector gives or raises",
+            )
 
-    def tell(self, error: Exception, findings: Findings, /) -> None:
-        """Raise the error: none comes out of a law's thread."""
+    def tell(self, error: Exception, _findings: Findings, /) -> None:
+        """Raise the error: what comes out of a wrapper is told where the law runs."""
         raise error
 
+    async def in_thread(self, function: Callable[[], object]) -> BaseException | None:
+        """Run a function in a thread and return what it raised; it `hung` where nothing happens any more.
 
-WRAPPER_LAWS: Laws[WrapperSubject, Around] = Laws(
+        Something happens where an event loop is started or a request reaches a connector inside.
+        """
+        raised: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                function()
+            except BaseException as error:  # noqa: BLE001 - the thread ends here; whatever came is told
+                raised.append(error)
+
+        self.hung = not await in_thread(
+            run,
+            signs_of_life=lambda: (self.beats, self.requests),
+            patience=self.bounds.call_seconds,
+            stop=self.stop,
+        )
+        return raised[0] if raised else None
+
+
+WRAPPER_LAWS: Final[Laws[WrapperSubject, Around]] = Laws(
     "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
 )
 
@@ -214,48 +224,8 @@ def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
     return asyncio.get_running_loop().call_soon_threadsafe
 
 
-def _text(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     """Return an error's text; of a group, those of its members."""
     if isinstance(error, BaseExceptionGroup):
-        return ", ".join(f"{type(each).__name__}: {_text(each)}" for each in error.exceptions)
+        return ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in error.exceptions)
     return str(error)
-
-
-async def run_in_thread(function: Callable[[], None], subject: WrapperSubject) -> bool:
-    """Run a function in a thread, and return whether it came back; it is left behind where nothing happens any more.
-
-    Something happens where an event loop is started or a request reaches a connector inside.
-    """
-    done = threading.Event()
-
-    def run() -> None:
-        try:
-            function()
-        finally:
-            done.set()
-
-    # A daemon: it must not keep the process from ending, which a worker thread of anyio's would.
-    thread = threading.Thread(target=run, name="check_wrapper", daemon=True)
-    thread.start()
-    beat, since, pause = (-1, -1), time.monotonic(), 0.001
-    while not done.is_set():
-        now = (subject.beats, subject.requests)
-        if now != beat:
-            beat, since = now, time.monotonic()
-        elif time.monotonic() - since > subject.bounds.call_seconds:
-            _end(thread, subject)
-            return False
-        await anyio.sleep(pause)
-        pause = min(0.05, pause * 1.5)
-    return True
-
-
-def _end(thread: threading.Thread, subject: WrapperSubject) -> None:
-    """Let a thread end: cancelled, if it waits; interrupted, if it spins, so that it does not slow everybody down."""
-    subject.stop()
-    thread.join(_ENDING_SECONDS)
-    for _ in range(4):  # one request leaves the loop that runs, the others its attempts to end its tasks
-        if thread.ident is None or not thread.is_alive():
-            return
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-        thread.join(0.05)
