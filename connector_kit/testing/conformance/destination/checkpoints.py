@@ -83,8 +83,7 @@ async def _each(at: Scenario, mode: Mode) -> None:
     await at.reopen()
     await at.stored_is(2, "opened again")
     await at.start_gives(2, mode, "the start after that")
-    await at.write(3)
-    await at.finish()
+    await at.finish(3)
     await at.stored_is(at.last(), "after finish", mend="")
     await at.reopen()
     await at.stored_is(at.last(), "opened again after finish")
@@ -148,8 +147,7 @@ async def provisional(subject: DestinationSubject, found: Findings) -> None:
 
 async def _dropped(at: Scenario, mode: Mode, way: str) -> None:
     """The page before is covered, the provisional one changes one of its rows and adds another."""
-    await at.start(mode)
-    await at.write(1)
+    await at.begin(mode, 1)
     changed = {**pages(1)[0], "name": "provisional"} if mode == "upsert" else pages(2)[0]
     await at.write(2, [changed, pages(2)[1]], covered=False)
     await at.interrupt(way)
@@ -159,8 +157,7 @@ async def _dropped(at: Scenario, mode: Mode, way: str) -> None:
     elif mode == "upsert":
         _are_of_these(at, [*pages(1), changed, pages(2)[1]], keys={record["id"] for record in pages(1)})
         return
-    await at.write(2)
-    await at.finish()
+    await at.finish(2)
     at.rows_are(pages(1, 2), "after the read has gone on")
 
 
@@ -185,8 +182,7 @@ async def _dropped_first(at: Scenario, mode: Mode) -> None:
     await at.start_gives(None, mode, "the next start")
     if mode != "upsert":
         at.rows_are([], "after the next start")
-    await at.write(2)
-    await at.finish()
+    await at.finish(2)
     if mode != "upsert":
         at.rows_are(pages(2), "after another read")
 
@@ -230,24 +226,19 @@ async def reset(subject: DestinationSubject, found: Findings) -> None:
             await _forgotten(at, mode, 2)
         if mode != "replace":
             async with at_new(f"{mode}, in the middle of a read") as at:
-                await at.start(mode)
-                await at.write(1)
-                await at.write(2)
+                await at.begin(mode, 1, 2)
                 await _forgotten(at, mode, 2)
     if "append" in subject.modes():
         async with at_new("append, with provisional rows") as at:
-            await at.start("append")
-            await at.write(1)
+            await at.begin("append", 1)
             await at.write(2, covered=False)
             await _forgotten(at, "append", 1)
     if "replace" in subject.modes():
         async with at_new("replace, an unfinished generation") as at:
             await at.complete("replace", 1)
-            await at.start("replace")
-            await at.write(2)
+            await at.begin("replace", 2)
             await _forgotten(at, "replace", 1)
-            await at.write(3)
-            await at.finish()
+            await at.finish(3)
             at.rows_are(pages(3), "after the next read", mend=_FORGET)
     async with scenario(subject, found, "an entity that is not there") as at:
         await at.destination.reset(ORDERS.name)

@@ -65,7 +65,7 @@ async def _in_turn(at: Scenario, modes: dict[str, Mode]) -> None:
     for name in reversed(modes):
         await at.write(3, pages(3, of=name), entity=name)
     for name in modes:
-        await at.finish(name)
+        await at.finish(entity=name)
     _are_complete(at, modes)
 
 
@@ -74,7 +74,7 @@ async def _at_once(at: Scenario, modes: dict[str, Mode]) -> None:
         await at.start(mode, entity_named(name))
         for number in (1, 2, 3):
             await at.write(number, pages(number, of=name), entity=name)
-        await at.finish(name)
+        await at.finish(entity=name)
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -101,7 +101,7 @@ async def _beside(at: Scenario, mode: Mode) -> None:
     await at.write(3, pages(3, of=one), entity=one)
     await at.stored_is(3, f"after {two} was reset", entity=one)
     await at.stored_is(None, "after its reset", entity=two)
-    await at.finish(one)
+    await at.finish(entity=one)
     await at.stored_is(at.last(one), "after finish", entity=one)
     at.rows_are(pages(1, 2, 3, of=one), "after finish", entity=one)
     at.rows_are(pages(4), "after its reset", entity=two, ordered=False)
@@ -171,7 +171,7 @@ async def _fields(at: Scenario, mode: Mode, records: list[dict[str, Any]], what:
     try:
         await at.start(mode, Entity("things", kinds, primary_key="id"))
         await at.write(1, records, entity="things")
-        await at.finish("things")
+        await at.finish(entity="things")
     except ConnectorError as error:
         at.skip(f"{what}: refused ({error})")
     at.rows_are(records, "after finish", entity="things", ordered=False)

@@ -48,8 +48,7 @@ async def append(subject: DestinationSubject, found: Findings) -> None:
         await at.finish()
         at.rows_are(pages(1, 2, 3), "after the second read")
     async with at_new("the same records again") as at:
-        await at.start("append")
-        await at.write(1)
+        await at.begin("append", 1)
         await at.write(2, [*pages(1), pages(1)[0]])
         await at.finish()
         at.rows_are([*pages(1, 1), pages(1)[0]], "after finish")
@@ -114,12 +113,11 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
         ]
         await at.write(1, rows, entity="lines")
         await at.write(2, [_line(1, "2", "new")], entity="lines")
-        await at.finish("lines")
+        await at.finish(entity="lines")
         at.rows_are([rows[0], _line(1, "2", "new"), *rows[2:]], "after finish", entity="lines")
     async with at_new("a field that became empty") as at:
         first, second = pages(1)
-        await at.start("upsert")
-        await at.write(1)
+        await at.begin("upsert", 1)
         await at.write(2, [{**first, "name": None}, {"id": second["id"], "at": second["at"]}])
         await at.finish()
         empty: list[Record] = [{**first, "name": None}, {**second, "name": None}]
@@ -185,29 +183,24 @@ async def _second(at: Scenario) -> None:
 
 async def _resumed(at: Scenario, way: str) -> None:
     await at.complete("replace", 1)
-    await at.start("replace")
-    await at.write(2)
-    await at.write(3)
+    await at.begin("replace", 2, 3)
     await at.stored_is(3, "with an unfinished generation")
     await at.interrupt(way)
     at.rows_are(pages(1), "before it is gone on with")
     await at.start_gives(3, "replace", "the next start")
     at.rows_are(pages(1), "after the next start")
-    await at.write(4)
-    await at.finish()
+    await at.finish(4)
     at.rows_are(pages(2, 3, 4), "after finish", mend=_CONTINUE)
 
 
 async def _dropped(at: Scenario) -> None:
     await at.complete("replace", 1)
-    await at.start("replace")
-    await at.write(2)
+    await at.begin("replace", 2)
     await at.crash()
     at.checkpoint_is(await at.start("replace", resume=False), None, "start(resume=False)")
     at.rows_are(pages(1), "after start(resume=False)")
     await at.write(3, covered=False)
     await at.crash()
     await at.start_gives(None, "replace", "the start after that")
-    await at.write(4)
-    await at.finish()
+    await at.finish(4)
     at.rows_are(pages(4), "after finish", mend=_DROP)

@@ -61,9 +61,7 @@ async def lifecycle(subject: DestinationSubject, found: Findings) -> None:
     for each in subject.modes():
         name = f"{each}, close in the middle of a read"
         async with scenario(subject, found, name, mend_rows=mend, mend_checkpoint=mend) as at:
-            await at.start(each)
-            await at.write(1)
-            await at.write(2)
+            await at.begin(each, 1, 2)
             await at.reopen()
             await at.stored_is(2, "opened again")
             await at.start_gives(2, each, "the next start")
@@ -163,8 +161,7 @@ async def _refused(at: Scenario, mode: Mode, mistake: _Mistake) -> None:
     """A complete read is there, another one is under way with a page that counts; then the mistake is made."""
     other, mend, when = _OTHER.name, "look before anything is stored", "after it was refused"
     await at.complete(mode, 1)
-    await at.start(mode)
-    await at.write(2)
+    await at.begin(mode, 2)
     await _raises(at, mistake)
     seen = pages(1) if mode == "replace" else pages(1, 2)
     at.rows_are(seen, when, ordered=False, mend=mend)
@@ -172,8 +169,7 @@ async def _refused(at: Scenario, mode: Mode, mistake: _Mistake) -> None:
     await at.stored_is(2, when, mend=mend)
     await at.stored_is(None, when, entity=other, mend=mend)
     await at.start_gives(2, mode, "the next start")
-    await at.write(3)
-    await at.finish()
+    await at.finish(3)
     complete = pages(2, 3) if mode == "replace" else pages(1, 2, 3)
     at.rows_are(complete, "after the read has gone on", ordered=False)
     await at.complete(mode, 4, entity=_OTHER)

@@ -66,16 +66,22 @@ class Scenario:
         checkpoint = reached(self._modes[entity], number, entity) if covered else None
         await self.destination.write(entity, pages(number) if records is None else records, checkpoint)
 
-    async def finish(self, entity: str = ORDERS.name) -> None:
-        """Finish a read."""
+    async def begin(self, mode: Mode, *numbers: int, entity: Entity = ORDERS) -> None:
+        """Start a read and write these pages, each with its checkpoint."""
+        await self.start(mode, entity)
+        for number in numbers:
+            await self.write(number, entity=entity.name)
+
+    async def finish(self, *numbers: int, entity: str = ORDERS.name) -> None:
+        """Write these pages, each with its checkpoint, and finish the read."""
+        for number in numbers:
+            await self.write(number, entity=entity)
         await self.destination.finish(entity, self.last(entity))
 
     async def complete(self, mode: Mode, *numbers: int, entity: Entity = ORDERS) -> None:
         """Read these pages from start to finish."""
-        await self.start(mode, entity)
-        for number in numbers:
-            await self.write(number, entity=entity.name)
-        await self.finish(entity.name)
+        await self.begin(mode, *numbers, entity=entity)
+        await self.finish(entity=entity.name)
 
     async def interrupt(self, way: str) -> None:
         """Crash or close, and open another destination there; or do nothing of it ("start again")."""

@@ -98,7 +98,7 @@ async def _come_back(at: Scenario, kind: _Kind, subject: DestinationSubject) -> 
         await at.write(1, records, entity="things")
     except ConnectorError as error:
         at.skip(f"{kind.name}: refused ({error})")
-    await at.finish("things")
+    await at.finish(entity="things")
     rows = {row.get("id"): row for row in at.fixture.rows("things")}
     for record in records:
         row = rows.get(record["id"])
