@@ -1,3 +1,9 @@
+from connector_kit.wrappers.fault_injection.wrapper import Cut as Cut
+from connector_kit.wrappers.fault_injection.wrapper import Fail as Fail
+from connector_kit.wrappers.fault_injection.wrapper import Refuse as Refuse
+from connector_kit.wrappers.fault_injection.wrapper import Repeat as Repeat
+from connector_kit.wrappers.fault_injection.wrapper import Stall as Stall
+
 from . import laws as laws
 from . import strategies as strategies
 from .conformance.bounds import Bounds as Bounds
@@ -10,12 +16,12 @@ from .conformance.destination.fixture import DestinationFixture as DestinationFi
 from .conformance.destination.fixture import Killed as Killed
 from .conformance.destination.fixture import Occupiable as Occupiable
 from .conformance.http_proxy import HttpProxy as HttpProxy
-from .conformance.report import LawReport as LawReport
-from .conformance.report import LawsBrokenError as LawsBrokenError
+from .conformance.law import Evidence as Evidence
+from .conformance.law import Law as Law
+from .conformance.law import LawReport as LawReport
+from .conformance.law import LawsBrokenError as LawsBrokenError
+from .conformance.law import Verdict as Verdict
 from .conformance.subject import Subject as Subject
-from .conformance.verdict import Evidence as Evidence
-from .conformance.verdict import Law as Law
-from .conformance.verdict import Verdict as Verdict
 from .conformance.wire import Answer as Answer
 from .conformance.wire import CutOff as CutOff
 from .conformance.wire import Hold as Hold

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, TypeVar
 from connector_kit.errors import ConfigError
 from connector_kit.limiters.rate import Rate
 from connector_kit.structure.explain import require
+from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS, DestinationSubject
+from connector_kit.testing.conformance.wrapper.content import Content, varied_content
+from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS, Around, WrapperSubject
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .bounds import Bounds
-from .destination.subject import DESTINATION_LAWS, DestinationSubject
 from .examination import Examination, Ready, examine, require_backend
 from .law import Findings, LawFunction, LawReport, Verdict
 from .subject import CONNECTOR_LAWS, Factory, Subject
-from .wrapper.content import Content, varied_content
-from .wrapper.subject import WRAPPER_LAWS, Around, WrapperSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector_kit.protocols import Limiter
+    from connector_kit.testing.conformance.destination.fixture import FixtureFactory
 
-    from .destination.fixture import FixtureFactory
     from .wire import Wire
 
 __all__ = ["check_connector", "check_destination", "check_wrapper"]

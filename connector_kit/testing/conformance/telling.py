@@ -11,11 +11,11 @@ from .bounds import EnoughError, NoAnswerError
 from .reading import NoPageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .law import Findings
 
-__all__ = ["advice", "tell", "telling"]
+__all__ = ["advice", "members_of", "tell", "telling"]
 
 
 _TRANSLATE: Final = "translate the client's exceptions (`Translating`) or mend the mistake"
@@ -37,6 +37,14 @@ _KNOWN: Final = (
     ("attached to a different loop", "make what belongs to an event loop in connect, not in __init__"),
 )
 """Parts of what Python, asyncio, trio and anyio say, and what is behind it."""
+
+
+def members_of(error: BaseException) -> Sequence[BaseException]:
+    """Return the errors of a group; nothing for an error that is none."""
+    if not isinstance(error, BaseExceptionGroup):
+        return ()
+    group: BaseExceptionGroup[BaseException] = error
+    return group.exceptions
 
 
 def advice(error: BaseException) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from connector_kit.testing.conformance.wrapper.errors import wrong_of_error
 from connector_kit.testing.conformance.wrapper.reads import exact
 from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS, WrapperSubject
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.prefetch.block import prefetching
+from connector_kit.wrappers.prefetch.wrapper import prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying

@@ -15,9 +15,9 @@ from connector_kit.errors import (
 )
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
-from connector_kit.testing.conformance.fault_plans import Breaks, WirePlan, plan_text, search_plan, wire_plans
-from connector_kit.testing.conformance.leaping_clock import LeapingClock
 from connector_kit.testing.conformance.reading import Difference, difference
+from connector_kit.testing.conformance.wire import Breaks, WirePlan, plan_text, search_plan, wire_plans
+from connector_kit.testing.virtual_clock import LeapingClock
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
@@ -125,7 +125,7 @@ def _on_one_connector(subject: Subject, connector: Connector, tries: Tries[P]) -
 
 
 def _schedules(size: int) -> SearchStrategy[Schedule]:
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - needs hypothesis, an extra
+    from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - needs hypothesis, an extra
 
     return schedules(max_in_a_row=2, max_size=size, max_seconds=1.0)
 

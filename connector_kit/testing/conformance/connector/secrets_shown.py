@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from connector_kit.testing.conformance.secret_forms import SHORTEST, SecretForms, texts_of
+from connector_kit.testing.conformance.overheard import SHORTEST, SecretForms, texts_of
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.law import Findings

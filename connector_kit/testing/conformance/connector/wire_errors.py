@@ -14,9 +14,8 @@ from connector_kit.errors import (
     TransientError,
 )
 from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
-from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.wire import Hold, Reset, Trickle, WireFault
+from connector_kit.testing.conformance.wire import Hold, Reset, Trickle, WireFault, plan_text
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers
 

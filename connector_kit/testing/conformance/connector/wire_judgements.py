@@ -14,9 +14,8 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
-from connector_kit.testing.conformance.fault_plans import plan_text
 from connector_kit.testing.conformance.reading import Difference, Reading, difference
-from connector_kit.testing.conformance.wire import Answer, CutOff, Reset, Trickle, WireFault
+from connector_kit.testing.conformance.wire import Answer, CutOff, Reset, Trickle, WireFault, plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

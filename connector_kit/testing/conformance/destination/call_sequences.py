@@ -23,7 +23,8 @@ from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reache
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.law import Findings
 
-    from .subject import FixtureOrSubject, WatchedDestination
+    from .subject import FixtureOrSubject
+    from .watched import WatchedDestination
 
 __all__ = ["Crash", "Finish", "Reopen", "Reset", "Start", "Step", "Write", "replay", "sequences"]
 

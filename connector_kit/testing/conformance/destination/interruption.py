@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Record
     from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, WatchedDestination
+    from .subject import DestinationSubject
+    from .watched import WatchedDestination
 
 __all__ = ["atomic", "cancelled", "cancelled_at"]
 

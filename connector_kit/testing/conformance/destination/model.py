@@ -25,9 +25,9 @@ __all__ = ["Model"]
 class _Rows:
     """One generation: the rows that are covered, and those written since, one page after the other."""
 
-    covered: list[Record] = attrs.field(factory=list)
+    covered: list[Record] = attrs.field(factory=list[Record])
     checkpoint: Checkpoint | None = None
-    pending: list[Record] = attrs.field(factory=list)
+    pending: list[Record] = attrs.field(factory=list[Record])
     upserting: bool = False
 
     def add(self, records: Sequence[Record], *, upserting: bool) -> None:

@@ -16,7 +16,10 @@ from .scenario import Scenario, scenario
 from .subject import DESTINATION_LAWS, LAST, MODES, ORDERS, entity_named, pages, reached
 
 if TYPE_CHECKING:
-    from connector_kit.records.checkpoint import Mode
+    from collections.abc import Iterator
+
+    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.page import Record
     from connector_kit.testing.conformance.law import Findings
 
     from .subject import DestinationSubject
@@ -112,49 +115,34 @@ async def refusals(subject: DestinationSubject, found: Findings) -> None:
         found.unchecked("places of somebody else's: the place has no occupy(entity), see `Occupiable`")
 
 
-def _mistakes(modes: tuple[Mode, ...], mode: Mode) -> list[_Mistake]:
+def _mistakes(modes: tuple[Mode, ...], mode: Mode) -> Iterator[_Mistake]:
     careless: Any = object()  # what a connector may hand over against its contract
     unknown: Any = "overwrite"
-    other, orders = _OTHER.name, ORDERS.name
+    other = _OTHER.name
+
+    def writing(entity: str, records: list[Record], checkpoint: Checkpoint | None) -> _Call:
+        return lambda at: at.destination.write(entity, records, checkpoint)
+
+    def starting(mode: Mode, entity: Entity = _OTHER) -> _Call:
+        return lambda at: at.destination.start(entity, mode)
+
+    not_started = "for an entity that was not started"
+    yield _Mistake(f"a write {not_started}", writing(other, pages(3), reached(mode, 3, other)))
+    yield _Mistake(f"a write without a checkpoint {not_started}", writing(other, pages(3), None))
+    last = reached(mode, 3, other, complete=True)
+    yield _Mistake(f"a finish {not_started}", lambda at: at.destination.finish(other, last))
+    yield _Mistake("a mode that there is not", starting(unknown))
     odd_cursor = attrs.evolve(reached(mode, 3), cursor=careless)
-    odd_page = [*pages(3), {"id": 7, "name": careless}]
-    missing = [each for each in MODES if each not in modes]
-    without_key = Entity(other, ORDERS.fields)
-    return [
-        _Mistake(
-            "a write for an entity that was not started",
-            lambda at: at.destination.write(other, pages(3), reached(mode, 3, other)),
-        ),
-        _Mistake(
-            "a write without a checkpoint for an entity that was not started",
-            lambda at: at.destination.write(other, pages(3), None),
-        ),
-        _Mistake(
-            "a finish for an entity that was not started",
-            lambda at: at.destination.finish(other, reached(mode, 3, other, complete=True)),
-        ),
-        _Mistake("a mode that there is not", _starting(unknown)),
-        _Mistake(
-            "a cursor that is no JSON value",
-            lambda at: at.destination.write(orders, pages(3), odd_cursor),
-            must_be_refused=False,
-        ),
-        _Mistake(
-            "a value that cannot be stored",
-            lambda at: at.destination.write(orders, odd_page, reached(mode, 3)),
-            must_be_refused=False,
-        ),
-        *(_Mistake(f"mode {each}, which it says it cannot do", _starting(each)) for each in missing),
-        *(
-            [_Mistake("mode upsert for an entity without a primary key", _starting("upsert", without_key))]
-            if "upsert" in modes
-            else []
-        ),
-    ]
-
-
-def _starting(mode: Mode, entity: Entity = _OTHER) -> _Call:
-    return lambda at: at.destination.start(entity, mode)
+    call = writing(ORDERS.name, pages(3), odd_cursor)
+    yield _Mistake("a cursor that is no JSON value", call, must_be_refused=False)
+    call = writing(ORDERS.name, [*pages(3), {"id": 7, "name": careless}], reached(mode, 3))
+    yield _Mistake("a value that cannot be stored", call, must_be_refused=False)
+    for each in MODES:
+        if each not in modes:
+            yield _Mistake(f"mode {each}, which it says it cannot do", starting(each))
+    if "upsert" in modes:
+        without_key = Entity(other, ORDERS.fields)
+        yield _Mistake("mode upsert for an entity without a primary key", starting("upsert", without_key))
 
 
 async def _refused(at: Scenario, mode: Mode, mistake: _Mistake) -> None:

@@ -14,10 +14,11 @@ from connector_kit.testing.conformance.law import Findings
 
 from .fixture import DestinationFixture
 from .stored_values import checkpoint_difference, rows_difference
-from .subject import LAST, ORDERS, DestinationSubject, WatchedDestination, close_quietly, pages, reached
+from .subject import LAST, ORDERS, DestinationSubject, close_quietly, pages, reached
+from .watched import WatchedDestination
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ class Scenario:
     mend_checkpoint: str
     _subject: DestinationSubject
     _found: Findings
-    _modes: dict[str, Mode] = attrs.field(factory=dict, init=False)
+    _modes: dict[str, Mode] = attrs.field(factory=dict[str, Mode], init=False)
 
     # -- what is done ---------------------------------------------------------------------------------------------
 
@@ -197,7 +198,7 @@ async def scenario(
     mend_rows: str = "",
     mend_checkpoint: str = "",
     told: bool = True,
-) -> AsyncIterator[Scenario]:
+) -> AsyncGenerator[Scenario]:
     """Yield a scenario with an open destination at a new fixture, and tell how it ended.
 
     Evidence and errors end the block; the law goes on with its next scenario. Only the bounds, and a call that does

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import attrs
 import msgspec
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Record
 
 __all__ = ["checkpoint_difference", "equal_records", "equal_values", "rows_difference"]
+
+P = TypeVar("P", date, datetime, time)
 
 _MOST_LETTERS = 100  # of a cursor in a message
 
@@ -59,53 +61,57 @@ def equal_records(wanted: Record, found: Record) -> bool:
 
 def equal_values(wanted: Any, found: Any) -> bool:
     """Whether `found` is `wanted`, or one of the forms that a store without that type may keep it in."""
-    return next(same for kinds, same in _SAME if isinstance(wanted, kinds))(wanted, found)
+    match wanted:  # the order counts: a bool is an int, a datetime is a date
+        case None | str():
+            same = isinstance(found, type(wanted)) and found == wanted
+        case bool():
+            same = isinstance(found, int) and found == wanted
+        case float():
+            same = not isinstance(found, bool) and _float(found) == wanted
+        case int() | Decimal():
+            same = not isinstance(found, bool) and _number(found) == wanted
+        case datetime():
+            moment = _parsed(found, datetime)
+            same = moment is not None and moment.tzinfo is not None and moment == wanted
+        case date():
+            same = not isinstance(found, datetime) and _parsed(found, date) == wanted
+        case time():
+            same = _parsed(found, time) == wanted
+        case bytes():
+            same = _bytes(found) == wanted
+        case _ if _is_mapping(wanted):
+            nested = _decoded(found)
+            same = _is_mapping(nested) and equal_records(wanted, nested)
+        case _:
+            nested = _decoded(found)
+            same = (
+                _is_sequence(nested) and len(nested) == len(wanted) and all(map(equal_values, wanted, nested))
+            )
+    return same
 
 
-def _equal_bool(wanted: bool, found: Any) -> bool:  # noqa: FBT001 - it is the value that is compared
-    return isinstance(found, int) and found == wanted
+def _decoded(found: Any) -> Any:
+    """Return a nested value, which may be kept as its JSON text."""
+    try:
+        return msgspec.json.decode(found) if isinstance(found, str | bytes) else found
+    except msgspec.MsgspecError:
+        return None
 
 
-def _equal_number(wanted: float | Decimal, found: Any) -> bool:
-    if isinstance(found, bool):
-        return False
-    number = _float(found) if isinstance(wanted, float) else _number(found)
-    return number is not None and number == wanted
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
 
 
-def _equal_datetime(wanted: datetime, found: Any) -> bool:
-    moment = _parsed(found, datetime)
-    return isinstance(moment, datetime) and moment.tzinfo is not None and moment == wanted
-
-
-def _equal_date(wanted: date, found: Any) -> bool:
-    return not isinstance(found, datetime) and bool(_parsed(found, date) == wanted)
-
-
-def _equal_nested(wanted: Mapping[str, Any] | Sequence[Any], found: Any) -> bool:
-    if isinstance(found, str | bytes):
-        try:
-            found = msgspec.json.decode(found)
-        except msgspec.MsgspecError:
-            return False
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and equal_records(wanted, found)
-    return (
-        isinstance(found, Sequence)
-        and not isinstance(found, str | bytes)
-        and len(found) == len(wanted)
-        and all(map(equal_values, wanted, found))
-    )
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _number(found: Any) -> Decimal | int | None:
     """Return an exact number; a float by its shortest digits, which is what whoever wrote 1.1 meant."""
-    if isinstance(found, int | Decimal):
-        return found
-    if isinstance(found, float):
-        return Decimal(repr(found)) if math.isfinite(found) else None
     try:
-        return Decimal(found) if isinstance(found, str) else None
+        if isinstance(found, float):
+            return Decimal(repr(found)) if math.isfinite(found) else None
+        return Decimal(found) if isinstance(found, int | Decimal | str) else None
     except InvalidOperation:
         return None
 
@@ -117,37 +123,25 @@ def _float(found: Any) -> float | None:
         return None
 
 
-def _parsed(found: Any, kind: type[Any]) -> Any:
+def _parsed(found: Any, kind: type[P]) -> P | None:
     """Return a date or a time from its text or itself; None where it is neither."""
-    if isinstance(found, kind):
-        return found
     try:
-        return kind.fromisoformat(found) if isinstance(found, str) else None
+        return (
+            kind.fromisoformat(found)
+            if isinstance(found, str)
+            else found
+            if isinstance(found, kind)
+            else None
+        )
     except ValueError:
         return None
 
 
 def _bytes(found: Any) -> bytes | None:
-    if isinstance(found, str):
-        try:
-            return b64decode(found, validate=True)
-        except ValueError:
-            return None
-    return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else None
-
-
-# The first that fits counts: a bool is an int, a datetime is a date.
-_SAME: tuple[tuple[type | tuple[type, ...], Callable[[Any, Any], bool]], ...] = (
-    (type(None), lambda _, found: found is None),
-    (bool, _equal_bool),
-    ((int, float, Decimal), _equal_number),
-    (datetime, _equal_datetime),
-    (date, _equal_date),
-    (time, lambda wanted, found: bool(_parsed(found, time) == wanted)),
-    (bytes, lambda wanted, found: _bytes(found) == wanted),
-    (str, lambda wanted, found: isinstance(found, str) and found == wanted),
-    (object, _equal_nested),
-)
+    try:
+        return b64decode(found, validate=True) if isinstance(found, str) else bytes(memoryview(found))
+    except (ValueError, TypeError):
+        return None
 
 
 def checkpoint_difference(wanted: Checkpoint | None, found: Checkpoint | None) -> str:
@@ -169,8 +163,8 @@ def checkpoint_difference(wanted: Checkpoint | None, found: Checkpoint | None) -
 def _same(stored: object, given: object) -> bool:
     if isinstance(stored, datetime):
         return isinstance(given, datetime) and given.tzinfo is not None and given == stored
-    if isinstance(stored, Mapping):
-        return isinstance(given, Mapping) and dict(stored) == dict(given)
+    if _is_mapping(stored):
+        return _is_mapping(given) and dict(stored) == dict(given)
     return type(stored) is type(given) and stored == given
 
 

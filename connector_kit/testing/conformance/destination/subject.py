@@ -1,9 +1,9 @@
-"""The destination under examination: every call counted and bounded, and the sample records the laws write."""
+"""The destination under examination, and the sample records that the laws write."""
 
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -12,15 +12,14 @@ import attrs
 
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter, NoAnswerError
-from connector_kit.testing.conformance.examination import Advice, Ready
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.examination import IsolatedSubject, Ready
 from connector_kit.testing.conformance.law import Findings, Laws
 
 from .fixture import Abandoning, DestinationFixture, FixtureFactory
+from .watched import WatchedDestination
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-
     from connector_kit.protocols import Destination
     from connector_kit.records.page import Record
 
@@ -83,94 +82,26 @@ def reached(mode: Mode, number: int, entity: str = "orders", *, complete: bool =
 # -- what is examined --------------------------------------------------------------------------------------------------
 
 
-class WatchedDestination:
-    """A destination whose calls are counted and bounded by `meter`. `call` is the last one made, as text."""
-
-    def __init__(self, inner: Destination, meter: Meter) -> None:
-        self.inner = inner
-        self.call = "nothing"
-        self._meter = meter
-
-    async def open(self) -> None:
-        """Open."""
-        with self._answering("open()"):
-            await self.inner.open()
-
-    async def close(self) -> None:
-        """Close; this is not counted, so that it can be done at the bounds."""
-        with self._answering("close()", counted=False):
-            await self.inner.close()
-
-    async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
-        """Start a read."""
-        with self._answering(f"start({entity.name!r}, {mode!r}{'' if resume else ', resume=False'})"):
-            return await self.inner.start(entity, mode, resume=resume)
-
-    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
-        """Write a page."""
-        covered = "without a checkpoint" if checkpoint is None else "with its checkpoint"
-        with self._answering(f"write({entity!r}) of {len(records)} records {covered}"):
-            await self.inner.write(entity, records, checkpoint)
-
-    async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
-        """Finish a read."""
-        with self._answering(f"finish({entity!r})"):
-            await self.inner.finish(entity, checkpoint)
-
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Return the last checkpoints."""
-        with self._answering("checkpoints()"):
-            return await self.inner.checkpoints()
-
-    async def reset(self, entity: str, /) -> None:
-        """Reset an entity."""
-        with self._answering(f"reset({entity!r})"):
-            await self.inner.reset(entity)
-
-    @contextmanager
-    def _answering(self, call: str, *, counted: bool = True) -> Iterator[None]:
-        if counted:
-            self._meter.count()
-        self.call = call
-        with self._meter.answering(call):
-            yield
-
-
 @attrs.define(eq=False)
-class DestinationSubject:
+class DestinationSubject(IsolatedSubject):
     """One author's fixtures, and what an examination of their destinations shares.
 
     ordered: whether rows are read back in the order in which they were written; False for a store that has none.
     """
 
+    kind = "destination"
+    unblock = "wait for threads and locks no longer than a time limit, and in a worker thread"
+    let_cancel = "wait for threads and locks no longer than a time limit, and let cancellation pass"
+
     new_fixture: FixtureFactory
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     ordered: bool = attrs.field(default=True, kw_only=True)
-    meter: Meter = attrs.field(init=False)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    """Of the law that is being looked at, for whoever has to stop it."""
-    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     _modes: tuple[Mode, ...] | None = attrs.field(default=None, init=False)
     _no_crashes: str | None = attrs.field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.meter = Meter(self.bounds)
 
     @classmethod
     def of(cls, subject: FixtureOrSubject) -> DestinationSubject:
         """Return a subject for what a law was called with."""
         return subject if isinstance(subject, DestinationSubject) else cls(subject)
-
-    @property
-    def requests(self) -> int:
-        """How many calls were made so far."""
-        return self.meter.requests
-
-    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
-        """Run a law."""
-        waiting = look()
-        if waiting is not None:
-            await waiting
 
     def tell(self, error: Exception, findings: Findings, /) -> None:
         """Turn an error that came out of a law into a part of the verdict."""
@@ -190,17 +121,12 @@ class DestinationSubject:
                     mend="see the error; the methods of the place are called by the laws, too",
                 )
 
-    @property
-    def advice(self) -> Advice:
-        """What is said of a destination that does not come back."""
-        return _ADVICE
-
     async def prepare(self) -> Ready:
         """Open a destination at a new fixture, and return its name or why that is not possible."""
         name = "destination"
         try:
-            fixture: object = self.new_fixture()  # it may be anything: nobody has looked at it yet
-            if not isinstance(fixture, DestinationFixture):
+            fixture = self.new_fixture()
+            if not _is_fixture(fixture):
                 kind = type(fixture).__name__
                 expected = "an object with destination() and rows(entity); see `DestinationFixture`"
                 return Ready(name, f"places() gave {kind!r}, which is no place; expected {expected}")
@@ -218,10 +144,6 @@ class DestinationSubject:
         except Exception as error:  # noqa: BLE001 - whatever an author's code raises is told, not passed on
             return Ready(name, f"it cannot be opened at a new place: {type(error).__name__}: {error}")
         return Ready(name)
-
-    async def refusal(self) -> str:
-        """Return nothing: a destination has no quota."""
-        return ""
 
     def watched(self, destination: Destination) -> WatchedDestination:
         """Watch a destination, not yet opened."""
@@ -289,11 +211,10 @@ class DestinationSubject:
 DESTINATION_LAWS: Final[Laws[DestinationSubject, FixtureFactory]] = Laws(
     "a destination", DestinationSubject.of, "connector_kit.testing.conformance.destination"
 )
-_ADVICE: Final = Advice(
-    "destination",
-    "wait for threads and locks no longer than a time limit, and in a worker thread",
-    "wait for threads and locks no longer than a time limit, and let cancellation pass",
-)
+
+
+def _is_fixture(made: object) -> bool:  # it may be anything: nobody has looked at it yet
+    return isinstance(made, DestinationFixture)
 
 
 def _let_go(destination: WatchedDestination) -> None:

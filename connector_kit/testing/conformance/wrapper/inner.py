@@ -64,8 +64,8 @@ class Inner:
     clock: VirtualClock
     wait: float = 0.0
     fails: Fails = lambda _: None
-    requests: list[InnerRequest] = attrs.field(factory=list)
-    delivered: list[Page] = attrs.field(factory=list)
+    requests: list[InnerRequest] = attrs.field(factory=list[InnerRequest])
+    delivered: list[Page] = attrs.field(factory=list[Page])
     opened: int = 0
     closed: int = 0
     pages: Mapping[str, Sequence[Page]] = attrs.field(init=False)

@@ -61,7 +61,7 @@ class _EndlessConnector:
     records: int
     subject: WrapperSubject
     decoded: int = 0
-    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet)
+    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet[LazyRecords])
 
     async def connect(self) -> None:
         """Do nothing."""
@@ -169,7 +169,7 @@ async def _read(subject: WrapperSubject, records: int, wrapped: bool) -> _Work: 
 
 
 async def _count(stream: AsyncIterator[Page], inner: _EndlessConnector) -> _Work:
-    calls = []
+    calls: list[int] = []
     held = 0
     with _Counting() as counting:
         while await _next(stream):

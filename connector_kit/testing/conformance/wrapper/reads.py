@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
@@ -204,7 +205,7 @@ def exact(subject: WrapperSubject, found: Findings) -> None:
         found.unchecked("no faults are to be made")
         return
     try:
-        import connector_kit.testing.drawing  # noqa: F401, PLC0415 - an extra, asked for where it is needed
+        import_module("connector_kit.testing.drawing")  # an extra, asked for where it is needed
     except ConfigError as error:
         found.unchecked(str(error))
         return
@@ -256,8 +257,8 @@ def _under_schedules(subject: WrapperSubject, found: Findings, entity: str) -> N
 
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
-    from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - as above
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - as above
+    from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - an extra, needed only here
+    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - an extra, needed only here
 
     # A wrapper that retries has to bear one fault of each request, and waits of a second: how much more is its own to say.
     drawn = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, TypeVarTuple
@@ -14,10 +14,10 @@ import attrs
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
-from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.isolation import in_thread
-from connector_kit.testing.conformance.law import Findings, Laws
+from connector_kit.testing.conformance.law import Examined, Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
+from connector_kit.testing.conformance.telling import members_of
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .content import Content, varied_content
@@ -81,7 +81,7 @@ async def error_of(call: Awaitable[object]) -> Exception | None:
 
 
 @attrs.define(eq=False)
-class WrapperSubject:
+class WrapperSubject(Examined):
     """A wrapper, and what it claims.
 
     retries: it makes good for a transient fault of each request, so that a read comes to its end.
@@ -98,9 +98,6 @@ class WrapperSubject:
     content: Content = attrs.field(factory=varied_content, kw_only=True)
     clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
     backend: str = attrs.field(default="asyncio", kw_only=True)
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     doing: str = attrs.field(default="putting it around a connector", init=False)
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
@@ -108,7 +105,7 @@ class WrapperSubject:
     beats: int = attrs.field(default=0, init=False)
     """Grows while something happens besides requests to the connectors inside."""
     _stop: Callable[[], object] | None = attrs.field(default=None, init=False)
-    _inners: list[Inner] = attrs.field(factory=list, init=False)
+    _inners: list[Inner] = attrs.field(factory=list[Inner], init=False)
 
     @classmethod
     def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
@@ -136,7 +133,7 @@ class WrapperSubject:
         return await read_out(self.inner().fetch_data(entity))
 
     @asynccontextmanager
-    async def wrapped(self, inner: Connector) -> AsyncIterator[FullConnector]:
+    async def wrapped(self, inner: Connector) -> AsyncGenerator[FullConnector]:
         """Yield the wrapper around a connector."""
         made = self.around(inner)
         if isinstance(made, Connector):
@@ -226,6 +223,7 @@ def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
 
 def _text_of(error: BaseException) -> str:
     """Return an error's text; of a group, those of its members."""
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in error.exceptions)
-    return str(error)
+    members = members_of(error)
+    return (
+        ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in members) if members else str(error)
+    )

@@ -1,0 +1,70 @@
+"""`WatchedDestination`: the destination under examination, with every call counted and none waited for without end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from connector_kit.protocols import Destination
+    from connector_kit.records.catalog import Entity
+    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.bounds import Meter
+
+__all__ = ["WatchedDestination"]
+
+
+class WatchedDestination:
+    """A destination whose calls are counted and bounded by `meter`. `call` is the last one made, as text."""
+
+    def __init__(self, inner: Destination, meter: Meter) -> None:
+        self.inner = inner
+        self.call = "nothing"
+        self._meter = meter
+
+    async def open(self) -> None:
+        """Open."""
+        with self._answering("open()"):
+            await self.inner.open()
+
+    async def close(self) -> None:
+        """Close; this is not counted, so that it can be done at the bounds."""
+        with self._answering("close()", counted=False):
+            await self.inner.close()
+
+    async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
+        """Start a read."""
+        with self._answering(f"start({entity.name!r}, {mode!r}{'' if resume else ', resume=False'})"):
+            return await self.inner.start(entity, mode, resume=resume)
+
+    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
+        """Write a page."""
+        covered = "without a checkpoint" if checkpoint is None else "with its checkpoint"
+        with self._answering(f"write({entity!r}) of {len(records)} records {covered}"):
+            await self.inner.write(entity, records, checkpoint)
+
+    async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
+        """Finish a read."""
+        with self._answering(f"finish({entity!r})"):
+            await self.inner.finish(entity, checkpoint)
+
+    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+        """Return the last checkpoints."""
+        with self._answering("checkpoints()"):
+            return await self.inner.checkpoints()
+
+    async def reset(self, entity: str, /) -> None:
+        """Reset an entity."""
+        with self._answering(f"reset({entity!r})"):
+            await self.inner.reset(entity)
+
+    @contextmanager
+    def _answering(self, call: str, *, counted: bool = True) -> Generator[None]:
+        if counted:
+            self._meter.count()
+        self.call = call
+        with self._meter.answering(call):
+            yield
