@@ -27,7 +27,7 @@ from .pytest_plugin import UNCHECKED
 if TYPE_CHECKING:
     from connector_kit.limiters.rate import Rate
     from connector_kit.protocols import Limiter
-    from connector_kit.testing.conformance.destination.place import Places
+    from connector_kit.testing.conformance.destination.fixture import FixtureFactory
     from connector_kit.testing.conformance.law import Law, LawFunction, Verdict
     from connector_kit.testing.conformance.subject import Factory
     from connector_kit.testing.conformance.wire import Wire
@@ -106,7 +106,7 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
 
 
 def destination_laws(
-    places: Places | str,
+    new_fixture: FixtureFactory | str,
     /,
     *,
     bounds: Bounds = Bounds(),  # noqa: B008 - a frozen value
@@ -116,12 +116,12 @@ def destination_laws(
 ) -> type:
     """Return a class of tests, one for each law of a destination; the arguments are those of `check_destination`.
 
-    `places` may be the name of a fixture, as of one that makes places in `tmp_path`.
+    `new_fixture` may be the name of a pytest fixture, as of one that makes them in `tmp_path`.
     """
     return _tests(
         DESTINATION_LAWS.named(laws),
         lambda given, chosen: check_destination(
-            given(places), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
+            given(new_fixture), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
         ),
     )
 
