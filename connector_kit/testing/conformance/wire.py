@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Answer", "CutOff", "Hold", "Reset", "Trickle", "Wire", "WireFault"]
+__all__ = ["Answer", "CutOff", "Hold", "Reset", "Trickle", "Wire", "WireFault", "failing"]
 
 
 @attrs.frozen
@@ -63,3 +64,13 @@ class Wire(Protocol):
     def fail(self, faults: Sequence[WireFault | None], /) -> None:
         """Let the next requests fail so, one entry for each; what is left of an earlier plan is forgotten."""
         ...
+
+
+@contextmanager
+def failing(wire: Wire, faults: Sequence[WireFault | None]) -> Iterator[None]:
+    """Let the next requests fail, as `Wire.fail` does, and none after the block."""
+    wire.fail(faults)
+    try:
+        yield
+    finally:
+        wire.fail(())
