@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.testing.conformance.verdict import Verdict
+from connector_kit.testing.conformance.law import Verdict
 
 from .events import counted
 from .output import note

@@ -11,8 +11,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_kit.testing.conformance.report import LawReport
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import LawReport, Verdict
 
 __all__ = ["evidence_lines", "law_summary", "laws_table", "unchecked_lines"]
 

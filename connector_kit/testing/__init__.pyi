@@ -1,9 +1,9 @@
 from . import laws as laws
 from . import strategies as strategies
 from .conformance.bounds import Bounds as Bounds
-from .conformance.check_connector import check_connector as check_connector
-from .conformance.check_destination import check_destination as check_destination
-from .conformance.check_wrapper import check_wrapper as check_wrapper
+from .conformance.checks import check_connector as check_connector
+from .conformance.checks import check_destination as check_destination
+from .conformance.checks import check_wrapper as check_wrapper
 from .conformance.destination.place import Abandoning as Abandoning
 from .conformance.destination.place import Crashing as Crashing
 from .conformance.destination.place import Killed as Killed

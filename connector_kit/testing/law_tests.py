@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.report import LawReport
+from connector_kit.testing.conformance.law import LawReport
 
 from .pytest_plugin import UNCHECKED
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from connector_kit.limiters.rate import Rate
     from connector_kit.protocols import Limiter
     from connector_kit.testing.conformance.destination.place import Places
+    from connector_kit.testing.conformance.law import Law, LawFunction, Verdict
     from connector_kit.testing.conformance.subject import Factory
-    from connector_kit.testing.conformance.verdict import Law, Verdict
     from connector_kit.testing.conformance.wire import Wire
     from connector_kit.testing.conformance.wrapper.content import Content
     from connector_kit.testing.conformance.wrapper.subject import Around
@@ -56,10 +56,10 @@ def connector_laws(
     `TestShop = connector_laws(make_shop)` in a test file gives `TestShop::test_resume` and so on. Where something is
     there during a test only, give the name of a fixture instead of `factory`, `wire` or `change`.
     """
-    from connector_kit.testing.conformance.connector.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.subject import CONNECTOR_LAWS  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_connector import check_connector  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.checks import check_connector  # noqa: PLC0415 - the same
 
         return await check_connector(
             given(factory),
@@ -72,7 +72,7 @@ def connector_laws(
             backend=backend,
         )
 
-    return _tests([law for law, _ in laws_named(laws)], look)
+    return _tests(CONNECTOR_LAWS.named(laws), look)
 
 
 def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
@@ -89,10 +89,10 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
     backend: str = "asyncio",
 ) -> type:
     """Give a class of tests, one for each law of a wrapper; the arguments are those of `check_wrapper`."""
-    from connector_kit.testing.conformance.wrapper.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(_given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_wrapper import check_wrapper  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.checks import check_wrapper  # noqa: PLC0415 - the same
 
         return await check_wrapper(
             around,
@@ -106,7 +106,7 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
             backend=backend,
         )
 
-    return _tests([law for law, _ in laws_named(laws)], look)
+    return _tests(WRAPPER_LAWS.named(laws), look)
 
 
 def destination_laws(
@@ -122,16 +122,16 @@ def destination_laws(
 
     `places` may be the name of a fixture, as of one that makes places in `tmp_path`.
     """
-    from connector_kit.testing.conformance.destination.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
+    from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS  # noqa: PLC0415 - each kind of subject loads its own laws
 
     async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_destination import check_destination  # noqa: PLC0415 - the same
+        from connector_kit.testing.conformance.checks import check_destination  # noqa: PLC0415 - the same
 
         return await check_destination(
             given(places), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
         )
 
-    return _tests([law for law, _ in laws_named(laws)], look)
+    return _tests(DESTINATION_LAWS.named(laws), look)
 
 
 @attrs.frozen
@@ -171,10 +171,10 @@ class _Examination:
         return self._report
 
 
-def _tests(laws: Sequence[Law], look: _Look) -> type:
+def _tests(laws: Sequence[LawFunction[Any, Any]], look: _Look) -> type:
     """Make the class. Its tests are plain methods, as written by hand: pytest needs no plugin for them."""
     examination = _Examination(look)
-    return type("LawTests", (), {f"test_{law.name}": _test(law, examination) for law in laws})
+    return type("LawTests", (), {f"test_{each.law.name}": _test(each.law, examination) for each in laws})
 
 
 def _test(law: Law, examination: _Examination) -> Callable[..., None]:

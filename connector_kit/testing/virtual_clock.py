@@ -1,8 +1,4 @@
-"""A clock whose time passes only when everything waits, so that a test of a day's waiting takes milliseconds.
-
-`VirtualClock.run` also makes the event loop's own time virtual: `anyio.sleep`, time limits and the deadlines of cancel
-scopes go by it, on asyncio and on trio.
-"""
+"""Clocks whose time is virtual, so that a test of a day's waiting takes milliseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +18,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-__all__ = ["VirtualClock"]
+__all__ = ["LeapingClock", "VirtualClock"]
+
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -172,3 +169,26 @@ def _mock_clock() -> MockClock:
             "pip install 'connector-kit[testing]'"
         ) from error
     return MockClock(autojump_threshold=0)
+
+
+_START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class LeapingClock:
+    """A `Clock` whose `sleep` moves it on at once. The event loop's own time is left as it is."""
+
+    def __init__(self) -> None:
+        self._ns = 0
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds slept so far, by all."""
+        return self._ns
+
+    def now(self) -> datetime:
+        """The time of day that fits."""
+        return _START + timedelta(microseconds=self._ns // 1000)
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Let `seconds` pass, without waiting; a cancellation point."""
+        self._ns += max(0, round(seconds * 1_000_000_000))
+        await anyio.lowlevel.checkpoint()

@@ -11,14 +11,14 @@ import attrs
 import pytest
 
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_destination import check_destination
-from connector_kit.testing.conformance.destination.table import DESTINATION_LAWS
+from connector_kit.testing.conformance.checks import check_destination
+from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS
 
 from .disk import ShelfPlace
 from .specimens import RIGHT, SPECIMENS, Specimen
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.report import LawReport
+    from connector_kit.testing.conformance.law import LawReport
 
     from .shelf import Shelf
 
@@ -50,7 +50,7 @@ def test_a_right_destination_keeps_all_laws(right: type[Shelf], backend: str) ->
 
 def test_the_zoo_has_specimens_of_every_law() -> None:
     laws = [each.law for each in SPECIMENS]
-    assert {law.name: laws.count(law.name) >= 2 for law, _ in DESTINATION_LAWS} == dict.fromkeys(laws, True)
+    assert {name: laws.count(name) >= 2 for name in DESTINATION_LAWS.names} == dict.fromkeys(laws, True)
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: each.name)

@@ -2,28 +2,166 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import socket
 import struct
 import threading
 from collections import deque
+from collections.abc import Sequence
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import attrs
+
 from connector_kit.errors import ConfigError
 
-from .forwarding import OF_ONE_CONNECTION, Forwarding, Reply, refusal
 from .wire import Answer, CutOff, Hold, Reset, Trickle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from .wire import WireFault
 
-__all__ = ["HttpProxy"]
+__all__ = ["OF_ONE_CONNECTION", "Forwarding", "HttpProxy", "LinkRewriting", "Reply", "failure", "refusal"]
+
+
+_HEADERS = frozenset({"link", "location", "content-location"})
+_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class LinkRewriting:
+    r"""Puts one origin (`http://127.0.0.1:8123`) in the place of another (`https://api.example.com`).
+
+    Rewritten are the headers Link, Location and Content-Location, and bodies whose content type names JSON: every
+    occurrence of the origin in their text, with or without its default port, with slashes plain or escaped (`\/`), in
+    whatever case. An origin is only taken for one where it ends there: at a slash, a quote, `?`, `#`, white space.
+
+    Not rewritten: URLs without scheme or host (they lead through the proxy by themselves), URLs with a user name,
+    with the host percent-encoded (as the value of a parameter), or cut in two by JSON's \u escapes; cookies' domains;
+    bodies of other types; bodies that are compressed. As records are bodies, too, a URL in a record is rewritten.
+    """
+
+    upstream: str
+    here: str
+    _pattern: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        parts = urlsplit(self.upstream)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        usual = _PORTS.get(parts.scheme)
+        port = f"(?::{usual})?" if parts.port in (None, usual) else f":{parts.port}"
+        pattern = rf"{re.escape(parts.scheme)}:\\?/\\?/{re.escape(host)}{port}(?=[\\/?#\"'<>;,\s]|$)"
+        object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
+
+    def header(self, name: str, value: str) -> str:
+        """Give the value of a header."""
+        return self._text(value) if name.lower() in _HEADERS else value
+
+    def body(self, content_type: str, body: bytes) -> bytes:
+        """Give a body. One that is no UTF-8 stays as it is."""
+        if "json" not in content_type.lower():
+            return body
+        try:
+            return self._text(body.decode()).encode()
+        except UnicodeDecodeError:
+            return body
+
+    def _text(self, text: str) -> str:
+        return self._pattern.sub(lambda _: self.here, text)
+
+
+OF_ONE_CONNECTION = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that are about one connection, and not passed on (RFC 9110, 7.6.1)."""
+
+
+@attrs.frozen
+class Reply:
+    """What the API answered, as it is passed on."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class Forwarding:
+    """Asks the API at `upstream`, with `timeout` seconds for an answer; `origin` is where the proxy is."""
+
+    def __init__(self, upstream: str, origin: str, timeout: float) -> None:
+        self._upstream = urlsplit(upstream)
+        self._timeout = timeout
+        self._host = self._upstream.netloc.rpartition("@")[2]
+        self._links = LinkRewriting(f"{self._upstream.scheme}://{self._host}", origin)
+
+    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> Reply:
+        """Give the API's answer, or 502 where there is none."""
+        try:
+            return self._asked(method, target, headers, body)
+        except (OSError, HTTPException) as error:
+            return failure(HTTPStatus.BAD_GATEWAY, f"the API behind the proxy gave no answer: {error!r}")
+
+    def _asked(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> Reply:
+        kind = HTTPSConnection if self._upstream.scheme == "https" else HTTPConnection
+        connection = kind(self._upstream.hostname or "", self._upstream.port, timeout=self._timeout)
+        try:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            connection.putheader("Host", self._host)
+            connection.putheader("Accept-Encoding", "identity")
+            for name, value in headers:
+                connection.putheader(name, value)
+            connection.endheaders(body or None)
+            return self._reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def _reply(self, response: HTTPResponse) -> Reply:
+        body = response.read()
+        if response.headers.get("content-encoding", "identity").lower() == "identity":
+            body = self._links.body(response.headers.get("content-type", ""), body)
+        headers = [
+            (name, self._links.header(name, value))
+            for name, value in response.getheaders()
+            if name.lower() not in {*OF_ONE_CONNECTION, "content-length"}
+        ]
+        return Reply(response.status, response.reason, headers, body)
+
+
+def refusal(status: int, retry_after: float | None) -> Reply:
+    """Give an answer that refuses; `retry_after` is in seconds."""
+    wait = [] if retry_after is None else [("Retry-After", str(math.ceil(retry_after)))]
+    reply = failure(status, "the proxy was told to let this request fail")
+    return attrs.evolve(reply, headers=[*reply.headers, *wait])
+
+
+def failure(status: int, message: str) -> Reply:
+    """Give an answer that says what failed, as JSON."""
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "Unknown"
+    body = json.dumps({"error": {"status": status, "message": message}}).encode()
+    return Reply(status, reason, [("Content-Type", "application/json")], body)
+
 
 _POLL_SECONDS = 0.02
 _ENDING_SECONDS = 5.0

@@ -1,16 +1,20 @@
-"""What a read delivered, kept as it was at that moment: whoever changes a record later does not change this."""
+"""What a read delivered, kept as it was at that moment, and in what two reads differ."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
 
 from connector_kit.records.page import Cursor, Page
 
-__all__ = ["NoPageError", "Reading", "SeenPage", "text_of"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "record_text", "text_of"]
 
 
 class NoPageError(Exception):
@@ -53,7 +57,7 @@ class SeenPage:
                 f"page {number} has no records: {type(records).__name__} is no sequence of records"
             )
         cursor = None if page.cursor is None else text_of(page.cursor)
-        return cls(number, tuple(_record(record) for record in page.records), cursor, page)
+        return cls(number, tuple(record_text(record) for record in page.records), cursor, page)
 
     def still(self) -> bool:
         """Whether the page's records and its cursor are what they were when it came."""
@@ -61,8 +65,8 @@ class SeenPage:
         return (now.records, now.cursor) == (self.records, self.cursor)
 
 
-def _record(record: object) -> str:
-    """Give a record as text; something that is no record, too: the law of shape has a word on it."""
+def record_text(record: object) -> str:
+    """Return a record as text; something that is no record, too: the law of shape has a word on it."""
     return text_of(dict(record) if isinstance(record, Mapping) else record)
 
 
@@ -89,3 +93,42 @@ class Reading:
             for page in self.pages
             if page.cursor is not None
         ]
+
+
+@attrs.frozen
+class Difference:
+    """In what two reads differ, as words ("2 records lost, 1 there twice"), and the records, the lost ones first."""
+
+    what: str
+    records: tuple[str, ...] = ()
+
+
+def difference(
+    expected: Sequence[str], got: Sequence[str], *, expected_ended: bool = True, got_ended: bool = True
+) -> Difference | None:
+    """Compare records in their order; None where they are the same.
+
+    A read that was stopped before its end is compared as far as it went.
+    """
+    wanted = list(expected if got_ended else expected[: len(got)])
+    there = list(got if expected_ended else got[: len(expected)])
+    if wanted == there:
+        return None
+    lost = list((Counter(wanted) - Counter(there)).elements())
+    more = list((Counter(there) - Counter(wanted)).elements())
+    known = set(wanted)
+    twice = [record for record in more if record in known]
+    other = [record for record in more if record not in known]
+    parts = [
+        f"{len(records)} {_of(records)} {word}"
+        for records, word in ((lost, "lost"), (twice, "there twice"), (other, "that should not be there"))
+        if records
+    ]
+    if parts:
+        return Difference(", ".join(parts), (*lost, *twice, *other))
+    first = next(place for place, pair in enumerate(zip(wanted, there, strict=True)) if pair[0] != pair[1])
+    return Difference("the same records in another order", (wanted[first], there[first]))
+
+
+def _of(records: Sequence[str]) -> str:
+    return "record" if len(records) == 1 else "records"

@@ -1,30 +1,150 @@
-"""What is examined: connectors of one factory, each call of theirs counted and bounded, each page kept as it came."""
+"""The connectors of one factory: each call counted and bounded, each page kept as it came."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
+import anyio.lowlevel
 import attrs
 
-from connector_kit.capabilities import close_broken_stream, close_stream
-from connector_kit.protocols import Connector, Limiter
-from connector_kit.records.catalog import Catalog, Entity
+from connector_kit.capabilities import (
+    close_broken_stream,
+    close_stream,
+    first_records,
+    partitions,
+    sample,
+    validate,
+)
+from connector_kit.errors import ConfigError, RateLimitError, UnknownEntityError
+from connector_kit.protocols import Connector, Limiter, SupportsPartitions, SupportsSample
+from connector_kit.records.catalog import Catalog
 from connector_kit.runtime.session import disconnect_surely
+from connector_kit.structure.explain import explain
+from connector_kit.wrappers.stack.layers import asks_for, innermost
 
 from .bounds import Bounds, EnoughError, Meter
+from .examination import Advice, Ready
+from .law import Findings, Laws, cleaned
 from .reading import Reading, SeenPage
-from .verdict import Findings
-from .watched import Watched
+from .telling import tell
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from connector_kit.records.page import Cursor, Page
+    from collections.abc import AsyncIterator, Sequence
 
-__all__ = ["Factory", "Subject"]
+    from connector_kit.records.catalog import Entity
+    from connector_kit.records.page import Cursor, Page, Record
+
+
+__all__ = ["CONNECTOR_LAWS", "Factory", "Subject", "Watched", "WatchedPages"]
+
+
+class Watched:
+    """Counts requests as `Faulty` does (calls, and every page asked for) and gives up on one after `seconds`.
+
+    Raises `EnoughError` before a request that the bounds do not allow, `NoAnswerError` after one without an answer.
+    """
+
+    def __init__(self, inner: Connector, meter: Meter) -> None:
+        self.inner = inner
+        self._meter = meter
+        self.answering = meter.answering
+
+    async def connect(self) -> None:
+        """Connect."""
+        await self.request()
+        with self.answering("connect"):
+            await self.inner.connect()
+
+    async def disconnect(self) -> None:
+        """Disconnect; this is not counted, so that it can be done at the bounds."""
+        with self.answering("disconnect"):
+            await self.inner.disconnect()
+
+    async def discover_schema(self) -> Catalog:
+        """Give the catalog."""
+        await self.request()
+        with self.answering("discover_schema"):
+            return await self.inner.discover_schema()
+
+    def fetch_data(
+        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    ) -> WatchedPages:
+        """Read page by page."""
+        return WatchedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
+
+    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
+        """Give a sample; page by page where it comes from a read."""
+        if not asks_for(self.inner, SupportsSample):
+            return await first_records(self, entity, limit)
+        await self.request()
+        with self.answering("get_sample_data"):
+            return await sample(self.inner, entity, limit)
+
+    def validate_config(self) -> None:
+        """Let the connector look at its configuration."""
+        validate(self.inner)
+
+    async def partition_data(
+        self, entity: str, /, *, since: datetime | None = None, target: int
+    ) -> Sequence[Cursor]:
+        """Give the partitions."""
+        if isinstance(self.inner, SupportsPartitions):
+            await self.request()
+        with self.answering("partition_data"):
+            return await partitions(self.inner, entity, since=since, target=target)
+
+    async def request(self) -> None:
+        """Count a request and wait for its permit.
+
+        Lets the event loop's other tasks go on first, as a connector without any I/O does not.
+        """
+        self._meter.count()
+        await anyio.lowlevel.checkpoint()
+        if self._meter.limiter is not None:
+            await self._meter.limiter.acquire()
+
+
+class WatchedPages:
+    """The connector's stream, watched."""
+
+    __slots__ = ("_connector", "_entity", "_number", "_pages")
+
+    def __init__(self, connector: Watched, pages: AsyncIterator[Page], entity: str) -> None:
+        self._connector = connector
+        self._pages = pages
+        self._entity = entity
+        self._number = 0
+
+    @property
+    def closable(self) -> bool:
+        """Whether the connector's stream can be closed; one that cannot holds nothing, and may go on."""
+        return hasattr(self._pages, "aclose")
+
+    def __aiter__(self) -> AsyncIterator[Page]:
+        return self
+
+    async def __anext__(self) -> Page:
+        await self._connector.request()
+        self._number += 1
+        with self._connector.answering(f"page {self._number} of fetch_data({self._entity!r})"):
+            return await self._pages.__anext__()
+
+    async def skip(self, pages: int) -> None:
+        """Read so many pages, or to the end where that comes before."""
+        with suppress(StopAsyncIteration):
+            for _ in range(pages):
+                await self.__anext__()
+
+    async def aclose(self) -> None:
+        """Close it."""
+        with self._connector.answering(f"closing fetch_data({self._entity!r})"):
+            await close_stream(self._pages)
+
 
 Factory: TypeAlias = Callable[[], Connector]
 """Makes a new connector each time, as a new process would: no argument, not yet connected."""
@@ -62,9 +182,82 @@ class Subject:
         """Give a subject for what a law was called with."""
         return subject if isinstance(subject, Subject) else cls(subject)
 
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far."""
+        return self.meter.requests
+
+    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
+        """Run a law."""
+        looking = look()
+        if looking is not None:
+            await looking
+
+    def tell(self, error: Exception, findings: Findings, /) -> None:
+        """Turn an error that came out of a law into a part of the verdict."""
+        tell(error, findings)
+
+    @property
+    def advice(self) -> Advice:
+        """What is said of a connector that does not come back."""
+        return _ADVICE
+
+    async def prepare(self) -> Ready:
+        """Make a connector, connect it and ask for its catalog, which is kept for the laws."""
+        try:
+            connector = self.make()
+        except Exception as error:  # noqa: BLE001 - whatever an author's factory raises is told, not passed on
+            return self._failed("", "the factory raised", error, "expected a new connector; mend the factory")
+        explanation = explain(connector.inner)
+        if not explanation.ok:
+            return Ready(explanation.name, f"the factory gave no connector: {explanation}")
+        return await self._look_at_catalog(connector, type(innermost(connector.inner)).__name__)
+
+    async def _look_at_catalog(self, connector: Watched, name: str) -> Ready:
+        step = "connect"
+        try:
+            await connector.connect()
+            step = "discover_schema"
+            catalog: object = await connector.discover_schema()
+        except EnoughError as error:
+            return Ready(name, str(error), ConfigError(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+            return self._failed(name, f"{step} failed:", error, "nothing can be looked at before it works")
+        finally:
+            with suppress(Exception):  # what is wrong with disconnecting is the lifecycle law's to say
+                await disconnect_surely(connector)
+        if not isinstance(catalog, Catalog):
+            return Ready(
+                name,
+                f"discover_schema gave a {type(catalog).__name__}; expected a Catalog; "
+                "write `return Catalog([Entity(name, fields, …), …])`",
+            )
+        self._catalog = catalog
+        try:
+            entities = await self.entities()
+        except UnknownEntityError as error:
+            return Ready(name, str(error), error)
+        empty = "the catalog has no entities; expected at least one; there is nothing to look at"
+        return Ready(name, "" if entities else empty)
+
+    def _failed(self, name: str, what: str, error: Exception, then: str) -> Ready:
+        return Ready(name, cleaned(f"{what} {type(error).__name__}: {error}; {then}", self.secrets), error)
+
+    async def refusal(self) -> str:
+        """Ask for one page and return what refuses it; empty where nothing does, or where nothing more may be asked."""
+        try:
+            async with self.connector() as connector:
+                entity = (await self.entities())[0]
+                await self.read(connector, entity.name, pages=1)
+        except RateLimitError as error:
+            return f"{type(error).__name__}: {error}"
+        except Exception:  # noqa: BLE001 - what else is wrong is for the laws to tell
+            return ""
+        return ""
+
     def make(self) -> Watched:
         """Give a new connector, not yet connected."""
-        return Watched(self.factory(), self.meter, self.bounds.call_seconds)
+        return Watched(self.factory(), self.meter)
 
     @asynccontextmanager
     async def connector(self) -> AsyncIterator[Watched]:
@@ -85,10 +278,6 @@ class Subject:
             async with self.connector() as connector:
                 self._catalog = await connector.discover_schema()
         return self._catalog
-
-    def keep(self, catalog: Catalog) -> None:
-        """Take a catalog that has been asked for already."""
-        self._catalog = catalog
 
     async def entities(self) -> list[Entity]:
         """Give the entities that are to be looked at. Raises `UnknownEntityError` for a bound that names another one."""
@@ -156,3 +345,15 @@ async def _next(stream: AsyncIterator[Page]) -> Page | None:
         return await stream.__anext__()
     except StopAsyncIteration:
         return None
+
+
+CONNECTOR_LAWS: Final[Laws[Subject, Factory]] = Laws(
+    "a connector", Subject.of, "connector_kit.testing.conformance.connector"
+)
+
+_ADVICE: Final = Advice(
+    "connector",
+    "use the client's asynchronous twin, or write a SyncConnector and put it into `Threaded`",
+    "let cancellation pass: no `except BaseException` and no bare `except` around an await",
+    disturbed="closing",  # no two fetches go on at once there
+)

@@ -22,7 +22,7 @@ from zoo_destinations.wrong_calls import ReplaceKeepsProvisionalRows
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.checkpoint import Checkpoint
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_destination import check_destination
+from connector_kit.testing.conformance.checks import check_destination
 from connector_kit.testing.conformance.destination.alike import alike, checkpoint_difference, difference
 from connector_kit.testing.conformance.destination.atomic import atomic
 from connector_kit.testing.conformance.destination.cancelling import cancelled_at

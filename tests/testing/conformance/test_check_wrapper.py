@@ -20,13 +20,12 @@ from connector_kit.limiters.rate import Rate
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_wrapper import check_wrapper
+from connector_kit.testing.conformance.checks import check_wrapper
 from connector_kit.testing.conformance.wrapper.bounded import fullest
 from connector_kit.testing.conformance.wrapper.content import plain_content
 from connector_kit.testing.conformance.wrapper.exact import exact
 from connector_kit.testing.conformance.wrapper.honest import told_wrongly
-from connector_kit.testing.conformance.wrapper.subject import WrapperSubject
-from connector_kit.testing.conformance.wrapper.table import WRAPPER_LAWS
+from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS, WrapperSubject
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.prefetch.block import prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import FullConnector
     from connector_kit.records.page import Cursor, Page
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
 
-NAMES = [law.name for law, _ in WRAPPER_LAWS]
+NAMES = WRAPPER_LAWS.names
 IMPATIENT = Bounds(call_seconds=1.0)
 
 

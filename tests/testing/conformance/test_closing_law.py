@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Record
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,15 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from connector_kit.testing.conformance.isolation import isolated
-from connector_kit.testing.conformance.stalls import Place, Quiet, Stall, connectors_place, place, stack_of
+from connector_kit.testing.conformance.isolation import (
+    Place,
+    Quiet,
+    Stall,
+    connectors_place,
+    isolated,
+    place,
+    stack_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -237,7 +244,7 @@ SHOP = Place("/srv/shop/shop.py", 33, "fetch_data", "time.sleep(1.3)")
 SLEEPER = Place("/usr/x/site-packages/vendor/client.py", 7, "get")
 VENDOR = Place("/usr/x/site-packages/shop_connector/shop.py", 40, "fetch_data")
 LAW = Place(str(CONFORMANCE / "connector" / "resume.py"), 50, "_look")
-WATCHED = Place(str(CONFORMANCE / "watched.py"), 100, "__anext__")
+WATCHED = Place(str(CONFORMANCE / "subject.py"), 100, "__anext__")
 SUBJECT = Place(str(CONFORMANCE / "subject.py"), 66, "make")
 RUN = Place(str(CONFORMANCE / "isolation.py"), 100, "_main")
 LOOP = Place("/usr/x/site-packages/anyio/_core/_eventloop.py", 77, "run")

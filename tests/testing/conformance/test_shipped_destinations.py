@@ -12,8 +12,8 @@ import pytest
 from places import JsonlPlace, MemoryPlace, SqlitePlace
 
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_destination import check_destination
-from connector_kit.testing.conformance.destination.table import DESTINATION_LAWS
+from connector_kit.testing.conformance.checks import check_destination
+from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS
 
 if TYPE_CHECKING:
     from connector_kit.testing.conformance.destination.place import Place, Places
@@ -40,7 +40,7 @@ def places(make: Make, folder: Path) -> Places:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("law", [law.name for law, _ in DESTINATION_LAWS])
+@pytest.mark.parametrize("law", DESTINATION_LAWS.names)
 @pytest.mark.parametrize("make", MAY_BE_UNCHECKED, ids=["memory", "sqlite", "jsonl"])
 async def test_it_keeps_the_law(make: Make, law: str, anyio_backend: str, tmp_path: Path) -> None:
     report = await check_destination(places(make, tmp_path), laws=[law], backend=anyio_backend, bounds=BOUNDS)
@@ -57,7 +57,7 @@ async def test_a_whole_examination_says_what_it_looked_at(tmp_path: Path) -> Non
     report = await check_destination(
         partial(MemoryPlace.inside, tmp_path), progress=lambda verdict: told.append(verdict.law.name)
     )
-    assert told == [law.name for law, _ in DESTINATION_LAWS]
+    assert told == DESTINATION_LAWS.names
     assert report.subject == "MemoryDestination"
     assert {verdict.outcome for verdict in report.verdicts} == {"held"}
     assert report.requests > 1_000

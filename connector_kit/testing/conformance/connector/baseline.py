@@ -10,19 +10,17 @@ import attrs
 
 from connector_kit.errors import CursorExpiredError, RateLimitError, TransientError
 from connector_kit.records.catalog import Entity
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.difference import Difference, difference
-from connector_kit.testing.conformance.judged import telling
-from connector_kit.testing.conformance.reading import NoPageError, Reading
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.reading import Difference, NoPageError, Reading, difference
 from connector_kit.testing.conformance.subject import Subject
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from connector_kit.protocols import Connector
     from connector_kit.records.page import Cursor
-    from connector_kit.testing.conformance.verdict import Findings
+    from connector_kit.testing.conformance.law import Findings
 
 __all__ = ["Baseline", "attempted", "full_read_of", "full_reads", "result_or_error", "retried", "smallest"]
 

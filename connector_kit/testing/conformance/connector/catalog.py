@@ -8,9 +8,9 @@ from connector_kit.capabilities import close_broken_stream
 from connector_kit.errors import TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsPartitions
 from connector_kit.records.catalog import Catalog, Field, ListOf, Scalar, Struct
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError, Reading, text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
 from .baseline import Baseline, result_or_error
@@ -22,27 +22,22 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Cursor
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
     _Ask: TypeAlias = Callable[[Watched, str], Awaitable[str]]
 
-__all__ = ["LAW", "catalog", "differences", "names_beside"]
-
-LAW = Law(
-    2, "catalog", "Every entity of the catalog can be fetched; any other name raises UnknownEntityError."
-)
+__all__ = ["catalog", "differences", "names_beside"]
 
 _PARTITION_TARGETS = (1, 3)
 
 
-async def catalog(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    2, "catalog", "Every entity of the catalog can be fetched; any other name raises UnknownEntityError."
+)
+async def catalog(subject: Subject, findings: Findings) -> None:
     """Look at the catalog, at every entity it names, at names beside them, and at the partitions of each entity."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     if not await _check_catalog(subject, findings):
         return
     for entity in await subject.entities():
@@ -129,8 +124,7 @@ def _names(entity: Entity) -> str:
 def _check_announcement(entity: Entity, findings: Findings) -> None:
     """Look at what nobody checks when an entity is made: names and types. Keys that are no field cannot get here."""
     problems = [*_wrong_types(entity.fields)]
-    name: object = entity.name
-    if not isinstance(name, str) or not name.strip():
+    if not _is_name(entity.name):
         problems.append(f"an entity is called {entity.name!r}; expected a name")
     for problem in problems:
         findings.broken(
@@ -138,6 +132,10 @@ def _check_announcement(entity: Entity, findings: Findings) -> None:
             mend="use Scalar, ListOf and Struct of connector_kit.records.catalog",
             entity=str(entity.name),
         )
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name.strip())
 
 
 def _wrong_types(fields: tuple[Field, ...], path: str = "") -> Iterator[str]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeGuard
 
 import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_broken_stream, close_stream
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.testing.conformance.watched import WatchedPages
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, WatchedPages
+from connector_kit.testing.conformance.telling import telling
 
 from .baseline import Baseline, result_or_error, retried, smallest
 from .resources import Resources, growing, resources_held, settled
@@ -24,16 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
     from connector_kit.records.page import Page
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
-__all__ = ["LAW", "Interrupted", "closing"]
-
-LAW = Law(
-    8,
-    "closing",
-    "Closing early releases what the stream held; the next fetch works. Two fetches at once do not disturb each other.",
-)
+__all__ = ["Interrupted", "closing"]
 
 _EARLY: Final = 3  # pages, after each of which a read is closed
 _CLOSED_EARLY: Final = "after reads that were closed early"
@@ -56,12 +49,13 @@ _MEND_CANCELLED: Final = (
 )
 
 
-async def closing(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    8,
+    "closing",
+    "Closing early releases what the stream held; the next fetch works. Two fetches at once do not disturb each other.",
+)
+async def closing(subject: Subject, findings: Findings) -> None:
     """Close reads early, cancel them, and read two at once, of one entity and of different ones."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     reads: list[Baseline] = []
     for entity in await subject.entities():
         with telling(findings, entity.name):
@@ -180,7 +174,7 @@ class _OpenRead:
     alone: Baseline
     stream: WatchedPages
     most: int
-    seen: list[SeenPage] = attrs.field(factory=list)
+    seen: list[SeenPage] = attrs.field(factory=list[SeenPage])
     ended: bool = False
     error: Exception | None = None
 
@@ -431,9 +425,13 @@ def _kind(error: BaseException, cancelled: type[BaseException]) -> Interruption:
         return "end"
     if isinstance(error, cancelled):
         return "cancelled"
-    if isinstance(error, BaseExceptionGroup) and error.split(cancelled)[1] is None:
+    if _is_group(error) and error.split(cancelled)[1] is None:
         return "cancelled"
     return "error"
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 class _Observed:

@@ -8,9 +8,9 @@ from urllib.parse import quote, quote_plus
 
 from connector_kit.errors import DataError
 from connector_kit.records.checkpoint import Checkpoint
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 
 from .baseline import full_reads
 
@@ -18,28 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.records.page import Cursor
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["LAW", "changed_by_text", "cursors", "grows"]
-
-LAW = Law(7, "cursors", "Cursors are JSON and survive a round trip through text.")
+__all__ = ["changed_by_text", "cursors", "grows"]
 
 _POSITION_BYTES = 4 * 1024  # a cursor below this is bounded enough, however it grows
 _PAGES_OF_GROWTH = 5
 _MOST_LETTERS = 100
 
 
-async def cursors(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(7, "cursors", "Cursors are JSON and survive a round trip through text.")
+async def cursors(subject: Subject, findings: Findings) -> None:
     """Look at every cursor of a full read.
 
     A tuple is no JSON value: it comes back as a list, which is another one. Integers of any size and floats are JSON;
     the kit brings them back as they were, and so does Python's own parser.
     """
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     for read in await full_reads(subject, findings):
         pages = read.reading.pages
         if not read.reading.ended:

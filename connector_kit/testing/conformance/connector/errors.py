@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
 from connector_kit.runtime.session import disconnect_surely
-from connector_kit.testing.conformance.judged import judged
-from connector_kit.testing.conformance.overheard import overhearing
-from connector_kit.testing.conformance.secret_forms import SHORTEST, SecretForms, texts_of
-from connector_kit.testing.conformance.verdict import Law
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import NoAnswerError
+from connector_kit.testing.conformance.overheard import SHORTEST, SecretForms, overhearing, texts_of
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 from .baseline import full_reads, result_or_error
 from .wire_errors import check_wire_errors
@@ -21,13 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from connector_kit.records.page import Cursor
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.verdict import Findings, Verdict
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
-__all__ = ["LAW", "errors"]
-
-LAW = Law(9, "errors", "Errors are ConnectorErrors, classified, hide no fault, and never contain a secret.")
+__all__ = ["errors"]
 
 FOREIGN_CURSORS: Final[tuple[Cursor, ...]] = ({"no": "such"}, "garbage", -1, [])
 """No connector makes all of these, and each may come out of a file that somebody has edited."""
@@ -35,16 +30,15 @@ FOREIGN_CURSORS: Final[tuple[Cursor, ...]] = ({"no": "such"}, "garbage", -1, [])
 _MOST_PLACES: Final = 5  # that show a secret; who mends these looks again
 
 
-async def errors(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    9, "errors", "Errors are ConnectorErrors, classified, hide no fault, and never contain a secret."
+)
+async def errors(subject: Subject, findings: Findings) -> None:
     """Make a connector raise errors, on the wire, too, and look for secrets in all that shows of it.
 
     Where there are secrets, logs, warnings and output of the whole process are listened to meanwhile
     (`connector_kit.testing.conformance.overheard`).
     """
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     shown = _SecretsShown(subject.secrets)
     try:
         with overhearing(shown.look_at) if shown.any_looked_for else nullcontext():

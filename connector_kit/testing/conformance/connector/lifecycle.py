@@ -11,25 +11,22 @@ from connector_kit.capabilities import close_broken_stream
 from connector_kit.errors import ConfigError, TransientError
 from connector_kit.protocols import SupportsValidation
 from connector_kit.runtime.session import disconnect_surely
-from connector_kit.testing.conformance.judged import judged
+from connector_kit.testing.conformance.bounds import NoAnswerError
 from connector_kit.testing.conformance.reading import Reading
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 from connector_kit.testing.conformance.wire import Reset, failing
 
 from .baseline import Baseline, full_reads, result_or_error, retried, smallest
 from .resources import FILES, OPEN_FILES, growing, resources_held, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
     from connector_kit.testing.conformance.wire import Wire
 
-__all__ = ["LAW", "lifecycle"]
-
-LAW = Law(1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works.")
+__all__ = ["lifecycle"]
 
 _AGAIN = "after disconnecting in the middle of a read and connecting again"
 _WITHOUT_THE_OTHER = "after another connector of the same factory has disconnected"
@@ -37,12 +34,11 @@ _FAULTS = 50  # more than a connect makes requests, with those it makes again
 _ROUNDS = 4  # connectors, after each of which there is a look at what is left
 
 
-async def lifecycle(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    1, "lifecycle", "disconnect is safe at any time and twice; connect, disconnect, connect works."
+)
+async def lifecycle(subject: Subject, findings: Findings) -> None:
     """Connect and disconnect in every order, read after it, and look at what is left."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     _check_validation(subject, findings)
     await _check_unconnected(subject, findings)
     await _check_while_reading(subject, findings)
@@ -107,7 +103,7 @@ async def _disconnects(connector: Watched, when: str, findings: Findings) -> boo
 
 
 @asynccontextmanager
-async def _made(subject: Subject) -> AsyncIterator[Watched]:
+async def _made(subject: Subject) -> AsyncGenerator[Watched]:
     """Yield a new connector, not yet connected. That it can be disconnected is judged by the block."""
     connector = subject.make()
     try:

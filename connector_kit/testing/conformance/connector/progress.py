@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import NoPageError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 
 from .baseline import full_read_of
 from .record_texts import through_text
@@ -14,25 +14,23 @@ from .record_texts import through_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.subject import Subject
 
     from .baseline import Baseline
 
-__all__ = ["LAW", "circle", "progress"]
-
-LAW = Law(6, "progress", "No two pages of a read carry the same cursor, and a read comes to its end.")
+__all__ = ["circle", "progress"]
 
 _ROUNDS = 3  # so often what was read must go through the same pages, at its end, to go in circles
 _EQUAL_ROUNDS = 20  # where all records of these pages are equal and have no key: a table may be like that
 
 
-async def progress(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    6, "progress", "No two pages of a read carry the same cursor, and a read comes to its end."
+)
+async def progress(subject: Subject, findings: Findings) -> None:
     """Look whether reads move on: no cursor twice, no pages in circles, and nothing again behind the last cursor."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     for entity in await subject.entities():
         with telling(findings, entity.name):
             try:

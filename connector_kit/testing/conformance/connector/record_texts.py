@@ -23,16 +23,15 @@ __all__ = ["cursor_of", "fields_of", "identity_of", "instants_of", "through_text
 def fields_of(record: str) -> Mapping[str, Any]:
     """Return the fields of a record; none for one that JSON has no words for."""
     try:
-        fields = msgspec.json.decode(record.encode())
+        return msgspec.json.decode(record.encode(), type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def identity_of(entity: Entity, record: str) -> str:
     """Return a record's primary key as text, where it has one; else all it holds."""
-    fields = fields_of(record) if entity.primary_key else {}
-    if not fields or not fields.keys() >= set(entity.primary_key):
+    fields = fields_of(record)
+    if not entity.primary_key or not fields.keys() >= set(entity.primary_key):
         return record
     return text_of([fields[key] for key in entity.primary_key])
 

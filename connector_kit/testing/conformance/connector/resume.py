@@ -19,14 +19,18 @@ from connector_kit.errors import (
 )
 from connector_kit.protocols import Connector
 from connector_kit.records.page import Cursor
-from connector_kit.testing.conformance.difference import Difference
-from connector_kit.testing.conformance.fault_plans import Breaks, WirePlan, plan_text, search_plan, wire_plans
-from connector_kit.testing.conformance.judged import judged
-from connector_kit.testing.conformance.leaping_clock import LeapingClock
-from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.testing.conformance.watched import NoAnswerError
-from connector_kit.testing.conformance.wire import failing
+from connector_kit.testing.conformance.bounds import NoAnswerError
+from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.wire import (
+    Breaks,
+    WirePlan,
+    failing,
+    plan_text,
+    search_plan,
+    wire_plans,
+)
+from connector_kit.testing.virtual_clock import LeapingClock
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
@@ -40,12 +44,11 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject
     from connector_kit.testing.conformance.wire import Wire
 
-__all__ = ["LAW", "misdelivered", "resume"]
-
-LAW = Law(4, "resume", "A read that goes on at a page's cursor delivers exactly what followed that page.")
+__all__ = ["misdelivered", "resume"]
 
 WHOLE_TAILS: Final = 300
 """Up to so many pages in all, a read goes on to its end at every cursor; else at the first, middle and last one."""
@@ -83,12 +86,11 @@ Tries: TypeAlias = Callable[[Connector, P], Awaitable[Difference | None]]
 _Cursors: TypeAlias = Sequence[tuple[SeenPage, Cursor]]
 
 
-async def resume(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    4, "resume", "A read that goes on at a page's cursor delivers exactly what followed that page."
+)
+async def resume(subject: Subject, findings: Findings) -> None:
     """Go on at the cursors of a full read, read under faults, and while the source changes."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     reads = await _baselines(subject, findings)
     for read in reads:
         await _check_cursors(read, findings)
@@ -324,7 +326,7 @@ def _faulty_pages(read: Baseline) -> int:
 
 
 def _schedules(size: int) -> SearchStrategy[Schedule]:
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - needs hypothesis, an extra
+    from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - needs hypothesis, an extra
 
     return schedules(max_in_a_row=2, max_size=size, max_seconds=1.0)
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsSample
-from connector_kit.testing.conformance.judged import judged, telling
-from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.reading import record_text
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
 from .baseline import full_reads, result_or_error, retried
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.watched import Watched
+    from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.subject import Subject, Watched
 
     from .baseline import Baseline
 
-__all__ = ["LAW", "sample"]
-
-LAW = Law(10, "sample", "A sample has at most `limit` records, each of which a full read would deliver.")
+__all__ = ["sample"]
 
 _SENSIBLE = (3, 1)
 _LIMITS = (*_SENSIBLE, 0, -1, 1000)
@@ -33,12 +31,11 @@ _HUGE = 10**6
 _FEW = 1000  # records of an entity: with no more, a sample of a huge number of them costs no more than a read
 
 
-async def sample(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    10, "sample", "A sample has at most `limit` records, each of which a full read would deliver."
+)
+async def sample(subject: Subject, findings: Findings) -> None:
     """Take samples of every entity: few records, none, more than there are, and whether a read is whole after them."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     reads = await full_reads(subject, findings)
     for read in reads:
         await retried(read, partial(_check_entity, read, findings), findings, "after a few samples")
@@ -75,7 +72,7 @@ async def _check_entity(read: Baseline, findings: Findings) -> None:
 async def _check_sample(read: Baseline, connector: Watched, limit: int, findings: Findings) -> bool:
     """Take one sample. Return whether it is right."""
     try:
-        records: object = await _sample(read.subject, connector, read.name, limit)
+        records = await _sample(read.subject, connector, read.name, limit)
     except TransientError:
         raise
     except ConnectorError as error:
@@ -84,7 +81,7 @@ async def _check_sample(read: Baseline, connector: Watched, limit: int, findings
             return True
         raise
     what, most = f"a sample of {limit}", max(0, limit)
-    if not isinstance(records, Sequence) or isinstance(records, str | bytes):
+    if not _is_sequence(records):
         findings.broken(
             f"{what} is a {type(records).__name__}",
             expected="a sequence of records",
@@ -98,11 +95,15 @@ async def _check_sample(read: Baseline, connector: Watched, limit: int, findings
             expected=f"at most {most}",
             mend="cut it: records[:max(0, limit)]",
             entity=read.name,
-            records=tuple(_text(record) for record in records[most:]),
+            records=tuple(record_text(record) for record in records[most:]),
         )
         return False
     some = records[: len(read.reading.records) + _FEW]  # somebody may have as many as were asked for
-    return await _are_known(read, what, [_text(record) for record in some], findings)
+    return await _are_known(read, what, [record_text(record) for record in some], findings)
+
+
+def _is_sequence(records: object) -> bool:
+    return isinstance(records, Sequence) and not isinstance(records, str | bytes)
 
 
 async def _are_known(read: Baseline, what: str, records: Sequence[str], findings: Findings) -> bool:
@@ -149,7 +150,3 @@ async def _sample(subject: Subject, connector: Watched, entity: str, limit: int)
     subject.meter.count()
     with connector.answering("get_sample_data"):
         return await inner.get_sample_data(entity, limit)
-
-
-def _text(record: Any) -> str:
-    return text_of(dict(record) if isinstance(record, Mapping) else record)

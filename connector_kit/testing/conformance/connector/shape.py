@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.runtime.watermark import instant_of
-from connector_kit.testing.conformance.judged import judged, telling
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.validation.policy import Announced
 
 from .baseline import full_reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import UnionType
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading, SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.testing.conformance.subject import Subject
 
     from .baseline import Baseline
 
-__all__ = ["LAW", "misfits", "shape"]
-
-LAW = Law(
-    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
-)
+__all__ = ["misfits", "shape"]
 
 _MOST_REASONS = 5  # for one entity: a catalog of something else is wrong in every field
 
 
-async def shape(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
+)
+async def shape(subject: Subject, findings: Findings) -> None:
     """Look at every record of a full read, after it: what is changed behind the reader's back shows then.
 
     Fields that were not announced are no mismatch, as for `Validating`. A datetime without a time zone is one; in
     text, it is taken to be in UTC.
     """
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     for read in await full_reads(subject, findings):
         pages = read.reading.pages
         if not read.reading.ended:
@@ -64,9 +61,8 @@ async def _look(subject: Subject, findings: Findings) -> None:
 
 def _stays(entity: str, page: SeenPage, findings: Findings) -> bool:
     """Return whether a page's records are a sequence that can be looked at again, with the same records."""
-    records: object = page.page.records
-    if not isinstance(records, Sequence) or isinstance(records, str | bytes) or not _can_be_cut(records):
-        what, mend = f"the page's records are a {type(records).__name__}", "give a list"
+    if not _can_be_cut(page.page.records):
+        what, mend = f"the page's records are a {type(page.page.records).__name__}", "give a list"
     elif not page.still():
         what = "the page's records are not what they were when it came"
         mend = "make new ones for every page, and every record; do not fill the same object again"
@@ -83,8 +79,10 @@ def _stays(entity: str, page: SeenPage, findings: Findings) -> bool:
     return False
 
 
-def _can_be_cut(records: Sequence[object]) -> bool:
-    """Return whether a part can be taken, as a sample does; a deque has no slices."""
+def _can_be_cut(records: object) -> bool:
+    """Return whether it is a sequence of which a part can be taken, as a sample does; a deque has no slices."""
+    if not _is_sequence(records):
+        return False
     try:
         return len(records[:1]) == min(1, len(records))
     except TypeError:
@@ -152,8 +150,20 @@ def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str]
     return None
 
 
-def _key_values(entity: Entity, record: Any) -> list[Any]:
-    return [record.get(name) for name in entity.primary_key] if isinstance(record, Mapping) else []
+def _key_values(entity: Entity, record: object) -> list[Any]:
+    return [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _is_collection(value: object, kinds: UnionType) -> TypeGuard[Collection[Any]]:
+    return isinstance(value, kinds)
 
 
 def _tell_checked(read: Baseline, findings: Findings) -> None:
@@ -179,7 +189,7 @@ def _tell_checked(read: Baseline, findings: Findings) -> None:
 def misfits(entity: Entity, record: Any) -> Iterator[str]:
     """Yield what is wrong with a record, by the kit's own rules for records, one line each."""
     yield from Announced(entity).reasons(record)
-    if not isinstance(record, Mapping):
+    if not _is_mapping(record):
         return
     yield from (f"the name {name!r} of a field is no text" for name in record if not isinstance(name, str))
     yield from (
@@ -211,10 +221,10 @@ def _naive(value: Any, path: str) -> Iterator[tuple[str, datetime]]:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             yield path, value
-    elif isinstance(value, Mapping):
+    elif _is_mapping(value):
         for name, each in value.items():
             yield from _naive(each, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list | tuple):
+    elif _is_collection(value, list | tuple):
         for place, each in enumerate(value):
             yield from _naive(each, f"{path}[{place}]")
 
@@ -224,9 +234,9 @@ def _unknown_class(value: Any) -> str:
     unknown: list[str] = []
 
     def simplified(inner: Any) -> Any:
-        if isinstance(inner, Mapping):
+        if _is_mapping(inner):
             return dict(inner)
-        if isinstance(inner, Sequence | AbstractSet):
+        if _is_collection(inner, Sequence | AbstractSet):
             return list(inner)
         unknown.append(type(inner).__name__)
         return None

@@ -12,9 +12,8 @@ import attrs
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.runtime.watermark import instant_of
-from connector_kit.testing.conformance.difference import Difference
-from connector_kit.testing.conformance.judged import judged
-from connector_kit.testing.conformance.verdict import Law
+from connector_kit.testing.conformance.reading import Difference
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 from .baseline import Baseline, attempted, full_reads
 from .record_texts import fields_of, identity_of, instants_of
@@ -24,17 +23,11 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Entity
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
-    from connector_kit.testing.conformance.verdict import Findings, Verdict
+    from connector_kit.testing.conformance.subject import Subject
 
-__all__ = ["LAW", "boundaries", "since"]
-
-LAW = Law(
-    5,
-    "since",
-    "A read since a time delivers every record whose replication key is at or after it; what is ordered comes in order.",
-)
+__all__ = ["boundaries", "since"]
 
 MOST_REQUESTS: Final = 400
 """For the reads by `since` of one entity; where its reads are long, fewer times are tried."""
@@ -44,12 +37,13 @@ _IN_ANOTHER_ZONE: Final = "in another time zone, at"
 _ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
 
 
-async def since(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    5,
+    "since",
+    "A read since a time delivers every record whose replication key is at or after it; what is ordered comes in order.",
+)
+async def since(subject: Subject, findings: Findings) -> None:
     """Read since the times that records have, and around them."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: Subject, findings: Findings) -> None:
     reads = await full_reads(subject, findings)
     if all(read.entity.incremental != "since" for read in reads):
         findings.unchecked("reads by since: no entity says incremental='since'")

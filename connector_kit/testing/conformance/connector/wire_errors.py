@@ -16,9 +16,8 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
-from connector_kit.testing.conformance.fault_plans import plan_text
+from connector_kit.testing.conformance.bounds import NoAnswerError
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.watched import NoAnswerError
 from connector_kit.testing.conformance.wire import (
     Answer,
     CutOff,
@@ -28,6 +27,7 @@ from connector_kit.testing.conformance.wire import (
     Wire,
     WireFault,
     failing,
+    plan_text,
 )
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from connector_kit.protocols import Connector
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.verdict import Findings
 
 __all__ = ["check_wire_errors"]
 

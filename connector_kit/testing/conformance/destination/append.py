@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .judged import judged
 from .samples import ORDERS, page, pages
+from .subject import DESTINATION_LAWS
 from .trial import trial
 
 if TYPE_CHECKING:
-    from .subject import DestinationSubject, PlaceOrSubject
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "append"]
+    from .subject import DestinationSubject
 
-LAW = Law(
-    4,
-    "append",
-    "Appended rows are there once each, after those that were there, also where their keys repeat.",
-)
+__all__ = ["append"]
+
 
 _MEND = "add the rows and change none that is there"
 
 
-async def append(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    4,
+    "append",
+    "Appended rows are there once each, after those that were there, also where their keys repeat.",
+)
+async def append(subject: DestinationSubject, found: Findings) -> None:
     """Append in several reads, with repeated keys and pages without records."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     if "append" not in subject.modes():
         return found.unchecked("it has no mode append")
     async with trial(subject, found, "two reads, one after the other") as at:

@@ -5,39 +5,34 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .interrupted import CALLS, earlier, goes_on, make
-from .judged import judged
 from .place import Crashing, Killed
+from .subject import DESTINATION_LAWS
 from .trial import trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
     from .watched import WatchedDestination
 
-__all__ = ["LAW", "atomic"]
+__all__ = ["atomic"]
 
-LAW = Law(
+
+_MOST_POINTS = 1_000
+
+
+@DESTINATION_LAWS.law(
     1,
     "atomic",
     "A page and its checkpoint are stored together: a process that dies at any step of any call leaves the state before "
     "it or the state after it, and the next run goes on from there.",
 )
-
-_MOST_POINTS = 1_000
-
-
-async def atomic(subject: PlaceOrSubject, /) -> Verdict:
+async def atomic(subject: DestinationSubject, found: Findings) -> None:
     """Kill a read after every call and at every crash point of the place, and go on with it."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         for calls in range(1, len(CALLS)):
             call = CALLS[calls - 1]

@@ -5,36 +5,31 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
 from .cancelling import cancelled_at
 from .interrupted import CALLS, earlier, goes_on, make
-from .judged import judged
+from .subject import DESTINATION_LAWS
 from .trial import trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "cancelled"]
+__all__ = ["cancelled"]
 
-LAW = Law(
+
+_MOST_AWAITS = 100
+
+
+@DESTINATION_LAWS.law(
     15,
     "cancelled",
     "A call that is cancelled at any await leaves the state before it or after it; close works then, and the next run goes "
     "on.",
 )
-
-_MOST_AWAITS = 100
-
-
-async def cancelled(subject: PlaceOrSubject, /) -> Verdict:
+async def cancelled(subject: DestinationSubject, found: Findings) -> None:
     """Cancel every call of a read at every await of it, close, and go on in a new destination."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     if not subject.bounds.faults:
         found.unchecked("cancellation: without faults, as asked for")
         return

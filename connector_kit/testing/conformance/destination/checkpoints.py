@@ -7,27 +7,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
 from .alike import checkpoint_difference
-from .judged import judged
 from .samples import ORDERS, page, reached
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Checkpoint, Mode
     from connector_kit.records.page import JsonValue
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "checkpoints"]
-
-LAW = Law(
-    2,
-    "checkpoints",
-    "start and checkpoints give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
-    "another process.",
-)
+__all__ = ["checkpoints"]
 
 
 def _nested(levels: int) -> JsonValue:
@@ -63,12 +55,14 @@ _CURSORS: tuple[JsonValue, ...] = (
 _MEND = "store Checkpoint.to_json() as it is and read it with Checkpoint.from_json()"
 
 
-async def checkpoints(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    2,
+    "checkpoints",
+    "start and checkpoints give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
+    "another process.",
+)
+async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     """Store checkpoints with cursors and times of every kind, and read them in a new destination."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         async with trial(subject, found, f"{mode}, a checkpoint for each page and for the end") as at:
             await _each(at, mode)

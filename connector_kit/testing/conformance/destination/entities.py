@@ -6,36 +6,31 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .judged import judged
 from .samples import entity_named, page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "entities"]
+__all__ = ["entities"]
 
-LAW = Law(
-    10,
-    "entities",
-    "Reads of several entities at once, call by call in turn or at the same time, leave what each would leave alone.",
-)
 
 _NAMES = ("orders", "customers", "events")
 _MEND = "keep what belongs to a read by its entity, not in one variable for all"
 
 
-async def entities(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    10,
+    "entities",
+    "Reads of several entities at once, call by call in turn or at the same time, leave what each would leave alone.",
+)
+async def entities(subject: DestinationSubject, found: Findings) -> None:
     """Read three entities in turn and at once, interrupted and not, in several modes."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     modes = subject.modes()
     for shift in range(len(modes)):
         of: dict[str, Mode] = {

@@ -6,25 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "evolution"]
+__all__ = ["evolution"]
 
-LAW = Law(
-    7,
-    "evolution",
-    "New fields are stored and earlier rows stay, whether the field comes in a record or in the catalog; a field that a "
-    "record lacks is empty.",
-)
 
 _ID = Field("id", Scalar.INTEGER, nullable=False)
 _NAME = Field("name", Scalar.STRING)
@@ -32,12 +26,14 @@ _SIZE = Field("size", Scalar.INTEGER)
 _ADD = "add what holds the new field and leave the rows as they are"
 
 
-async def evolution(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    7,
+    "evolution",
+    "New fields are stored and earlier rows stay, whether the field comes in a record or in the catalog; a field that a "
+    "record lacks is empty.",
+)
+async def evolution(subject: DestinationSubject, found: Findings) -> None:
     """Let fields come and go in a page, between pages, between reads, and let an integer become a number."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         async with trial(subject, found, f"{mode}, new fields during a read") as at:
             await _during(at, mode)

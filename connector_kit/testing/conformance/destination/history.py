@@ -12,26 +12,19 @@ import anyio.from_thread
 import anyio.to_thread
 
 from connector_kit.errors import ConfigError
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
-from .judged import judged
+from .subject import DESTINATION_LAWS
 from .walk import Crash, Finish, Reopen, Reset, Start, Step, Write, replay
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "history"]
+__all__ = ["history"]
 
-LAW = Law(
-    16,
-    "history",
-    "After any sequence of starts, writes, finishes, resets, crashes and reopenings, rows and checkpoints are what a plain "
-    "model says.",
-)
 
 _MOST_READS = 5
 _FEWEST, _MOST = 4, 16
@@ -65,15 +58,17 @@ def _read(
     return [Start(entity, mode, resume), *pages, *end(entity)]
 
 
-async def history(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    16,
+    "history",
+    "After any sequence of starts, writes, finishes, resets, crashes and reopenings, rows and checkpoints are what a plain "
+    "model says.",
+)
+async def history(subject: DestinationSubject, found: Findings) -> None:
     """Draw sequences, and shrink the first that goes wrong to the smallest one that still does.
 
     Needs hypothesis; without it, nothing is checked and the verdict says so.
     """
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     try:
         failed = await _first_failure(subject)
     except ConfigError as error:

@@ -9,30 +9,26 @@ import attrs
 import msgspec
 
 from connector_kit.records.page import Record
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
 from .samples import page, pages
+from .subject import DESTINATION_LAWS
 from .trial import trial
 
 if TYPE_CHECKING:
-    from .subject import DestinationSubject, PlaceOrSubject
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "lazy"]
+    from .subject import DestinationSubject
 
-LAW = Law(
+__all__ = ["lazy"]
+
+
+@DESTINATION_LAWS.law(
     14,
     "lazy",
     "Any sequence of mappings is stored as a list of dicts would be; what its owner changes later changes nothing stored.",
 )
-
-
-async def lazy(subject: PlaceOrSubject, /) -> Verdict:
+async def lazy(subject: DestinationSubject, found: Findings) -> None:
     """Write pages that are no lists of records that are no dicts, empty ones, some with their JSON, and change them."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         async with trial(subject, found, f"{mode}, lazy pages") as at:
             await at.start(mode)

@@ -5,32 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConnectorError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
 from .samples import page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "lifecycle"]
+__all__ = ["lifecycle"]
 
-LAW = Law(
+
+@DESTINATION_LAWS.law(
     11,
     "lifecycle",
     "close is safe at any time and twice, open may follow; what a checkpoint covers is there afterwards, finished or not.",
 )
-
-
-async def lifecycle(subject: PlaceOrSubject, /) -> Verdict:
+async def lifecycle(subject: DestinationSubject, found: Findings) -> None:
     """Close before opening, twice and in the middle of a read, and open again."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     mode = subject.any_mode()
     async with trial(subject, found, "close twice, and before open") as at:
         await at.destination.close()

@@ -6,24 +6,19 @@ from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
 from .samples import entity_named, page
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "names"]
+__all__ = ["names"]
 
-LAW = Law(
-    9,
-    "names",
-    "Any name of an entity or a field works or is refused with an error; two names never share rows or values.",
-)
 
 _ODD = (
     "Order",
@@ -50,12 +45,13 @@ _PAIRS = (("Orders", "orders"), ("a b", "a_b"), ("a.b", "a/b"), ("É", "é"), ("
 _APART = "tell them apart, or refuse the second one"
 
 
-async def names(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    9,
+    "names",
+    "Any name of an entity or a field works or is refused with an error; two names never share rows or values.",
+)
+async def names(subject: DestinationSubject, found: Findings) -> None:
     """Write entities and fields with odd names, and pairs of names that are nearly the same."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     mode = subject.any_mode()
     async with trial(subject, found, "entities with odd names") as at:
         for name in _ODD:

@@ -5,38 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .alike import alike_records
-from .judged import judged
 from .samples import ORDERS, page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "provisional"]
+__all__ = ["provisional"]
 
-LAW = Law(
-    3,
-    "provisional",
-    "Rows written without a checkpoint count once a later write or finish brings one; otherwise the next start drops "
-    "them (in mode upsert they may stay).",
-)
 
 _DROP = "note with each checkpoint how far it reaches, and delete what lies beyond it in start()"
 _KEEP = "let a checkpoint cover all rows written before it"
 
 
-async def provisional(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    3,
+    "provisional",
+    "Rows written without a checkpoint count once a later write or finish brings one; otherwise the next start drops "
+    "them (in mode upsert they may stay).",
+)
+async def provisional(subject: DestinationSubject, found: Findings) -> None:
     """Write pages without a checkpoint, and see what is left of them after a crash, a close and another start."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         for way in ("crash", "close", "start again"):
             async with trial(subject, found, f"{mode}, provisional rows and then {way}") as at:

@@ -9,26 +9,20 @@ import attrs
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
 from .place import Occupiable
 from .samples import LAST, ORDERS, entity_named, page, pages, reached
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "refusals"]
+__all__ = ["refusals"]
 
-LAW = Law(
-    12,
-    "refusals",
-    "What cannot be done is refused with a ConnectorError (a write that no start came before, a mode that is not there, a "
-    "place of somebody else's), and what is stored stays as it was.",
-)
 
 Call: TypeAlias = Callable[[Trial], Awaitable[object]]
 
@@ -42,12 +36,14 @@ class _Wrong:
     has_to_be_refused: bool = True
 
 
-async def refusals(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    12,
+    "refusals",
+    "What cannot be done is refused with a ConnectorError (a write that no start came before, a mode that is not there, a "
+    "place of somebody else's), and what is stored stays as it was.",
+)
+async def refusals(subject: DestinationSubject, found: Findings) -> None:
     """Make calls that are mistakes, and see what is stored afterwards and whether the destination goes on working."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     mode = subject.any_mode()
     for wrong in _wrong(subject.modes(), mode):
         async with trial(subject, found, wrong.told) as at:

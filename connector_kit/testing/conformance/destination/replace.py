@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .judged import judged
 from .samples import page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
-    from .subject import DestinationSubject, PlaceOrSubject
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "replace"]
+    from .subject import DestinationSubject
 
-LAW = Law(
-    6,
-    "replace",
-    "The old rows are there until finish, then the new generation alone. An unfinished generation is gone on with if "
-    "resume is true, else dropped; a full table is never replaced by the tail of a read.",
-)
+__all__ = ["replace"]
+
 
 _BESIDE = "build the new generation beside the current one, and swap them in finish()"
 _CONTINUE = "keep the unfinished generation with its checkpoint, and give both back together"
 _DROP = "drop the unfinished generation in start(resume=False)"
 
 
-async def replace(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    6,
+    "replace",
+    "The old rows are there until finish, then the new generation alone. An unfinished generation is gone on with if "
+    "resume is true, else dropped; a full table is never replaced by the tail of a read.",
+)
+async def replace(subject: DestinationSubject, found: Findings) -> None:
     """Replace over a complete read, interrupted and not, resumed and not."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     if "replace" not in subject.modes():
         return found.unchecked("it has no mode replace")
     async with trial(subject, found, "one generation after another") as at:

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .judged import judged
 from .samples import ORDERS, entity_named, page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "reset"]
+__all__ = ["reset"]
 
-LAW = Law(
-    13,
-    "reset",
-    "reset forgets the checkpoint and an unfinished generation, so that the next read begins at the start; rows that were "
-    "covered stay.",
-)
 
 _KEEP = "delete the checkpoint and leave the rows"
 _FORGET = "forget the checkpoint of the current rows and the unfinished generation with its own"
 
 
-async def reset(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    13,
+    "reset",
+    "reset forgets the checkpoint and an unfinished generation, so that the next read begins at the start; rows that were "
+    "covered stay.",
+)
+async def reset(subject: DestinationSubject, found: Findings) -> None:
     """Reset after a complete read, in the middle of one, in a generation, and where nothing is."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         async with trial(subject, found, f"{mode}, after a complete read") as at:
             await at.complete(mode, 1, 2)

@@ -9,9 +9,8 @@ import attrs
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.checkpoint import Mode
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.verdict import Findings
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.law import Findings
 
 from .alike import checkpoint_difference, difference
 from .place import Place

@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
 from .samples import page, pages
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "upsert"]
+__all__ = ["upsert"]
 
-LAW = Law(
-    5,
-    "upsert",
-    "There is one row for each primary key, the whole of the last record written, also within a page and for a key of "
-    "several fields.",
-)
 
 _LINES = Entity(
     "lines",
@@ -37,12 +31,14 @@ _LINES = Entity(
 _MEND = "write over the row with the same primary key, all of its fields"
 
 
-async def upsert(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    5,
+    "upsert",
+    "There is one row for each primary key, the whole of the last record written, also within a page and for a key of "
+    "several fields.",
+)
+async def upsert(subject: DestinationSubject, found: Findings) -> None:
     """Write the same keys again: in a page, between pages, between reads, with fields that are gone."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     if "upsert" not in subject.modes():
         return found.unchecked("it has no mode upsert")
     async with trial(subject, found, "a key in two pages and in two reads") as at:

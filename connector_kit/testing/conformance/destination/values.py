@@ -10,24 +10,18 @@ import attrs
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity, Field, FieldType, ListOf, Scalar, Struct
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .alike import alike
-from .judged import judged
+from .subject import DESTINATION_LAWS
 from .trial import Trial, trial
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "values"]
-
-LAW = Law(
-    8,
-    "values",
-    "A value of any field type comes back as what it is, or its page is refused; none is changed.",
-)
+__all__ = ["values"]
 
 
 @attrs.frozen
@@ -82,12 +76,13 @@ _KINDS = (
 )
 
 
-async def values(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    8,
+    "values",
+    "A value of any field type comes back as what it is, or its page is refused; none is changed.",
+)
+async def values(subject: DestinationSubject, found: Findings) -> None:
     """Write values of every type, each sort by itself, and read them back."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for kind in _KINDS:
         async with trial(subject, found, kind.name) as at:
             await _come_back(at, kind, subject)

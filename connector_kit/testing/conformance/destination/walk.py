@@ -9,8 +9,7 @@ import attrs
 
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Mode
-from connector_kit.testing.conformance.bounds import EnoughError
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .model import Model
 from .samples import reached

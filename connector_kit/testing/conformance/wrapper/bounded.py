@@ -6,35 +6,29 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .looked_at import looked_at
-from .subject import Around, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.limiters.rate import Rate
     from connector_kit.protocols import FullConnector
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "bounded"]
+__all__ = ["bounded"]
 
-LAW = Law(
-    3, "bounded", "In no window do more requests get through than the rate allows, whoever is cancelled."
-)
 MOST_READERS = 40
 MOST_REQUESTS = 400
 
 
-async def bounded(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    3, "bounded", "In no window do more requests get through than the rate allows, whoever is cancelled."
+)
+def bounded(subject: WrapperSubject, found: Findings) -> None:
     """Let several read at once, cancel some of them, and count what reaches the source in each window of the rate.
 
     Only a wrapper that claims a rate can be looked at.
     """
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     rate = subject.rate
     if rate is None:
         found.unchecked("no rate is claimed; name the one that it keeps to (rate=...), if it does")

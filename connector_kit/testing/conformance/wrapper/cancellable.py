@@ -5,29 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.capabilities import close_broken_stream, close_stream
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .cutting import Cut, Job, Scenario
-from .looked_at import looked_at
+from .subject import WRAPPER_LAWS
 
 if TYPE_CHECKING:
     from connector_kit.protocols import FullConnector
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import Around, WrapperSubject
+    from .subject import WrapperSubject
 
-__all__ = ["LAW", "cancellable"]
+__all__ = ["cancellable"]
 
-LAW = Law(
+MOST_STEPS = 40
+
+
+@WRAPPER_LAWS.law(
     4,
     "cancellable",
     "Cancellation at any await leaves nothing behind: no task, no open stream; it comes out.",
 )
-MOST_STEPS = 40
-
-
-async def cancellable(wrapper: Around | WrapperSubject, /) -> Verdict:
+def cancellable(subject: WrapperSubject, found: Findings) -> None:
     """Cancel reads and calls in every wait, the inner connector's and the wrapper's own, and at every step."""
-    return await looked_at(LAW, _look, wrapper)
+    for (operation, able), job in _JOBS.items():
+        for faulty in (False, True) if subject.bounds.faults else (False,):
+            _scenario(Scenario(subject, operation, job, able=able, faulty=faulty), found)
+            if found.any_broken:
+                return
 
 
 async def _read(wrapper: FullConnector, entity: str) -> None:
@@ -61,14 +65,6 @@ _JOBS: dict[tuple[str, bool], Job] = {
     ("partition_data", True): _partitions,
 }
 """What is cancelled: an operation, and whether the inner connector has it of its own."""
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
-    for (operation, able), job in _JOBS.items():
-        for faulty in (False, True) if subject.bounds.faults else (False,):
-            _scenario(Scenario(subject, operation, job, able=able, faulty=faulty), found)
-            if found.any_broken:
-                return
 
 
 def _scenario(scenario: Scenario, found: Findings) -> None:

@@ -6,36 +6,32 @@ from typing import TYPE_CHECKING
 
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConnectionFailedError
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .looked_at import looked_at
+from .subject import WRAPPER_LAWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from connector_kit.records.page import Page
+    from connector_kit.testing.conformance.law import Findings
 
     from .inner import Request
-    from .subject import Around, WrapperSubject
+    from .subject import WrapperSubject
 
-__all__ = ["LAW", "closing"]
+__all__ = ["closing"]
 
-LAW = Law(
-    9,
-    "closing",
-    "Closing a stream closes the inner one: before the first page, in between, after the end, twice.",
-)
 
 _EXPECTED = "a closed inner stream, no error, and no page any more"
 _MEND = "give the stream an `aclose` that closes the inner one; in a generator, close it in a `finally`"
 
 
-async def closing(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    9,
+    "closing",
+    "Closing a stream closes the inner one: before the first page, in between, after the end, twice.",
+)
+def closing(subject: WrapperSubject, found: Findings) -> None:
     """Close streams before, between and after pages and after an error; each twice."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     pages = len(subject.content.pages[subject.content.first])
     for taken in range(pages + 2):
         subject.run(_close_after, subject, found, taken, 0)

@@ -5,27 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConfigError
-from connector_kit.testing.conformance.difference import Difference, difference
-from connector_kit.testing.conformance.fault_plans import plan_text
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.reading import Difference, difference
+from connector_kit.testing.conformance.wire import plan_text
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
 
-from .looked_at import looked_at
-from .subject import Around, Outcome, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, Outcome, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from connector_kit.testing.conformance.law import Findings
     from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
-__all__ = ["LAW", "exact"]
+__all__ = ["exact"]
 
-LAW = Law(
-    2,
-    "exact",
-    "Under transient faults, the pages delivered are those of a read without faults: none lost, none twice; "
-    "all of them, where the wrapper retries.",
-)
 MOST_FAULTS = 12
 _MEND = (
     "pass an error on, it is no end; go on, if at all, at the cursor of the last page that was handed over"
@@ -36,16 +29,14 @@ _MEND_RETRIES = (
 )
 
 
-async def exact(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    2,
+    "exact",
+    "Under transient faults, the pages delivered are those of a read without faults: none lost, none twice; "
+    "all of them, where the wrapper retries.",
+)
+def exact(subject: WrapperSubject, found: Findings) -> None:
     """Draw schedules of faults around the inner connector; report the smallest with which records are lost or repeated."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-class _Found(Exception):  # noqa: N818 - no error: how hypothesis is told that a schedule shows something
-    pass
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     if not subject.bounds.faults:
         found.unchecked("no faults are to be made")
         return
@@ -59,6 +50,10 @@ def _look(subject: WrapperSubject, found: Findings) -> None:
             found.unchecked(f"{entity}: its pages have no cursors, so that no retry can go on after one")
             continue
         _entity(subject, found, entity)
+
+
+class _Found(Exception):  # noqa: N818 - no error: how hypothesis is told that a schedule shows something
+    pass
 
 
 def _entity(subject: WrapperSubject, found: Findings, entity: str) -> None:
@@ -102,7 +97,7 @@ def _up_to_the_last(schedule: Schedule) -> Schedule:
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
     from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - as above
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - as above
+    from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - as above
 
     # A wrapper that retries has to bear one fault of each request, and waits of a second: how much more is its own to say.
     drawn = (

@@ -14,26 +14,19 @@ from connector_kit.errors import (
     RequestRejectedError,
     UnknownEntityError,
 )
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .inner import AbleInner
-from .looked_at import looked_at
-from .subject import Around, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector_kit.protocols import FullConnector
+    from connector_kit.testing.conformance.law import Findings
 
     from .inner import Inner, Request
 
-__all__ = ["LAW", "honest"]
-
-LAW = Law(
-    8,
-    "honest",
-    "An error from inside comes out, as it is or as a ConnectorError with its cause; none is swallowed.",
-)
+__all__ = ["honest"]
 
 
 class ClientError(Exception):
@@ -54,12 +47,13 @@ _CALLS = ("connect", "discover_schema", "get_sample_data", "partition_data")
 _MEND = "pass it on, or `raise SomeConnectorError(...) from error`; `except Exception` around a page hides it"
 
 
-async def honest(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    8,
+    "honest",
+    "An error from inside comes out, as it is or as a ConnectorError with its cause; none is swallowed.",
+)
+def honest(subject: WrapperSubject, found: Findings) -> None:
     """Let each call and each page fail with errors of several classes, and look what comes out."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     pages = len(subject.content.pages[subject.content.first])
     for make in _ERRORS:
         if subject.retries and _passing(make()):

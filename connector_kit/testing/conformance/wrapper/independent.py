@@ -9,29 +9,25 @@ import anyio
 from connector_kit.capabilities import close_stream
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.reading import SeenPage
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .looked_at import looked_at
-from .subject import Around, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["LAW", "independent"]
+    from connector_kit.testing.conformance.law import Findings
 
-LAW = Law(
-    10, "independent", "Two reads at once do not disturb each other, and a later read asks the source anew."
-)
+__all__ = ["independent"]
+
 
 _MEND = "keep what belongs to one read (cursor, pages, counts) in its stream, not in the wrapper"
 
 
-async def independent(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    10, "independent", "Two reads at once do not disturb each other, and a later read asks the source anew."
+)
+def independent(subject: WrapperSubject, found: Findings) -> None:
     """Read side by side, in turns and in two tasks, with one closed early; and once more after the source has changed."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     for attempt in (_in_turns, _in_tasks, _closed_early):
         wrong = subject.run(attempt, subject)
         if wrong:

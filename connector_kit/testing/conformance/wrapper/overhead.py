@@ -12,11 +12,9 @@ import attrs
 
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .content import LazyRecords
-from .looked_at import looked_at
-from .subject import WrapperSubject
+from .subject import WRAPPER_LAWS, WrapperSubject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
-    from .subject import Around
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "overhead"]
 
-LAW = Law(6, "overhead", "What a wrapper does for a page, and what it keeps of it, does not grow.")
+__all__ = ["overhead"]
+
 
 PAGES = 400
 FEW, MANY = 2, 100
@@ -37,9 +35,23 @@ MOST_KEPT = 100
 """Pages that may be held at once, fetched ahead, say."""
 
 
-async def overhead(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(6, "overhead", "What a wrapper does for a page, and what it keeps of it, does not grow.")
+def overhead(subject: WrapperSubject, found: Findings) -> None:
     """Count what a page takes in calls of Python functions and cancel scopes, and the records that are looked into."""
-    return await looked_at(LAW, _look, wrapper)
+    subject.doing = f"reading {PAGES} pages"
+    bare = subject.run(_read, subject, FEW, False)
+    few = subject.run(_read, subject, FEW, True)
+    many = subject.run(_read, subject, MANY, True)
+    pages = len(few.calls)
+    if pages != PAGES:
+        found.unchecked(f"{pages} pages came of {PAGES}: the wrapper makes pages of its own")
+        return
+    _does_not_grow_with_pages(few, found)
+    _does_not_grow_with_records(subject, few, many, found)
+    calls = few.calls_per_page(PAGES // 2, PAGES) - bare.calls_per_page(PAGES // 2, PAGES)
+    found.checked(
+        f"adds {calls:.0f} calls of Python functions and {few.scopes / PAGES:.0f} cancel scopes to a page"
+    )
 
 
 @attrs.define(eq=False)
@@ -114,23 +126,6 @@ class _Counting:
         if event == "call":
             self.calls += 1
             self.scopes += frame.f_code is anyio.CancelScope.__new__.__code__
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
-    subject.doing = f"reading {PAGES} pages"
-    bare = subject.run(_read, subject, FEW, False)
-    few = subject.run(_read, subject, FEW, True)
-    many = subject.run(_read, subject, MANY, True)
-    pages = len(few.calls)
-    if pages != PAGES:
-        found.unchecked(f"{pages} pages came of {PAGES}: the wrapper makes pages of its own")
-        return
-    _does_not_grow_with_pages(few, found)
-    _does_not_grow_with_records(subject, few, many, found)
-    calls = few.calls_per_page(PAGES // 2, PAGES) - bare.calls_per_page(PAGES // 2, PAGES)
-    found.checked(
-        f"adds {calls:.0f} calls of Python functions and {few.scopes / PAGES:.0f} cancel scopes to a page"
-    )
 
 
 def _does_not_grow_with_pages(work: _Work, found: Findings) -> None:

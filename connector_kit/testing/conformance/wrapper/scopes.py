@@ -8,20 +8,19 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_stream
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .looked_at import looked_at
+from .subject import WRAPPER_LAWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from connector_kit.records.page import Page
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import Around, WrapperSubject
+    from .subject import WrapperSubject
 
-__all__ = ["LAW", "scopes"]
+__all__ = ["scopes"]
 
-LAW = Law(5, "scopes", "No cancel scope or task group is open while a page is handed over.")
 
 _EXPECTED = "no cancel scope and no task group open while the consumer has the page"
 _MEND = (
@@ -30,12 +29,9 @@ _MEND = (
 )
 
 
-async def scopes(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(5, "scopes", "No cancel scope or task group is open while a page is handed over.")
+def scopes(subject: WrapperSubject, found: Findings) -> None:
     """Look whether a consumer between two pages can cancel its own scope, change tasks, and keeps its own deadline."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     tries: dict[str, Callable[[WrapperSubject], Awaitable[str]]] = {
         "a consumer keeps its own deadline between pages": _deadline,
         "a consumer cancels its own scope around a page": _own_scope,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, TypeVarTuple
 
 import anyio
 import attrs
@@ -15,6 +15,8 @@ from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.conformance.bounds import Bounds
+from connector_kit.testing.conformance.isolation import in_thread
+from connector_kit.testing.conformance.law import Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
 from connector_kit.testing.virtual_clock import VirtualClock
 
@@ -24,7 +26,7 @@ from .inner import Fails, Inner
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["Around", "Outcome", "StoppedError", "WrapperSubject", "read_out"]
+__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "StoppedError", "WrapperSubject", "read_out"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -60,6 +62,8 @@ class WrapperSubject:
     clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
     backend: str = attrs.field(default="asyncio", kw_only=True)
     bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
+    findings: Findings | None = attrs.field(default=None, init=False)
+    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     doing: str = attrs.field(default="putting it around a connector", init=False)
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
@@ -73,6 +77,48 @@ class WrapperSubject:
     def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
         """Give a subject for what a law was called with."""
         return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
+
+    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
+        """Run a law in a thread of its own, with event loops of its own; a wrapper that hangs is left behind."""
+        findings = self.findings
+        assert findings is not None, "whoever runs a law has made them"
+        error = await self.in_thread(look)
+        if self.hung:
+            findings.broken(
+                f"it hangs: nothing has happened for {self.bounds.call_seconds:g} s while {self.doing}",
+                expected="an answer, an error, or the end of a cancellation",
+                mend="look for a wait that nothing ends, for a shielded one, and for a loop that catches its cancellation",
+            )
+        elif error is not None:
+            findings.broken(
+                f"{type(error).__name__} came out while {self.doing}: {_text_of(error)}",
+                expected="nothing but what the inner connector gives or raises",
+            )
+
+    def tell(self, error: Exception, _findings: Findings, /) -> None:
+        """Raise the error: what comes out of a wrapper is told where the law runs."""
+        raise error
+
+    async def in_thread(self, function: Callable[[], object]) -> BaseException | None:
+        """Run a function in a thread and return what it raised; it `hung` where nothing happens any more.
+
+        Something happens where an event loop is started or a request reaches a connector inside.
+        """
+        raised: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                function()
+            except BaseException as error:  # noqa: BLE001 - the thread ends here; whatever came is told
+                raised.append(error)
+
+        self.hung = not await in_thread(
+            run,
+            signs_of_life=lambda: (self.beats, self.requests),
+            patience=self.bounds.call_seconds,
+            stop=self.stop,
+        )
+        return raised[0] if raised else None
 
     def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
         """Make a connector to put inside."""
@@ -127,6 +173,13 @@ def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
     return asyncio.get_running_loop().call_soon_threadsafe
 
 
+def _text_of(error: BaseException) -> str:
+    """Return an error's text; of a group, those of its members."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in error.exceptions)
+    return str(error)
+
+
 @attrs.frozen
 class Outcome:
     """What a read came to: its pages, and the error that ended it, if one did."""
@@ -154,3 +207,8 @@ async def read_out(stream: AsyncIterator[Page]) -> Outcome:
         await close_broken_stream(stream)
         raise
     return Outcome(tuple(seen))
+
+
+WRAPPER_LAWS: Final[Laws[WrapperSubject, Around]] = Laws(
+    "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
+)

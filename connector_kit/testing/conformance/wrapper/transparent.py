@@ -9,19 +9,16 @@ import attrs
 
 from connector_kit.records.page import Cursor, Page
 from connector_kit.testing.conformance.reading import SeenPage, text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .looked_at import looked_at
-from .subject import Around, Outcome, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, Outcome, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from connector_kit.protocols import FullConnector
+    from connector_kit.testing.conformance.law import Findings
 
     from .inner import Inner
 
-__all__ = ["LAW", "transparent"]
-
-LAW = Law(1, "transparent", "Without a fault, a wrapped read delivers the same pages in the same order.")
+__all__ = ["transparent"]
 
 
 @attrs.frozen
@@ -39,12 +36,11 @@ class _Way:
         return f"fetch_data({', '.join(told)})"
 
 
-async def transparent(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    1, "transparent", "Without a fault, a wrapped read delivers the same pages in the same order."
+)
+def transparent(subject: WrapperSubject, found: Findings) -> None:
     """Look whether catalog and pages come out as they went in, from the start, from each cursor and from a time."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     subject.run(_catalog, subject, found)
     for entity in subject.content.catalog:
         subject.run(_entity, subject, found, entity.name, entity.replication_key)

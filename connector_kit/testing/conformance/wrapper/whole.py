@@ -7,34 +7,28 @@ from typing import TYPE_CHECKING
 from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.structure.explain import explain
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
 from .content import START
 from .inner import AbleInner, Fails, Inner
-from .looked_at import looked_at
-from .subject import Around, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector_kit.protocols import FullConnector
     from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "whole"]
+__all__ = ["whole"]
 
-LAW = Law(
+
+@WRAPPER_LAWS.law(
     7,
     "whole",
     "A wrapper has all seven methods, loses none of the inner connector's, and bypasses itself in none.",
 )
-
-
-async def whole(wrapper: Around | WrapperSubject, /) -> Verdict:
+def whole(subject: WrapperSubject, found: Findings) -> None:
     """Look at the seven methods, around a connector that has them all and around one that has only four."""
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     for inner in (subject.inner(), AbleInner(subject.inner())):
         if not subject.run(_methods, subject, found, inner):
             return

@@ -1,42 +1,52 @@
-"""How a law is run on a subject: what it found counts, however it ended."""
+"""An error that comes out of what is examined, as evidence, and what to mend."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from connector_kit.errors import ConnectorError, TransientError
 
-from .advice import advice
-from .bounds import EnoughError
+from .bounds import EnoughError, NoAnswerError
 from .reading import NoPageError
-from .subject import Factory, Subject
-from .verdict import Findings, Law, Verdict
-from .watched import NoAnswerError
 
-__all__ = ["Look", "judged", "telling"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-Look: TypeAlias = Callable[[Subject, Findings], Awaitable[None]]
-"""Looks at one law: says what it finds, raises nothing of its own."""
+    from .law import Findings
+
+__all__ = ["advice", "tell", "telling"]
+
+
+_TRANSLATE: Final = "translate the client's exceptions (`Translating`) or mend the mistake"
+
+_KNOWN: Final = (
+    (
+        "ignored GeneratorExit",
+        "hand over no page while the read is closed: no `yield` in a `finally` or in an `except BaseException`",
+    ),
+    (
+        "cancel scope",
+        "hand over no page inside a task group or a cancel scope: whoever reads on or closes may be another task",
+    ),
+    (
+        "different task",
+        "hand over no page inside a task group or a timeout: whoever closes may be another task",
+    ),
+    ("is already running", "let a read not be asked for a page before the last one has come"),
+    ("attached to a different loop", "make what belongs to an event loop in connect, not in __init__"),
+)
+"""Parts of what Python, asyncio, trio and anyio say, and what is behind it."""
+
+
+def advice(error: BaseException) -> tuple[str, str]:
+    """Give what is expected instead of the error, and what to mend, as far as its words tell."""
+    text = str(error) if isinstance(error, RuntimeError) else ""
+    mend = next((mend for words, mend in _KNOWN if words in text), "")
+    return ("no error", mend) if mend else ("a ConnectorError, classified", _TRANSLATE)
+
 
 _USED_UP: Final = "do what the error says, or look at what is closed or used up and not made anew: a client, a pool, a stream"
-
-
-async def judged(law: Law, look: Look, subject: Factory | Subject) -> Verdict:
-    """Look at a law and give the verdict. Cancellation passes; any other error becomes a part of the verdict.
-
-    What ends because of the bounds, or because the source failed in the middle (a quota that ran out, a connection),
-    is unchecked; an answer that never came and any other error is evidence.
-    """
-    examined = Subject.of(subject)
-    found = examined.findings = Findings(law, examined.secrets)
-    before = examined.meter.requests
-    try:
-        await look(examined, found)
-    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
-        _tell(error, found, None)
-    return found.verdict(examined.meter.requests - before)
 
 
 @contextmanager
@@ -51,10 +61,11 @@ def telling(found: Findings, entity: str | None, *, when: str = "") -> Iterator[
     except EnoughError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
-        _tell(error, found, entity, when)
+        tell(error, found, entity, when)
 
 
-def _tell(error: Exception, found: Findings, entity: str | None, when: str = "") -> None:
+def tell(error: Exception, found: Findings, entity: str | None = None, when: str = "") -> None:
+    """Turn an error into a part of the verdict."""
     whose = "" if entity is None else f"{entity}: "
     when = f"{when}, " if when else ""
     match error:
@@ -74,7 +85,7 @@ def _tell(error: Exception, found: Findings, entity: str | None, when: str = "")
             found.unchecked(f"{whose}the source failed in the middle: {type(error).__name__}: {error}")
         case ExceptionGroup(exceptions=errors):
             for each in errors:
-                _tell(each, found, entity, when.removesuffix(", "))
+                tell(each, found, entity, when.removesuffix(", "))
         case ConnectorError():
             found.broken(
                 f"{when}{type(error).__name__}: {error}",
