@@ -14,7 +14,7 @@ from connector_kit.records.page import Cursor, Page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "text_of"]
+__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "record_text", "text_of"]
 
 
 class NoPageError(Exception):
@@ -38,7 +38,7 @@ def _encodable(value: Any) -> object:
 
 
 def _plain(value: Any) -> object:
-    """Return a record as a dict; what is none, as it is: the law of shape has a word on it."""
+    """Return a mapping as a dict; anything else as it is."""
     return dict(value) if _is_mapping(value) else value
 
 
@@ -70,12 +70,17 @@ class SeenPage:
                 f"page {number} has no records: {type(records).__name__} is no sequence of records"
             )
         cursor = None if page.cursor is None else text_of(page.cursor)
-        return cls(number, tuple(text_of(_plain(record)) for record in records), cursor, page)
+        return cls(number, tuple(record_text(record) for record in records), cursor, page)
 
     def still(self) -> bool:
         """Whether the page's records and its cursor are what they were when it came."""
         now = SeenPage.of(self.number, self.page)
         return (now.records, now.cursor) == (self.records, self.cursor)
+
+
+def record_text(record: object) -> str:
+    """Return a record as text; something that is no record, too: the law of shape has a word on it."""
+    return text_of(_plain(record))
 
 
 @attrs.frozen

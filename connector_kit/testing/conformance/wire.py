@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import anyio.from_thread
@@ -18,7 +19,7 @@ from .bounds import EnoughError, NoAnswerError
 from .reading import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -35,6 +36,7 @@ __all__ = [
     "Wire",
     "WireFault",
     "WirePlan",
+    "failing",
     "plan_text",
     "search_plan",
     "wire_plans",
@@ -92,6 +94,16 @@ class Wire(Protocol):
     def fail(self, faults: Sequence[WireFault | None], /) -> None:
         """Let the next requests fail so, one entry for each; what is left of an earlier plan is forgotten."""
         ...
+
+
+@contextmanager
+def failing(wire: Wire, faults: Sequence[WireFault | None]) -> Generator[None]:
+    """Let the next requests fail, as `Wire.fail` does, and none after the block."""
+    wire.fail(faults)
+    try:
+        yield
+    finally:
+        wire.fail(())
 
 
 WirePlan: TypeAlias = tuple[WireFault | None, ...]

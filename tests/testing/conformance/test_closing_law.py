@@ -17,8 +17,7 @@ from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.errors import ConnectionFailedError, RateLimitError, TimedOutError
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.closing import closing
-from connector_kit.testing.conformance.connector.interrupted import Interrupted
+from connector_kit.testing.conformance.connector.closing import Interrupted, closing
 from connector_kit.testing.conformance.subject import Subject
 
 if TYPE_CHECKING:
