@@ -10,7 +10,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError, ServiceUnav
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.wire import wire_plans
+from connector_kit.testing.conformance.wire import one_after_each, wire_plans
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
 from .drawing import st
@@ -46,11 +46,14 @@ _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-7)), timezone(timedelta
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 """Any text that has a UTF-8 form. The default of `text` asks the codec about every character first, which takes seconds."""
 
+_INTEGER = st.integers(-(2**63), 2**63 - 1)
+_NUMBER = _INTEGER | st.floats(allow_nan=False, allow_infinity=False)
+
 
 def json_values() -> SearchStrategy[JsonValue]:
     """Return JSON values that come back from JSON text as they were: no NaN, keys are text, integers of 64 bits."""
     return st.recursive(
-        st.none() | st.booleans() | _integers() | _finite() | _TEXT,
+        st.none() | st.booleans() | _NUMBER | _TEXT,
         lambda inner: (
             st.lists(inner, max_size=_MOST_ITEMS) | st.dictionaries(_TEXT, inner, max_size=_MOST_ITEMS)
         ),
@@ -63,11 +66,6 @@ def names() -> SearchStrategy[str]:
     plain = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
     strange = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
     return plain | plain | strange
-
-
-def _moments() -> SearchStrategy[datetime]:
-    """Return times from 1900 to 2100, each with an offset."""
-    return st.datetimes(_EARLIEST, _LATEST, timezones=_ZONES)
 
 
 def values(kind: FieldType, *, as_json: bool = False) -> SearchStrategy[Any]:
@@ -110,20 +108,12 @@ def as_text(value: object) -> object:
             return str(value)
 
 
-def _integers() -> SearchStrategy[int]:
-    return st.integers(-(2**63), 2**63 - 1)
-
-
-def _finite() -> SearchStrategy[float]:
-    return st.floats(allow_nan=False, allow_infinity=False)
-
-
 _NATIVES: Mapping[Scalar, SearchStrategy[Any]] = {
     Scalar.STRING: _TEXT,
-    Scalar.INTEGER: _integers(),
-    Scalar.NUMBER: _integers() | _finite(),
+    Scalar.INTEGER: _INTEGER,
+    Scalar.NUMBER: _NUMBER,
     Scalar.BOOLEAN: st.booleans(),
-    Scalar.DATETIME: _moments(),
+    Scalar.DATETIME: st.datetimes(_EARLIEST, _LATEST, timezones=_ZONES),
     Scalar.DATE: st.dates(_EARLIEST.date(), _LATEST.date()),
     Scalar.TIME: st.times(),
     Scalar.DECIMAL: st.decimals(allow_nan=False, allow_infinity=False),
@@ -154,15 +144,7 @@ def schedules(
     enough time, a retry gets past all of them.
     """
     runs = st.lists(faults(max_seconds=max_seconds), max_size=max_in_a_row)
-    return st.lists(runs, max_size=max_size).map(lambda parts: _joined(parts, max_size))
-
-
-def _joined(runs: list[list[Fault]], max_size: int) -> Schedule:
-    """Put a request without a fault after each run."""
-    joined: list[Fault | None] = []
-    for run in runs:
-        joined += [*run, None]
-    return tuple(joined[:max_size])
+    return st.lists(runs, max_size=max_size).map(lambda parts: one_after_each(parts, max_size))
 
 
 _MOST_FIELDS = 6
