@@ -530,7 +530,7 @@ class TestInterrupted:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(interrupted.ask)
             assert await interrupted.cancel(turns=3)
-            await interrupted.over()
+            await interrupted.over.wait()
         await close_stream(pages)
         return interrupted
 

@@ -11,6 +11,7 @@ import attrs
 from connector_kit.errors import CursorExpiredError, RateLimitError, TransientError
 from connector_kit.records.catalog import Entity
 from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
+from connector_kit.testing.conformance.law import Findings
 from connector_kit.testing.conformance.reading import Difference, NoPageError, Reading, difference
 from connector_kit.testing.conformance.subject import Subject
 from connector_kit.testing.conformance.telling import telling
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import Connector
     from connector_kit.records.page import Cursor
-    from connector_kit.testing.conformance.law import Findings
 
 __all__ = ["Baseline", "attempted", "full_read_of", "full_reads", "result_or_error", "retried", "smallest"]
 
@@ -32,9 +32,13 @@ _ATTEMPTS = 3
 
 @attrs.frozen(eq=False)
 class Baseline:
-    """A read of an entity from its start, or from `since`, by a connector that did nothing else."""
+    """A read of an entity from its start, or from `since`, by a connector that did nothing else.
+
+    What is told of the entity goes to the `findings` of a law.
+    """
 
     subject: Subject
+    findings: Findings
     entity: Entity
     reading: Reading
     since: datetime | None = None
@@ -87,12 +91,33 @@ class Baseline:
         differs = self.difference(now.records, ended=now.ended)
         return differs is None or (not in_order and Counter(now.records) == Counter(self.reading.records))
 
-    async def confirmed(self, findings: Findings, what: str, *, in_order: bool = False) -> bool:
+    async def confirmed(self, what: str, *, in_order: bool = False) -> bool:
         """Return whether a difference is the connector's; where the source itself changed, `what` is unchecked."""
         if await self.source_is_steady(in_order=in_order):
             return True
-        findings.unchecked(f"{what}: the source changed meanwhile")
+        self.findings.unchecked(f"{what}: the source changed meanwhile")
         return False
+
+    def broken(
+        self,
+        what: str,
+        expected: str,
+        mend: str,
+        records: Sequence[str] = (),
+        *,
+        page: int | None = None,
+        plan: str = "",
+    ) -> None:
+        """Add evidence of this entity."""
+        self.findings.broken(
+            what,
+            expected=expected,
+            mend=mend,
+            entity=self.entity.name,
+            page=page,
+            records=tuple(records),
+            plan=plan,
+        )
 
 
 def smallest(reads: Sequence[Baseline]) -> Baseline | None:
@@ -131,7 +156,7 @@ async def full_read_of(subject: Subject, findings: Findings, entity: Entity) -> 
     """
     got = await result_or_error(lambda: subject.full_read(entity.name), NoPageError)
     if isinstance(got, Reading):
-        return Baseline(subject, entity, got)
+        return Baseline(subject, findings, entity, got)
     findings.unchecked(f"{entity.name}, which could not be read: {type(got).__name__}: {got} (see catalog)")
     return None
 
@@ -140,9 +165,9 @@ async def result_or_error(call: Callable[[], Awaitable[T]], *passed_on: type[Exc
     """Return what comes of a call, or the error it raises. Raise `EnoughError` and errors that are `passed_on`."""
     try:
         return await call()
-    except (EnoughError, *passed_on):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
+    except Exception as error:  # whatever an author's connector raises is told
+        if isinstance(error, (EnoughError, *passed_on)):
+            raise
         return error
 
 
@@ -159,7 +184,7 @@ async def attempted(read: Callable[[], Awaitable[Reading]]) -> Reading | Differe
     return got if isinstance(got, Reading) else Difference(f"{type(got).__name__}: {got}")
 
 
-async def retried(read: Baseline, look: Callable[[], Awaitable[None]], findings: Findings, when: str) -> bool:
+async def retried(read: Baseline, look: Callable[[], Awaitable[None]], when: str) -> bool:
     """Look, and where that ends with a transient error, again, as long as a new connector reads the entity meanwhile.
 
     An error that comes each time, and to new connectors never, is evidence, as is any that is not transient; `when` says
@@ -167,14 +192,12 @@ async def retried(read: Baseline, look: Callable[[], Awaitable[None]], findings:
     `EnoughError`.
     """
     ended = False
-    with telling(findings, read.entity.name, when=when):
-        ended = await _retried(read, look, findings, when)
+    with telling(read.findings, read.name, when=when):
+        ended = await _retried(read, look, when)
     return ended  # noqa: RET504 - False where `telling` has swallowed what was raised
 
 
-async def _retried(
-    read: Baseline, look: Callable[[], Awaitable[None]], findings: Findings, when: str
-) -> bool:
+async def _retried(read: Baseline, look: Callable[[], Awaitable[None]], when: str) -> bool:
     errors: list[TransientError] = []
     while len(errors) < _ATTEMPTS:
         try:
@@ -185,10 +208,9 @@ async def _retried(
                 raise
         else:
             return True
-    findings.broken(
+    read.broken(
         f"{when}, {type(errors[-1]).__name__}: {errors[-1]} ({_ATTEMPTS} times of {_ATTEMPTS})",
-        expected="what a new connector gets at the same time, without an error",
-        mend="look at what is closed or used up and not made anew: a client, a pool, a stream",
-        entity=read.entity.name,
+        "what a new connector gets at the same time, without an error",
+        "look at what is closed or used up and not made anew: a client, a pool, a stream",
     )
     return False

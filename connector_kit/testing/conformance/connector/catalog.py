@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.page import Cursor
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import SeenPage
     from connector_kit.testing.conformance.subject import Subject, Watched
 
     _Ask: TypeAlias = Callable[[Watched, str], Awaitable[str]]
@@ -82,7 +80,7 @@ async def _check_changes(subject: Subject, catalogs: list[Catalog], findings: Fi
         return
     if all(within):
         change, when = within[0], "the second time it is asked"
-    elif not any(within) and await _differs_once_more(subject, fourth):
+    elif not any(within) and differences(fourth, await _catalog_anew(subject)):
         change, when = across, "with every connector"
     else:
         findings.unchecked("whether the catalog stays: the source's own changed meanwhile")
@@ -94,9 +92,9 @@ async def _check_changes(subject: Subject, catalogs: list[Catalog], findings: Fi
     )
 
 
-async def _differs_once_more(subject: Subject, last: Catalog) -> bool:
+async def _catalog_anew(subject: Subject) -> Catalog:
     async with subject.connector() as connector:
-        return bool(differences(last, await connector.discover_schema()))
+        return await connector.discover_schema()
 
 
 def differences(one: Catalog, other: Catalog) -> str:
@@ -222,83 +220,56 @@ async def _check_partitions(subject: Subject, entity: Entity, findings: Findings
     async with subject.connector() as connector:
         if not asks_for(connector.inner, SupportsPartitions):
             return
-        read = Baseline(subject, entity, await subject.full_read(entity.name))
+        read = Baseline(subject, findings, entity, await subject.full_read(entity.name))
         if not read.reading.ended:
             findings.unchecked(f"the partitions of {entity.name}: a full read did not come to its end")
             return
         parts: list[Reading] = []
         for target in _PARTITION_TARGETS:
             starts = await connector.partition_data(entity.name, target=target)
-            if not _are_cursors(entity, starts, findings):
-                return
+            for start in starts:
+                if reason := changed_by_text(start):
+                    mend = "make it of text, numbers, lists and dicts"
+                    read.broken(f"the partition {start!r} {reason}", "a cursor: a JSON value", mend)
+                    return
             parts = [await read.read(connector, cursor=through_text(text_of(start))) for start in starts]
-            await _compare_partitions(read, parts, findings)
-        await _go_on_inside_partition(connector, read, parts, findings)
+            await _compare_partitions(read, parts)
+        await _go_on_inside_partition(connector, read, parts)
 
 
-def _are_cursors(entity: Entity, starts: Sequence[Cursor], findings: Findings) -> bool:
-    for start in starts:
-        if reason := changed_by_text(start):
-            findings.broken(
-                f"the partition {start!r} {reason}",
-                expected="a cursor: a JSON value",
-                mend="make it of text, numbers, lists and dicts",
-                entity=entity.name,
-            )
-            return False
-    return True
-
-
-async def _compare_partitions(read: Baseline, parts: Sequence[Reading], findings: Findings) -> None:
+async def _compare_partitions(read: Baseline, parts: Sequence[Reading]) -> None:
     pages = tuple(page for part in parts for page in part.pages)
     together = Reading(pages, all(part.ended for part in parts))
     differ = read.differing(together)
     if not differ:
-        findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
-    elif await read.confirmed(findings, f"the partitions of {read.name}"):
-        findings.broken(
+        read.findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
+    elif await read.confirmed(f"the partitions of {read.name}"):
+        read.broken(
             f"{len(parts)} partitions have {len(together.records)} records together, a full read has "
             f"{len(read.reading.records)}; {len(differ)} records are lost or too many",
-            expected="one full read: no record lost, none twice",
-            mend="let every partition end where the next one begins",
-            entity=read.name,
-            records=differ,
+            "one full read: no record lost, none twice",
+            "let every partition end where the next one begins",
+            differ,
         )
 
 
-async def _go_on_inside_partition(
-    connector: Watched, read: Baseline, parts: Sequence[Reading], findings: Findings
-) -> None:
+async def _go_on_inside_partition(connector: Watched, read: Baseline, parts: Sequence[Reading]) -> None:
     """Go on behind a page of a partition: what follows ends where the partition does, not where the table does."""
-    place = _page_inside(parts)
-    if place is None:
-        findings.unchecked(
-            f"going on inside a partition of {read.name}: none has a cursor before its last page"
-        )
-        return
-    page, followed = place
-    rest = await read.read(connector, cursor=through_text(page.cursor or ""))
-    if rest.records == followed:
-        findings.checked(f"a read goes on inside a partition of {read.name}")
-    elif await read.confirmed(findings, f"going on inside a partition of {read.name}"):
-        findings.broken(
-            f"going on inside a partition delivers {len(rest.records)} records, {len(followed)} followed",
-            expected="exactly what followed in the partition",
-            mend="let the cursor of a partition's page know where the partition ends",
-            entity=read.name,
-            page=page.number,
-            records=tuple(set(rest.records) ^ set(followed)),
-        )
-
-
-def _page_inside(parts: Sequence[Reading]) -> tuple[SeenPage, tuple[str, ...]] | None:
-    """Return the first page with a cursor before the end of its partition, and the records that followed there."""
-    return next(
-        (
-            (page, part.after(page.number))
-            for part in parts
-            for page in part.pages[:-1]
-            if page.cursor is not None
-        ),
-        None,
-    )
+    what = f"going on inside a partition of {read.name}"
+    for part in parts:
+        for page in part.pages[:-1]:
+            if page.cursor is not None:
+                followed = part.after(page.number)
+                rest = await read.read(connector, cursor=through_text(page.cursor))
+                if rest.records == followed:
+                    read.findings.checked(f"a read goes on inside a partition of {read.name}")
+                elif await read.confirmed(what):
+                    read.broken(
+                        f"going on inside a partition delivers {len(rest.records)} records, {len(followed)} followed",
+                        "exactly what followed in the partition",
+                        "let the cursor of a partition's page know where the partition ends",
+                        tuple(set(rest.records) ^ set(followed)),
+                        page=page.number,
+                    )
+                return
+    read.findings.unchecked(f"{what}: none has a cursor before its last page")

@@ -61,38 +61,36 @@ async def closing(subject: Subject, findings: Findings) -> None:
         with telling(findings, entity.name):
             reading = await subject.full_read(entity.name)
             if reading.records:
-                reads.append(Baseline(subject, entity, reading))
+                reads.append(Baseline(subject, findings, entity, reading))
             else:
                 findings.unchecked(f"{entity.name}: it has no records")
     for read in reads:
-        if await retried(read, partial(_close_early, read, findings), findings, _CLOSED_EARLY):
-            await _read_two_at_once(read, read, findings)
+        if await retried(read, partial(_close_early, read), _CLOSED_EARLY):
+            await _read_two_at_once(read, read)
     for one, other in pairwise(reads):
-        await _read_two_at_once(one, other, findings)
+        await _read_two_at_once(one, other)
     chosen = smallest(reads)
     if chosen is not None:
-        await _close_many(chosen, findings)
+        await _close_many(chosen)
         cancelled = f"after reads of {chosen.name} that were cancelled"
-        await retried(chosen, partial(_cancel, chosen, cancelled, findings), findings, cancelled)
+        await retried(chosen, partial(_cancel, chosen, cancelled), cancelled)
 
 
-async def _close_early(read: Baseline, findings: Findings) -> None:
+async def _close_early(read: Baseline) -> None:
     """Close a read before its first page and after each of the first ones; then read all with the same connector."""
     most = min(_EARLY, len(read.reading.pages))
     async with read.subject.connector() as connector:
         goes_on = [await _goes_on(connector, read.name, pages) for pages in range(most + 1)]
         now = await read.read(connector, pages=read.pages)
     if any(goes_on):
-        findings.broken(
+        read.broken(
             "a read that is closed goes on: asked again, it delivers a page",
-            expected="StopAsyncIteration: what is closed has ended",
-            mend="let `aclose` end the iterator for good; an async generator does that by itself",
-            entity=read.name,
+            "StopAsyncIteration: what is closed has ended",
+            "let `aclose` end the iterator for good; an async generator does that by itself",
         )
     mend = "keep what a read is at in local variables of fetch_data, not on the connector"
-    whole = await _next_is_whole(read, now, read.name, _CLOSED_EARLY, mend, findings)
-    if whole and not any(goes_on):
-        findings.checked(f"{read.name}: closed after 0 to {most} pages, and twice; then read in full")
+    if await _next_is_whole(read, now, read.name, _CLOSED_EARLY, mend) and not any(goes_on):
+        read.findings.checked(f"{read.name}: closed after 0 to {most} pages, and twice; then read in full")
 
 
 async def _goes_on(connector: Watched, entity: str, pages: int) -> bool:
@@ -107,32 +105,29 @@ async def _goes_on(connector: Watched, entity: str, pages: int) -> bool:
         await close_broken_stream(stream)
 
 
-async def _next_is_whole(
-    read: Baseline, now: Reading, what: str, when: str, mend: str, findings: Findings
-) -> bool:
+async def _next_is_whole(read: Baseline, now: Reading, what: str, when: str, mend: str) -> bool:
     """Compare the next read of the same connector. Return whether it is right."""
     different = read.differing(now)
-    if different and await read.confirmed(findings, what):
-        findings.broken(
+    if different and await read.confirmed(what):
+        read.broken(
             f"{when}, the next one of the same connector delivers {len(now.records)} records",
-            expected=f"the {len(read.reading.records)} of a read by a new connector",
-            mend=mend,
-            entity=read.name,
-            records=different,
+            f"the {len(read.reading.records)} of a read by a new connector",
+            mend,
+            different,
         )
     return not different
 
 
-async def _close_many(read: Baseline, findings: Findings) -> None:
+async def _close_many(read: Baseline) -> None:
     """Open a read, take a page and close it, over and over, and look whether the process holds more and more."""
     when = f"with {_ROUNDS} reads of {read.name} one after the other, each closed after its first page"
     rounds: list[Resources] = []
-    if not await retried(read, partial(_close_in_rounds, read, rounds), findings, when):
+    if not await retried(read, partial(_close_in_rounds, read, rounds), when):
         return
     expected = "that closing a read gives back all that it held"
     mend = "give it back in a `finally` around the yield, or with an `async with` there"
-    if _gives_back(rounds[_FILLING:], read.name, when, expected, mend, findings):
-        findings.checked(f"nothing is left {when}")
+    if _gives_back(read, rounds[_FILLING:], when, expected, mend):
+        read.findings.checked(f"nothing is left {when}")
 
 
 async def _close_in_rounds(read: Baseline, rounds: list[Resources]) -> None:
@@ -153,17 +148,10 @@ async def _close_in_rounds(read: Baseline, rounds: list[Resources]) -> None:
                 rounds.append(before)
 
 
-def _gives_back(
-    rounds: list[Resources], entity: str, when: str, expected: str, mend: str, findings: Findings
-) -> bool:
+def _gives_back(read: Baseline, rounds: list[Resources], when: str, expected: str, mend: str) -> bool:
     more = growing(rounds) if rounds else {}
     for kind, names in more.items():
-        findings.broken(
-            f"{when}, there are more and more {kind}: {', '.join(names)}",
-            expected=expected,
-            mend=mend,
-            entity=entity,
-        )
+        read.broken(f"{when}, there are more and more {kind}: {', '.join(names)}", expected, mend)
     return not more
 
 
@@ -200,7 +188,7 @@ class _OpenRead:
             self.error = error
 
 
-async def _read_two_at_once(one: Baseline, other: Baseline, findings: Findings) -> None:
+async def _read_two_at_once(one: Baseline, other: Baseline) -> None:
     """Read both in turn, then both at the same time, then one to its end after the other was closed early."""
     same = one.name == other.name
     both = f"two reads of {one.name}" if same else f"reads of {one.name} and {other.name}"
@@ -208,23 +196,19 @@ async def _read_two_at_once(one: Baseline, other: Baseline, findings: Findings) 
     if same:
         ways[f"a read of {one.name} while another was closed"] = _one_closed
     for way, run in ways.items():
-        look = partial(_compare_two, (one, other), way, run, findings)
-        if not await retried(one, look, findings, f"with {way}"):
+        if not await retried(one, partial(_compare_two, one, other, way, run), f"with {way}"):
             return  # the others would only take as long, and fail alike
 
 
 async def _compare_two(
-    reads: tuple[Baseline, Baseline],
-    way: str,
-    run: Callable[[_OpenRead, _OpenRead], Awaitable[None]],
-    findings: Findings,
+    one: Baseline, other: Baseline, way: str, run: Callable[[_OpenRead, _OpenRead], Awaitable[None]]
 ) -> None:
-    async with reads[0].subject.connector() as connector, AsyncExitStack() as streams:
-        one, other = [_opened(connector, read, streams) for read in reads]
-        await run(one, other)
-        right = _is_unchanged(one, way, findings) and _is_unchanged(other, way, findings)
-    if right and await _is_as_alone(one, way, findings) and await _is_as_alone(other, way, findings):
-        findings.checked(f"{way}: each delivers what it does alone")
+    async with one.subject.connector() as connector, AsyncExitStack() as streams:
+        reads = [_opened(connector, each, streams) for each in (one, other)]
+        await run(*reads)
+        right = all(_is_unchanged(read, way) for read in reads)
+    if right and await _is_as_alone(reads[0], way) and await _is_as_alone(reads[1], way):
+        one.findings.checked(f"{way}: each delivers what it does alone")
 
 
 def _opened(connector: Watched, read: Baseline, streams: AsyncExitStack) -> _OpenRead:
@@ -255,71 +239,58 @@ async def _one_closed(one: _OpenRead, other: _OpenRead) -> None:
     await one.rest()
 
 
-def _is_unchanged(read: _OpenRead, way: str, findings: Findings) -> bool:
+def _is_unchanged(read: _OpenRead, way: str) -> bool:
     """Compare the pages with what they were when they came."""
     if read.error is not None:
         raise read.error
     changed = next((page for page in read.seen if not page.still()), None)
     if changed is not None:
-        findings.broken(
+        read.alone.broken(
             f"{way}: a page that had been delivered was changed afterwards",
-            expected="pages that stay what they are",
-            mend=_LOCAL,
-            entity=read.alone.name,
+            "pages that stay what they are",
+            _LOCAL,
+            changed.records,
             page=changed.number,
-            records=changed.records,
         )
     return changed is None
 
 
-async def _is_as_alone(read: _OpenRead, way: str, findings: Findings) -> bool:
+async def _is_as_alone(read: _OpenRead, way: str) -> bool:
     """Compare what was delivered with an undisturbed read."""
     different = read.alone.differing(Reading(tuple(read.seen), read.ended))
-    if different and await read.alone.confirmed(findings, way):
-        findings.broken(
-            f"{way}: one delivers other records than it does alone",
-            expected="that each read delivers what it does alone",
-            mend=_LOCAL,
-            entity=read.alone.name,
-            records=different,
-        )
+    if different and await read.alone.confirmed(way):
+        what = f"{way}: one delivers other records than it does alone"
+        read.alone.broken(what, "that each read delivers what it does alone", _LOCAL, different)
     return not different
 
 
-async def _cancel(read: Baseline, when: str, findings: Findings) -> None:
+async def _cancel(read: Baseline, when: str) -> None:
     """Cancel reads at the first, a middle and the last page, then read all with the same connector."""
     right = True
-    moments = _moments(len(read.reading.pages))
+    last = min(len(read.reading.pages), _CANCELLED_PAGES)
+    moments = [(1, turns) for turns in _TURNS]
+    moments += [(page, turns) for page in sorted({(last + 1) // 2, last} - {1}) for turns in _LATER_TURNS]
     async with read.subject.connector() as connector:
         delivered: list[int] = []  # at the first page, after how many turns
         for page, turns in moments:
-            interrupted = await _interrupt(connector, read, page, turns, findings)
+            interrupted = await _interrupt(connector, read, page, turns)
             if interrupted.delivered:
                 delivered += [turns] if page == 1 else []
-                right = _passes_on(interrupted, read.name, page, findings) and right
+                right = _passes_on(interrupted, read, page) and right
         rounds: list[Resources] = [resources_held()]
         for _ in range(_CANCELLED_ROUNDS if delivered else 0):
-            await _interrupt(connector, read, 1, delivered[-1], findings)
+            await _interrupt(connector, read, 1, delivered[-1])
             rounds.append(await settled(rounds[-1]))
         now = await read.read(connector, pages=read.pages)
     expected = "that a cancelled read gives back all that it held"
     mend = "give it back in a `finally`, or with an `async with`, which a cancellation passes, too"
-    right = _gives_back(rounds[1:], read.name, when, expected, mend, findings) and right
+    right = _gives_back(read, rounds[1:], when, expected, mend) and right
     mend = "give back in a `finally` what a request has taken, and leave no half-read answer behind"
-    if await _next_is_whole(read, now, when, when, mend, findings) and right:
-        findings.checked(f"{read.name}: cancelled at {len(moments)} moments, then read in full")
+    if await _next_is_whole(read, now, when, when, mend) and right:
+        read.findings.checked(f"{read.name}: cancelled at {len(moments)} moments, then read in full")
 
 
-def _moments(pages: int) -> list[tuple[int, int]]:
-    """Return the moments: at which page, the first is 1, and after how many turns of the event loop."""
-    last = min(pages, _CANCELLED_PAGES)
-    later = sorted({(last + 1) // 2, last} - {1})
-    return [(1, turns) for turns in _TURNS] + [(page, turns) for page in later for turns in _LATER_TURNS]
-
-
-async def _interrupt(
-    connector: Watched, read: Baseline, page: int, turns: int, findings: Findings
-) -> Interrupted:
+async def _interrupt(connector: Watched, read: Baseline, page: int, turns: int) -> Interrupted:
     """Cancel a read while it waits for a page, if it still waits then."""
     stream = connector.fetch_data(read.name)
     limit = read.subject.bounds.call_seconds * 0.75  # whoever isolates this abandons it a little after those
@@ -330,12 +301,10 @@ async def _interrupt(
             tasks.start_soon(interrupted.ask)
             if await interrupted.cancel(turns=turns):
                 with anyio.move_on_after(limit):
-                    await interrupted.over()
+                    await interrupted.over.wait()
                 if not interrupted.answer and interrupted.delivered:
                     what = f"cancelled while it waits for a page, a read does not end within {limit:g} s"
-                    findings.broken(
-                        what, expected=_CANCELLED, mend=_MEND_CANCELLED, entity=read.name, page=page
-                    )
+                    read.broken(what, _CANCELLED, _MEND_CANCELLED, page=page)
     finally:
         await close_broken_stream(stream)
     if interrupted.answer == "error" and interrupted.error is not None and not interrupted.cancelled:
@@ -343,20 +312,15 @@ async def _interrupt(
     return interrupted
 
 
-def _passes_on(interrupted: Interrupted, entity: str, page: int, findings: Findings) -> bool:
+def _passes_on(interrupted: Interrupted, read: Baseline, page: int) -> bool:
     """Return whether a cancellation that reached the connector came out again."""
     if interrupted.answer == "cancelled":
         return True
     error = interrupted.error
     came = {"page": "a page", "end": "the end of the read", "error": f"{type(error).__name__}: {error}"}
-    findings.broken(
-        "the cancellation is swallowed: cancelled while it waits for a page, a read answers with "
-        f"{came.get(interrupted.answer, 'nothing')}",
-        expected=_CANCELLED,
-        mend=_MEND_CANCELLED,
-        entity=entity,
-        page=page,
-    )
+    what = "the cancellation is swallowed: cancelled while it waits for a page, a read answers with"
+    answer = came.get(interrupted.answer, "nothing")
+    read.broken(f"{what} {answer}", _CANCELLED, _MEND_CANCELLED, page=page)
     return False
 
 
@@ -364,9 +328,8 @@ Interruption: TypeAlias = Literal["", "cancelled", "page", "end", "error"]
 
 
 class Interrupted:
-    """Asks for a page and is cancelled meanwhile; knows whether the cancellation got as far as the connector.
+    """Asks for a page and is cancelled meanwhile; `answer` is what came, empty as long as nothing did.
 
-    `answer` is what came: empty as long as nothing did.
     A page that comes all the same is no fault by itself: it may have been there already, or be fetched where nothing
     can be interrupted, in a thread or behind a shield. Only where the cancellation was raised inside of the connector,
     which `delivered` tells, must it come out again.
@@ -375,7 +338,7 @@ class Interrupted:
     def __init__(self, stream: AsyncIterator[Page]) -> None:
         self._stream = stream
         self._scope = anyio.CancelScope()
-        self._over = anyio.Event()
+        self.over = anyio.Event()
         self.answer: Interruption = ""
         self.error: BaseException | None = None
         self.delivered = False
@@ -386,7 +349,7 @@ class Interrupted:
         try:
             with self._scope:
                 try:
-                    await _Observed(self._stream, self)
+                    await self
                 except BaseException as error:
                     self.answer, self.error = _kind(error, cancelled), error
                     if not isinstance(error, Exception):
@@ -394,7 +357,7 @@ class Interrupted:
                 else:
                     self.answer = "page"
         finally:
-            self._over.set()
+            self.over.set()
 
     @property
     def cancelled(self) -> bool:
@@ -410,59 +373,40 @@ class Interrupted:
         self._scope.cancel()
         return True
 
-    async def over(self) -> None:
-        """Wait until there is an answer."""
-        await self._over.wait()
-
-    def see(self, error: object) -> None:
-        """Take note of what the event loop raises where the connector waits."""
-        if self.cancelled and isinstance(error, anyio.get_cancelled_exc_class()):
-            self.delivered = True
-
-
-def _kind(error: BaseException, cancelled: type[BaseException]) -> Interruption:
-    if isinstance(error, StopAsyncIteration):
-        return "end"
-    if isinstance(error, cancelled):
-        return "cancelled"
-    if _is_group(error) and error.split(cancelled)[1] is None:
-        return "cancelled"
-    return "error"
-
-
-def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    return isinstance(error, BaseExceptionGroup)
-
-
-class _Observed:
-    """Awaits a page, and passes what the event loop sends through by hand, in order to see it."""
-
-    def __init__(self, stream: AsyncIterator[Page], observer: Interrupted) -> None:
-        self._stream = stream
-        self._observer = observer
-
     def __await__(self) -> Generator[Any, Any, Page]:
-        waiting = _generator(self._stream.__anext__())
+        """Await the page, and pass on by hand what the event loop sends, in order to see it."""
+        waiting = _next_page(self._stream).__await__()
         try:
             wanted = next(waiting)
             while True:
                 try:
                     answer = yield wanted
                 except BaseException as error:  # noqa: BLE001 - passed on; asyncio raises a cancellation like this
-                    self._observer.see(error)
+                    self._look_for_cancellation(error)
                     wanted = waiting.throw(error)
                 else:
-                    self._observer.see(getattr(answer, "error", None))  # trio sends it as an outcome
+                    self._look_for_cancellation(getattr(answer, "error", None))  # trio sends it as an outcome
                     wanted = waiting.send(answer)
         except StopIteration as end:
             page: Page = end.value
             return page
 
+    def _look_for_cancellation(self, error: object) -> None:
+        if self.cancelled and isinstance(error, anyio.get_cancelled_exc_class()):
+            self.delivered = True
 
-async def _awaited(awaitable: Awaitable[Page]) -> Page:
-    return await awaitable
+
+async def _next_page(stream: AsyncIterator[Page]) -> Page:
+    return await stream.__anext__()  # which may be awaited without having `send` and `throw`
 
 
-def _generator(awaitable: Awaitable[Page]) -> Generator[Any, Any, Page]:
-    """Return what `await` would step through: of an iterator it may be one without `send` and `throw`."""
-    return _awaited(awaitable).__await__()
+def _kind(error: BaseException, cancelled: type[BaseException]) -> Interruption:
+    if isinstance(error, StopAsyncIteration):
+        return "end"
+    if isinstance(error, cancelled) or (_is_group(error) and error.split(cancelled)[1] is None):
+        return "cancelled"
+    return "error"
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)

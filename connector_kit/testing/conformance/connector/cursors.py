@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from connector_kit.testing.conformance.reading import SeenPage
     from connector_kit.testing.conformance.subject import Subject
 
+    from .baseline import Baseline
+
 __all__ = ["changed_by_text", "cursors", "grows"]
 
 _POSITION_BYTES = 4 * 1024  # a cursor below this is bounded enough, however it grows
@@ -45,12 +47,12 @@ async def cursors(subject: Subject, findings: Findings) -> None:
             findings.unchecked(f"the cursors of {read.name}: no page carries one")
             continue
         with telling(findings, read.name):
-            wrong = [page for page in carrying if _is_wrong(read.name, page, subject.secrets, findings)]
-            if not _grow(read.name, carrying, findings) and not wrong:
+            wrong = [page for page in carrying if _is_wrong(read, page)]
+            if not _grow(read, carrying) and not wrong:
                 findings.checked(f"{len(carrying)} cursors of {read.name} came back from text as they were")
 
 
-def _is_wrong(entity: str, page: SeenPage, secrets: Sequence[str], findings: Findings) -> bool:
+def _is_wrong(read: Baseline, page: SeenPage) -> bool:
     """Look at one cursor. Return whether something is wrong with it."""
     cursor, before = page.page.cursor, page.cursor or ""
     if text_of(cursor) != before:
@@ -60,13 +62,13 @@ def _is_wrong(entity: str, page: SeenPage, secrets: Sequence[str], findings: Fin
         what = f"the cursor {_shortened(repr(cursor))} {reason}"
         expected = "a JSON value: text, a number, true or false, a list or a dict with text as its keys"
         mend = "make it of these, a time as its isoformat()"
-    elif any(form in before for secret in secrets if secret for form in _forms(secret)):
+    elif any(form in before for secret in read.subject.secrets if secret for form in _forms(secret)):
         what = "the cursor contains a secret of the configuration"
         expected = "a position: cursors are stored in the open, and shown"
         mend = "leave credentials out of it (out of the next page's URL, too) and add them when asking"
     else:
         return False
-    findings.broken(what, expected=expected, mend=mend, entity=entity, page=page.number)
+    read.broken(what, expected, mend, page=page.number)
     return True
 
 
@@ -89,18 +91,16 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
-def _grow(entity: str, pages: Sequence[SeenPage], findings: Findings) -> bool:
+def _grow(read: Baseline, pages: Sequence[SeenPage]) -> bool:
     sizes = [len(page.cursor or "") for page in pages]
-    if not grows(sizes):
-        return False
-    findings.broken(
-        f"the cursors grow with every page, from {sizes[0]} to {sizes[-1]} characters",
-        expected="a position, of bounded size",
-        mend="keep no list of what was read in the cursor: the last key is enough where the source is sorted by it",
-        entity=entity,
-        page=pages[-1].number,
-    )
-    return True
+    if grown := grows(sizes):
+        read.broken(
+            f"the cursors grow with every page, from {sizes[0]} to {sizes[-1]} characters",
+            "a position, of bounded size",
+            "keep no list of what was read in the cursor: the last key is enough where the source is sorted by it",
+            page=pages[-1].number,
+        )
+    return grown
 
 
 def grows(sizes: Sequence[int]) -> bool:

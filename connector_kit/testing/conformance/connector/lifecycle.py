@@ -12,7 +12,6 @@ from connector_kit.errors import ConfigError, TransientError
 from connector_kit.protocols import SupportsValidation
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.testing.conformance.bounds import NoAnswerError
-from connector_kit.testing.conformance.reading import Reading
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 from connector_kit.testing.conformance.wire import Reset, failing
 
@@ -20,9 +19,10 @@ from .baseline import Baseline, full_reads, result_or_error, retried, smallest
 from .resources import FILES, OPEN_FILES, growing, resources_held, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from connector_kit.testing.conformance.law import Findings
+    from connector_kit.testing.conformance.reading import Reading
     from connector_kit.testing.conformance.subject import Subject, Watched
     from connector_kit.testing.conformance.wire import Wire
 
@@ -30,6 +30,10 @@ __all__ = ["lifecycle"]
 
 _AGAIN = "after disconnecting in the middle of a read and connecting again"
 _WITHOUT_THE_OTHER = "after another connector of the same factory has disconnected"
+_AS_AT_FIRST = (
+    "the same as at the first time",
+    "let connect make everything anew, in the object itself, and every read have a state of its own",
+)
 _FAULTS = 50  # more than a connect makes requests, with those it makes again
 _ROUNDS = 4  # connectors, after each of which there is a look at what is left
 
@@ -46,8 +50,8 @@ async def lifecycle(subject: Subject, findings: Findings) -> None:
     if read is None:
         findings.unchecked("what is read after connecting again: no entity delivers a record")
     else:
-        await retried(read, partial(_connect_again, read, findings), findings, _AGAIN)
-        await retried(read, partial(_disconnect_another, read, findings), findings, _WITHOUT_THE_OTHER)
+        await retried(read, partial(_connect_again, read), _AGAIN)
+        await retried(read, partial(_disconnect_another, read), _WITHOUT_THE_OTHER)
     await _check_leftovers(subject, read, findings)
     await _check_failing_connect(subject, read, findings)
 
@@ -130,27 +134,30 @@ async def _check_while_reading(subject: Subject, findings: Findings) -> None:
                 await close_broken_stream(stream)
 
 
-async def _connect_again(read: Baseline, findings: Findings) -> None:
+async def _connect_again(read: Baseline) -> None:
     """Disconnect in the middle of a read, connect the same object again, and read."""
     async with _made(read.subject) as connector:
         await connector.connect()
         stream = connector.fetch_data(read.name)
         await result_or_error(stream.__anext__)
-        try:
-            await connector.disconnect()
-        except Exception:  # noqa: BLE001 - this has been told already
+        error = await result_or_error(connector.disconnect)
+        await close_broken_stream(stream)
+        if error is not None:  # this has been told already
             return
-        finally:
-            await close_broken_stream(stream)
-        await _compare(connector, read, _AGAIN, findings, connect=True)
-        await _disconnects(connector, "after connecting again", findings)
+
+        async def connect_and_read() -> Reading:
+            await connector.connect()
+            return await read.read(connector, pages=read.pages)
+
+        await _compare(read, connect_and_read, _AGAIN, *_AS_AT_FIRST)
+        await _disconnects(connector, "after connecting again", read.findings)
 
 
-async def _disconnect_another(read: Baseline, findings: Findings) -> None:
+async def _disconnect_another(read: Baseline) -> None:
     """Disconnect one of two connectors, and read with the other one."""
     async with _made(read.subject) as one, _made(read.subject) as other:
         if one.inner is other.inner:
-            findings.broken(
+            read.findings.broken(
                 "the factory gave the same connector twice",
                 expected="a new one each time, as a new process would make it",
                 mend="make the connector inside the factory",
@@ -158,44 +165,23 @@ async def _disconnect_another(read: Baseline, findings: Findings) -> None:
             return
         await one.connect()
         await other.connect()
-        if await _disconnects(one, "with another connector connected", findings):
-            await _compare(other, read, _WITHOUT_THE_OTHER, findings)
+        if await _disconnects(one, "with another connector connected", read.findings):
+            again = partial(read.read, other, pages=read.pages)
+            await _compare(read, again, _WITHOUT_THE_OTHER, *_AS_AT_FIRST)
 
 
 async def _compare(
-    connector: Watched, read: Baseline, when: str, findings: Findings, *, connect: bool = False
+    read: Baseline, again: Callable[[], Awaitable[Reading]], when: str, expected: str, mend: str
 ) -> None:
-    """Look whether a connector delivers after all that what a new one does."""
-
-    async def again() -> Reading:
-        if connect:
-            await connector.connect()
-        return await read.read(connector, pages=read.pages)
-
-    await _tell_difference(
-        read,
-        await result_or_error(again, TransientError),
-        when,
-        findings,
-        expected="the same as at the first time",
-        mend="let connect make everything anew, in the object itself, and every read have a state of its own",
-    )
-
-
-async def _tell_difference(
-    read: Baseline, got: Reading | Exception, when: str, findings: Findings, *, expected: str, mend: str
-) -> None:
-    differ = read.differing(got) if isinstance(got, Reading) else ()
+    """Look whether a connector delivers what a new one does, after all that."""
+    got = await result_or_error(again, TransientError)
+    differ = () if isinstance(got, Exception) else read.differing(got)
     if isinstance(got, Exception):
-        what = f"a read raises {type(got).__name__}: {got}"
+        read.broken(f"{when}, a read raises {type(got).__name__}: {got}", expected, mend)
     elif not differ:
-        findings.checked(f"a read of {read.name} is whole {when}")
-        return
-    elif not await read.confirmed(findings, f"what is read {when}"):
-        return
-    else:
-        what = f"a read differs in {len(differ)} records"
-    findings.broken(f"{when}, {what}", expected=expected, mend=mend, entity=read.name, records=differ)
+        read.findings.checked(f"a read of {read.name} is whole {when}")
+    elif await read.confirmed(f"what is read {when}"):
+        read.broken(f"{when}, a read differs in {len(differ)} records", expected, mend, differ)
 
 
 async def _check_leftovers(subject: Subject, read: Baseline | None, findings: Findings) -> None:
@@ -237,15 +223,15 @@ async def _check_failing_connect(subject: Subject, read: Baseline | None, findin
         findings.unchecked("what is read after a connect that failed: there is nothing to read")
     else:
         for between in (False, True):
-            look = partial(_fail_to_connect, read, subject.wire, findings, disconnect=between)
-            await retried(read, look, findings, "after a connect that failed")
+            look = partial(_fail_to_connect, read, subject.wire, disconnect=between)
+            await retried(read, look, "after a connect that failed")
 
 
-async def _fail_to_connect(read: Baseline, wire: Wire, findings: Findings, *, disconnect: bool) -> None:
+async def _fail_to_connect(read: Baseline, wire: Wire, *, disconnect: bool) -> None:
     """Connect in vain and again: at once, as `Retrying` does, or with a disconnect between, as the next run does."""
     connector = read.subject.make()
     try:
-        raised = await _raised_by_connect(connector, wire, findings)
+        raised = await _raised_by_connect(connector, wire, read.findings)
         if raised is None:
             return
         when = "after a connect that returned, although every request of it failed"
@@ -254,14 +240,9 @@ async def _fail_to_connect(read: Baseline, wire: Wire, findings: Findings, *, di
             if disconnect:
                 await connector.disconnect()
             await connector.connect()
-        await _tell_difference(
-            read,
-            await result_or_error(partial(read.read, connector, pages=read.pages), TransientError),
-            when,
-            findings,
-            expected="an error from the connect that fails, and a whole read after one that does not",
-            mend="let connect raise what it meets, and leave nothing half made",
-        )
+        expected = "an error from the connect that fails, and a whole read after one that does not"
+        mend = "let connect raise what it meets, and leave nothing half made"
+        await _compare(read, partial(read.read, connector, pages=read.pages), when, expected, mend)
     finally:
         await disconnect_surely(connector)
 

@@ -43,40 +43,40 @@ async def progress(subject: Subject, findings: Findings) -> None:
                     entity=entity.name,
                 )
                 continue
-            if read is not None and _moves_on(read, findings) and entity.incremental == "cursor":
-                await _check_next_read(read, findings)
+            if read is not None and _moves_on(read) and entity.incremental == "cursor":
+                await _check_next_read(read)
 
 
-def _moves_on(read: Baseline, findings: Findings) -> bool:
+def _moves_on(read: Baseline) -> bool:
     """Look at one read by itself. Return whether it came to its end as it should."""
     name, reading, pages = read.name, read.reading, read.reading.pages
     if twice := _repeated(pages):
         first, second = twice
-        findings.broken(
+        read.broken(
             f"carries the same cursor as page {first.number}: {second.cursor}",
-            expected="another cursor with every page, or none",
-            mend="let the cursor be the position behind the page's last record; end the read where nothing follows",
-            entity=name,
+            "another cursor with every page, or none",
+            "let the cursor be the position behind the page's last record; end the read where nothing follows",
             page=second.number,
         )
     elif not reading.ended and (length := circle(pages, keyed=bool(read.entity.primary_key))):
-        findings.broken(
+        read.broken(
             f"the read does not end: {f'the last {length} pages come' if length > 1 else 'the last page comes'} "
             f"again and again, with the same records ({len(pages)} pages were read)",
-            expected="the end after the last page",
-            mend="stop where the source has nothing new: an empty page, no next one, a short page is not enough",
-            entity=name,
+            "the end after the last page",
+            "stop where the source has nothing new: an empty page, no next one, a short page is not enough",
             page=pages[-1].number,
             records=pages[-1].records,
         )
     elif not reading.ended:
         empty = _empty_at_the_end(pages)
         which = f", the last {empty} of them empty" if empty else ""
-        findings.unchecked(f"whether the read of {name} ends: it did not within {len(pages)} pages{which}")
-        findings.checked(f"no cursor came twice in the first {len(pages)} pages of {name}")
+        read.findings.unchecked(
+            f"whether the read of {name} ends: it did not within {len(pages)} pages{which}"
+        )
+        read.findings.checked(f"no cursor came twice in the first {len(pages)} pages of {name}")
     else:
         carried = sum(page.cursor is not None for page in pages)
-        findings.checked(
+        read.findings.checked(
             f"{name} ended after {len(pages)} pages, {carried} of them with a cursor, none twice"
         )
         return True
@@ -115,18 +115,17 @@ def _empty_at_the_end(pages: Sequence[SeenPage]) -> int:
     return len(pages)
 
 
-async def _check_next_read(read: Baseline, findings: Findings) -> None:
+async def _check_next_read(read: Baseline) -> None:
     """Go on at the last cursor of a read that has ended, as the next run does."""
     if not read.reading.pages:
-        findings.unchecked(f"what the next read of {read.name} delivers: there was nothing to read")
+        read.findings.unchecked(f"what the next read of {read.name} delivers: there was nothing to read")
         return
     last = read.reading.pages[-1]
     if last.cursor is None:
-        findings.broken(
+        read.broken(
             "the last page carries no cursor",
-            expected="one, since the entity is read by cursor: the next run begins there",
-            mend="give a cursor with every page, or declare another way (`incremental`)",
-            entity=read.name,
+            "one, since the entity is read by cursor: the next run begins there",
+            "give a cursor with every page, or declare another way (`incremental`)",
             page=last.number,
         )
         return
@@ -135,18 +134,17 @@ async def _check_next_read(read: Baseline, findings: Findings) -> None:
     known = set(read.reading.records)
     again = tuple(record for record in behind.records if record in known)
     if again:
-        if await read.confirmed(findings, f"what the next read of {read.name} delivers"):
-            findings.broken(
+        if await read.confirmed(f"what the next read of {read.name} delivers"):
+            read.broken(
                 f"a read from the last cursor delivers {len(again)} records again",
-                expected="nothing that was there already: the next run begins at this cursor",
-                mend="let the cursor stand behind the page's last record",
-                entity=read.name,
+                "nothing that was there already: the next run begins at this cursor",
+                "let the cursor stand behind the page's last record",
                 page=last.number,
                 records=again,
             )
     elif behind.ended:
-        findings.checked(f"nothing of {read.name} comes again behind the last cursor")
+        read.findings.checked(f"nothing of {read.name} comes again behind the last cursor")
     else:
-        findings.unchecked(
+        read.findings.unchecked(
             f"whether a read of {read.name} from the last cursor ends: it did not within {len(behind.pages)} pages"
         )

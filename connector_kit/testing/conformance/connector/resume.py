@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.errors import (
@@ -23,7 +25,6 @@ from connector_kit.testing.conformance.bounds import NoAnswerError
 from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 from connector_kit.testing.conformance.wire import (
-    Breaks,
     WirePlan,
     failing,
     plan_text,
@@ -39,8 +40,6 @@ from .baseline import Baseline, attempted, full_reads, result_or_error
 from .record_texts import cursor_of, identity_of, instants_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from hypothesis.strategies import SearchStrategy
 
     from connector_kit.records.catalog import Entity
@@ -50,22 +49,12 @@ if TYPE_CHECKING:
 
 __all__ = ["misdelivered", "resume"]
 
-WHOLE_TAILS: Final = 300
-"""Up to so many pages in all, a read goes on to its end at every cursor; else at the first, middle and last one."""
-
-NEXT_PAGES: Final = 2
-"""How far it goes on at the others."""
-
-FAULTY_PAGES: Final = 12
-"""How far a read under faults goes: what goes wrong after a fault goes wrong on the first pages, too."""
-
-FAULTY_RECORDS: Final = 400
-"""Where pages are large, it goes as far as it takes to see so many records, but over `LEAST_PAGES`."""
-
-LEAST_PAGES: Final = 4
-
-MOST_CHANGES: Final = 3
-"""How often the source is changed during a read."""
+_WHOLE_TAILS: Final = 300  # pages in all, up to which a read goes on to its end at every cursor
+_NEXT_PAGES: Final = 2  # how far it goes on at others than the first, middle and last one
+_FAULTY_PAGES: Final = 12  # what goes wrong after a fault goes wrong on the first pages, too
+_FAULTY_RECORDS: Final = 400  # are enough where pages are large, but for the fewest pages
+_FEWEST_PAGES: Final = 4
+_MOST_CHANGES: Final = 3  # of the source during a read
 
 _MEND_CURSOR = (
     "a cursor has to say all that the rest of a read depends on (where it stands, its order, its filter), and nothing may be "
@@ -78,11 +67,8 @@ _MEND_CHANGES = (
 )
 
 P = TypeVar("P", Schedule, WirePlan)
-C = TypeVar("C", bound=Connector)
 
-Tries: TypeAlias = Callable[[Connector, P], Awaitable[Difference | None]]
-"""Reads with a connector under a plan, and returns what broke."""
-
+_Try: TypeAlias = Callable[[Connector, P], Awaitable[Difference | None]]
 _Cursors: TypeAlias = Sequence[tuple[SeenPage, Cursor]]
 
 
@@ -93,10 +79,9 @@ async def resume(subject: Subject, findings: Findings) -> None:
     """Go on at the cursors of a full read, read under faults, and while the source changes."""
     reads = await _baselines(subject, findings)
     for read in reads:
-        await _check_cursors(read, findings)
+        await _check_cursors(read)
     full = [read for read in reads if read.since is None and read.reading.pages]
     await _check_under_faults(subject, full, findings)
-    await _check_under_wire_faults(subject, full, findings)
     await _check_under_changes(subject, findings)
 
 
@@ -112,20 +97,19 @@ async def _baselines(subject: Subject, findings: Findings) -> list[Baseline]:
         if read.entity.incremental != "since":
             continue
         try:
-            pages = instants_of(read.entity, read.reading)
+            times = sorted(filter(None, chain.from_iterable(instants_of(read.entity, read.reading))))
         except SchemaMismatchError as error:
             findings.unchecked(f"resuming a read of {read.name} by since: {error.message}")
             continue
-        times = sorted(instant for page in pages for instant in page if instant is not None)
         if times:
             since = times[len(times) // 2]
             reading = await subject.full_read(read.name, since)
-            reads.append(Baseline(subject, read.entity, reading, since))
+            reads.append(attrs.evolve(read, reading=reading, since=since))
     return reads
 
 
-async def _check_cursors(read: Baseline, findings: Findings) -> None:
-    pages = read.reading.pages
+async def _check_cursors(read: Baseline) -> None:
+    pages, findings = read.reading.pages, read.findings
     carrying = [page for page in pages if page.cursor is not None]
     cursors = [(page, cursor) for page in carrying if (cursor := cursor_of(page)) is not None]
     if len(cursors) < len(carrying):
@@ -139,28 +123,25 @@ async def _check_cursors(read: Baseline, findings: Findings) -> None:
         )
     if not cursors:
         return
-    whole = _whole_tails(len(pages), [page.number for page, _ in cursors])
+    numbers = [page.number for page, _ in cursors]
+    if len(pages) ** 2 / 2 > _WHOLE_TAILS:
+        numbers = [numbers[0], numbers[len(numbers) // 2], numbers[-1]]
+    whole = frozenset(numbers)
     if (  # what breaks one way breaks the others, too, and says no more
-        await _resumes_anew(read, cursors, whole, findings)
-        and await _resumes_again(read, cursors, whole, findings)
-        and await _resumes_page_by_page(read, findings)
+        await _resumes_anew(read, cursors, whole)
+        and await _resumes_again(read, cursors, whole)
+        and await _resumes_page_by_page(read)
     ):
         findings.checked(
             f"resumed at {len(cursors)} of {len(pages)} pages of {read.name}, by a new connector, twice, by one that had read on, and page by page"
         )
         if len(whole) < len(cursors):
             findings.unchecked(
-                f"{read.name}: at {len(cursors) - len(whole)} cursors all but the next {NEXT_PAGES} pages"
+                f"{read.name}: at {len(cursors) - len(whole)} cursors all but the next {_NEXT_PAGES} pages"
             )
 
 
-def _whole_tails(pages: int, numbers: Sequence[int]) -> frozenset[int]:
-    if pages * pages / 2 <= WHOLE_TAILS:
-        return frozenset(numbers)
-    return frozenset({numbers[0], numbers[len(numbers) // 2], numbers[-1]})
-
-
-async def _resumes_anew(read: Baseline, cursors: _Cursors, whole: frozenset[int], findings: Findings) -> bool:
+async def _resumes_anew(read: Baseline, cursors: _Cursors, whole: frozenset[int]) -> bool:
     """Go on with a new connector at each cursor, as a new process would, and there once more, as after a fault."""
     expired: list[tuple[SeenPage, CursorExpiredError]] = []
     for page, cursor in cursors:
@@ -178,22 +159,20 @@ async def _resumes_anew(read: Baseline, cursors: _Cursors, whole: frozenset[int]
                 except CursorExpiredError as error:
                     differs = Difference(f"CursorExpiredError: {error}")
         if differs is not None:
-            return await _tell_broken(read, page, differs, how, findings)
+            return await _tell_broken(read, page, differs, how)
     if not expired:
         return True
     if len(expired) == len(cursors):
         page, refusal = expired[0]
         differs = Difference(f"every cursor is refused: CursorExpiredError: {refusal}")
-        return await _tell_broken(read, page, differs, "resumed by a new connector", findings)
-    findings.unchecked(
+        return await _tell_broken(read, page, differs, "resumed by a new connector")
+    read.findings.unchecked(
         f"{len(expired)} of {len(cursors)} cursors of {read.name}: a new connector refuses them as expired"
     )
     return True
 
 
-async def _resumes_again(
-    read: Baseline, cursors: _Cursors, whole: frozenset[int], findings: Findings
-) -> bool:
+async def _resumes_again(read: Baseline, cursors: _Cursors, whole: frozenset[int]) -> bool:
     """Go on with a connector that has read all, at older cursors after newer ones."""
     expired = 0
     async with read.subject.connector() as connector:
@@ -206,15 +185,15 @@ async def _resumes_again(
                 continue
             if differs is not None:
                 how = "resumed by a connector that had read on"
-                return await _tell_broken(read, page, differs, how, findings)
+                return await _tell_broken(read, page, differs, how)
     if expired:
-        findings.unchecked(
+        read.findings.unchecked(
             f"{read.name}: {expired} cursors were refused as expired once a read had passed them"
         )
     return True
 
 
-async def _resumes_page_by_page(read: Baseline, findings: Findings) -> bool:
+async def _resumes_page_by_page(read: Baseline) -> bool:
     """Go on at each cursor for one page, whose cursor comes out of a read that had gone on itself."""
     full, how = read.reading, "resumed page by page"
     pages: list[SeenPage] = []
@@ -228,7 +207,7 @@ async def _resumes_page_by_page(read: Baseline, findings: Findings) -> bool:
                 return True  # which cursors are refused is told by the others
             if isinstance(got, Difference):
                 last = pages[-1] if pages else full.pages[0]
-                return await _tell_broken(read, last, got, how, findings)
+                return await _tell_broken(read, last, got, how)
             pages += got.pages
             ended = got.ended
             if not ended:
@@ -239,9 +218,7 @@ async def _resumes_page_by_page(read: Baseline, findings: Findings) -> bool:
     differs = read.difference(records, ended=ended)
     if differs is None and full.ended and not ended and cursor is not None:
         differs = Difference(f"no end after {len(pages)} pages, where a whole read has {len(full.pages)}")
-    return differs is None or await _tell_broken(
-        read, _last_right_page(full, records), differs, how, findings
-    )
+    return differs is None or await _tell_broken(read, _last_right_page(full, records), differs, how)
 
 
 def _last_right_page(full: Reading, records: Sequence[str]) -> SeenPage:
@@ -259,7 +236,7 @@ async def _differs(
 ) -> Difference | None:
     """Go on at a cursor and compare; an error is a difference, unless it says that the cursor has expired."""
     rest = len(read.reading.pages) - page.number
-    most = 4 * rest + 10 if whole else NEXT_PAGES  # pages may be cut in another way, and some be empty
+    most = 4 * rest + 10 if whole else _NEXT_PAGES  # pages may be cut in another way, and some be empty
     got = await attempted(partial(read.read, connector, cursor=cursor, pages=most))
     if isinstance(got, Difference):
         return got
@@ -269,60 +246,32 @@ async def _differs(
     return differs
 
 
-async def _tell_broken(
-    read: Baseline, page: SeenPage, differs: Difference, how: str, findings: Findings
-) -> bool:
+async def _tell_broken(read: Baseline, page: SeenPage, differs: Difference, how: str) -> bool:
     """Tell of a difference, unless the source itself has changed. Return False: the law does not hold here."""
-    if await read.confirmed(findings, f"resuming {read.name}", in_order=True):
+    if await read.confirmed(f"resuming {read.name}", in_order=True):
         of_since = f" in a read{read.of_since}" if read.of_since else ""
-        findings.broken(
+        read.broken(
             f"{how} from its cursor on{of_since}: {differs.what}",
-            expected="exactly what followed it in the undisturbed read",
-            mend=_MEND_CURSOR,
-            entity=read.entity.name,
+            "exactly what followed it in the undisturbed read",
+            _MEND_CURSOR,
+            differs.records,
             page=page.number,
-            records=differs.records,
         )
     return False
 
 
 async def _check_under_faults(subject: Subject, reads: Sequence[Baseline], findings: Findings) -> None:
-    """Read each entity in full through `Retrying(Faulty(connector, plan))`."""
+    """Read each entity in full with a retry outside, through `Faulty`, and while its requests fail on the wire."""
     if not subject.bounds.faults:
         findings.unchecked("reads under faults (they are turned off)")
         return
     for read in reads:
-        await _search(read, "around the connector", _schedules, partial(_try_schedule, read), findings)
-
-
-async def _check_under_wire_faults(subject: Subject, reads: Sequence[Baseline], findings: Findings) -> None:
-    """Read each entity in full through `Retrying(connector)` while its requests fail on the wire."""
-    if not subject.bounds.faults:
-        return
+        await _search(read, "around the connector", _schedules, partial(_try_schedule, read))
     if subject.wire is None:
         findings.unchecked("reads under faults on the wire (give wire=...)")
         return
     for read in reads:
-        tries = partial(_try_wire_plan, read, subject.wire)
-        await _search(read, "on the wire", _wire_plans, tries, findings)
-
-
-async def _try_schedule(read: Baseline, connector: Connector, plan: Schedule) -> Difference | None:
-    clock = LeapingClock()
-    return await _broke(_retrying(Faulty(connector, plan, clock=clock), len(plan), clock), read)
-
-
-async def _try_wire_plan(
-    read: Baseline, wire: Wire, connector: Connector, plan: WirePlan
-) -> Difference | None:
-    with failing(wire, plan):
-        return await _broke(_retrying(connector, len(plan), LeapingClock()), read)
-
-
-def _faulty_pages(read: Baseline) -> int:
-    pages = read.reading.pages[:FAULTY_PAGES]
-    records = accumulate(len(page.records) for page in pages)
-    return min(len(pages), max(LEAST_PAGES, sum(count < FAULTY_RECORDS for count in records) + 1))
+        await _search(read, "on the wire", _wire_plans, partial(_try_wire_plan, read, subject.wire))
 
 
 def _schedules(size: int) -> SearchStrategy[Schedule]:
@@ -335,75 +284,75 @@ def _wire_plans(size: int) -> SearchStrategy[WirePlan]:
     return wire_plans(max_size=size)
 
 
-def _on_one_connector(subject: Subject, connector: Connector, tries: Tries[P]) -> Breaks[P]:
-    """Try plans on one connector: to connect costs time, and a source may count it.
-
-    What breaks is tried again on a new one, so that no plan is blamed for what an earlier one has left behind; from then on
-    each plan gets a connector of its own.
-    """
-    sound = True
-
-    async def breaks(plan: P) -> Difference | None:
-        nonlocal sound
-        if sound and await tries(connector, plan) is None:
-            return None
-        sound = False
-        async with subject.connector() as another:
-            return await tries(another, plan)
-
-    return breaks
+async def _try_schedule(read: Baseline, connector: Connector, plan: Schedule) -> Difference | None:
+    clock = LeapingClock()
+    return await _broke(read, Faulty(connector, plan, clock=clock), len(plan), clock)
 
 
-def _retrying(connector: C, faults: int, clock: LeapingClock) -> Retrying[C]:
+async def _try_wire_plan(
+    read: Baseline, wire: Wire, connector: Connector, plan: WirePlan
+) -> Difference | None:
+    with failing(wire, plan):
+        return await _broke(read, connector, len(plan), LeapingClock())
+
+
+async def _broke(read: Baseline, connector: Connector, faults: int, clock: LeapingClock) -> Difference | None:
+    """Compare a read with a retry around it with the undisturbed one. To say that it cannot go on is right, if it is so."""
     # More attempts than there are faults; a connector that has a retry of its own inside is a connector like any other.
     retry = Retry(attempts=faults + 5, first_wait=0.001, max_wait=0.001, jitter="none")
-    return Retrying(connector, retry, clock=clock, allow_nested=True)
-
-
-async def _broke(connector: Connector, read: Baseline) -> Difference | None:
-    """Read as many pages as it takes and compare with the undisturbed read as far as that goes.
-
-    To say that a read cannot go on is right, where that is so.
-    """
-    got = await result_or_error(partial(read.read, connector, pages=_faulty_pages(read) + 1), NoAnswerError)
+    retrying = Retrying(connector, retry, clock=clock, allow_nested=True)
+    got = await result_or_error(partial(read.read, retrying, pages=_faulty_pages(read) + 1), NoAnswerError)
     if isinstance(got, Reading):
         return read.difference(got.records, ended=got.ended)
     if isinstance(got, ResumeImpossibleError | CursorExpiredError):
         return None
-    # There are more attempts than faults in the plan, so the last error is the source's own. A quota that is used up
-    # shows nothing about the connector.
+    # The last error is the source's own. A quota that is used up shows nothing about the connector.
     if isinstance(got, RetriesExhaustedError) and isinstance(got.__cause__, RateLimitError):
         raise got.__cause__ from None
     return Difference(f"{type(got).__name__}: {got}")
 
 
+def _faulty_pages(read: Baseline) -> int:
+    pages = read.reading.pages[:_FAULTY_PAGES]
+    records = accumulate(len(page.records) for page in pages)
+    return min(len(pages), max(_FEWEST_PAGES, sum(count < _FAULTY_RECORDS for count in records) + 1))
+
+
 async def _search(
-    read: Baseline,
-    where: str,
-    strategy: Callable[[int], SearchStrategy[P]],
-    tries: Tries[P],
-    findings: Findings,
+    read: Baseline, where: str, strategy: Callable[[int], SearchStrategy[P]], try_plan: _Try[P]
 ) -> None:
+    """Search for a plan of faults under which a read breaks."""
+    findings, meter = read.findings, read.subject.meter
     try:
         plans = strategy(_faulty_pages(read) + 4)
     except ConfigError as error:
         findings.unchecked(f"{read.name} under faults {where}: {error}")
         return
+    sound = True  # the one connector that all plans are tried on: to connect costs time, and a source may count it
+
     async with read.subject.connector() as connector:
-        breaks = _on_one_connector(read.subject, connector, tries)
-        search = await search_plan(plans, breaks, read.subject.meter)
+
+        async def breaks(plan: P) -> Difference | None:
+            """Try what breaks again on a new connector: no plan is blamed for what an earlier one has left behind."""
+            nonlocal sound
+            if sound and await try_plan(connector, plan) is None:
+                return None
+            sound = False  # from now on, each plan gets a connector of its own
+            async with read.subject.connector() as another:
+                return await try_plan(another, plan)
+
+        search = await search_plan(plans, breaks, meter)
     if search.stopped:
         findings.unchecked(f"{read.name} under more plans of faults {where}: {search.stopped}")
     if search.broke is None or search.plan is None:
         if search.tried:
             findings.checked(f"read {read.name} under {search.tried} plans of faults {where}")
-    elif await read.confirmed(findings, f"{read.name} under faults {where}", in_order=True):
-        findings.broken(
+    elif await read.confirmed(f"{read.name} under faults {where}", in_order=True):
+        read.broken(
             f"with faults {where}, one entry for each request of a read, and a retry outside: {search.broke.what}",
-            expected="the records of the undisturbed read",
-            mend=_MEND_FAULTS,
-            entity=read.name,
-            records=search.broke.records,
+            "the records of the undisturbed read",
+            _MEND_FAULTS,
+            search.broke.records,
             plan=plan_text(search.plan),
         )
 
@@ -466,7 +415,7 @@ class _ChangingSource:
 
     async def change(self) -> None:
         """Change the source, up to the number of times allowed."""
-        if len(self.states) <= MOST_CHANGES:
+        if len(self.states) <= _MOST_CHANGES:
             self._change()
             await self.look()
 
@@ -504,20 +453,16 @@ def misdelivered(
     Records are told apart by their primary key where all have one, else by all they hold. One that changed may come as it
     was, as it became, or as both.
     """
+    identity = partial(identity_of, entity)
     stayed = set(states[0]).intersection(*states[1:])
-    counts = [_count(entity, state) for state in states]
-    came = _count(entity, delivered)
+    counts = [Counter(map(identity, state)) for state in states]
+    came = Counter(map(identity, delivered))
     lost: list[str] = []
     twice: list[str] = []
     for record in [record for record in dict.fromkeys(states[0]) if record in stayed]:
-        identity = identity_of(entity, record)
-        there = [count[identity] for count in counts]
-        if came[identity] < min(there):
+        there = [count[identity(record)] for count in counts]
+        if came[identity(record)] < min(there):
             lost.append(record)
-        if came[identity] > max(there):
+        if came[identity(record)] > max(there):
             twice.append(record)
     return lost, twice
-
-
-def _count(entity: Entity, records: Iterable[str]) -> Counter[str]:
-    return Counter(identity_of(entity, record) for record in records)

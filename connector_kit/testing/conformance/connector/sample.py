@@ -38,13 +38,13 @@ async def sample(subject: Subject, findings: Findings) -> None:
     """Take samples of every entity: few records, none, more than there are, and whether a read is whole after them."""
     reads = await full_reads(subject, findings)
     for read in reads:
-        await retried(read, partial(_check_entity, read, findings), findings, "after a few samples")
+        await retried(read, partial(_check_entity, read), "after a few samples")
     if reads:
         with telling(findings, reads[0].name):
             await _check_unknown_name(subject, f"{reads[0].name}_that_is_not_there", findings)
 
 
-async def _check_entity(read: Baseline, findings: Findings) -> None:
+async def _check_entity(read: Baseline) -> None:
     full, right = read.reading, 0
     async with read.subject.connector() as connector:
         limits: Sequence[int] = _SENSIBLE
@@ -54,22 +54,21 @@ async def _check_entity(read: Baseline, findings: Findings) -> None:
             few = full.ended and len(full.records) <= _FEW
             limits = (*_LIMITS, _HUGE) if few else _LIMITS
         for limit in limits:
-            right += await _check_sample(read, connector, limit, findings)
+            right += await _check_sample(read, connector, limit)
         after = await read.read(connector, pages=None if full.ended else len(full.pages))
     if differ := read.differing(after):
-        if await read.confirmed(findings, f"a read of {read.name} after samples"):
-            findings.broken(
+        if await read.confirmed(f"a read of {read.name} after samples"):
+            read.broken(
                 f"after {len(limits)} samples, a read with the same connector differs in {len(differ)} records",
-                expected="the whole read",
-                mend="close the stream that a sample comes from, and let every read have a state of its own",
-                entity=read.name,
+                "the whole read",
+                "close the stream that a sample comes from, and let every read have a state of its own",
                 records=differ,
             )
     elif right == len(limits):
-        findings.checked(f"samples of {', '.join(map(str, limits))} records of {read.name}")
+        read.findings.checked(f"samples of {', '.join(map(str, limits))} records of {read.name}")
 
 
-async def _check_sample(read: Baseline, connector: Watched, limit: int, findings: Findings) -> bool:
+async def _check_sample(read: Baseline, connector: Watched, limit: int) -> bool:
     """Take one sample. Return whether it is right."""
     try:
         records = await _sample(read.subject, connector, read.name, limit)
@@ -77,49 +76,46 @@ async def _check_sample(read: Baseline, connector: Watched, limit: int, findings
         raise
     except ConnectorError as error:
         if limit not in _SENSIBLE:  # a source may refuse a number that makes no sense to it
-            findings.unchecked(f"a sample of {limit} records of {read.name}, which is refused: {error}")
+            read.findings.unchecked(f"a sample of {limit} records of {read.name}, which is refused: {error}")
             return True
         raise
     what, most = f"a sample of {limit}", max(0, limit)
     if not _is_sequence(records):
-        findings.broken(
+        read.broken(
             f"{what} is a {type(records).__name__}",
-            expected="a sequence of records",
-            mend="return a list of them",
-            entity=read.name,
+            "a sequence of records",
+            "return a list of them",
         )
         return False
     if len(records) > most:
-        findings.broken(
+        read.broken(
             f"{what} has {len(records)} records",
-            expected=f"at most {most}",
-            mend="cut it: records[:max(0, limit)]",
-            entity=read.name,
+            f"at most {most}",
+            "cut it: records[:max(0, limit)]",
             records=tuple(record_text(record) for record in records[most:]),
         )
         return False
     some = records[: len(read.reading.records) + _FEW]  # somebody may have as many as were asked for
-    return await _are_known(read, what, [record_text(record) for record in some], findings)
+    return await _are_known(read, what, [record_text(record) for record in some])
 
 
 def _is_sequence(records: object) -> bool:
     return isinstance(records, Sequence) and not isinstance(records, str | bytes)
 
 
-async def _are_known(read: Baseline, what: str, records: Sequence[str], findings: Findings) -> bool:
+async def _are_known(read: Baseline, what: str, records: Sequence[str]) -> bool:
     foreign = Counter(records) - Counter(read.reading.records)
     if not foreign:
         return True
     if not read.reading.ended:
-        findings.unchecked(
+        read.findings.unchecked(
             f"whether a full read of {read.name} delivers all of {what}: it was not read to its end"
         )
-    elif await read.confirmed(findings, f"{what} of {read.name}"):
-        findings.broken(
+    elif await read.confirmed(f"{what} of {read.name}"):
+        read.broken(
             f"{what} has {foreign.total()} records that a full read does not deliver, or not so often",
-            expected="records of a full read, with the same fields and values",
-            mend="take them from where fetch_data takes its own, and through the same conversion",
-            entity=read.name,
+            "records of a full read, with the same fields and values",
+            "take them from where fetch_data takes its own, and through the same conversion",
             records=tuple(foreign),
         )
     return False

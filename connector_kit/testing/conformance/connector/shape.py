@@ -22,7 +22,6 @@ from .baseline import full_reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import UnionType
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
@@ -53,13 +52,13 @@ async def shape(subject: Subject, findings: Findings) -> None:
         with telling(findings, read.name):
             if not read.reading.records:
                 findings.unchecked(f"the records of {read.name}: a full read delivered none")
-            elif all(_stays(read.name, page, findings) for page in pages):
-                fits = _check_fields(read, findings)
-                if await _check_keys(read, findings) and fits:
-                    _tell_checked(read, findings)
+            elif all(_stays(read, page) for page in pages):
+                fits = _check_fields(read)
+                if await _check_keys(read) and fits:
+                    _tell_checked(read)
 
 
-def _stays(entity: str, page: SeenPage, findings: Findings) -> bool:
+def _stays(read: Baseline, page: SeenPage) -> bool:
     """Return whether a page's records are a sequence that can be looked at again, with the same records."""
     if not _can_be_cut(page.page.records):
         what, mend = f"the page's records are a {type(page.page.records).__name__}", "give a list"
@@ -68,14 +67,8 @@ def _stays(entity: str, page: SeenPage, findings: Findings) -> bool:
         mend = "make new ones for every page, and every record; do not fill the same object again"
     else:
         return True
-    findings.broken(
-        what,
-        expected="a sequence of records that stays: it may be looked at later, and more than once",
-        mend=mend,
-        entity=entity,
-        page=page.number,
-        records=page.records,
-    )
+    expected = "a sequence of records that stays: it may be looked at later, and more than once"
+    read.broken(what, expected, mend, page.records, page=page.number)
     return False
 
 
@@ -89,7 +82,7 @@ def _can_be_cut(records: object) -> bool:
         return False
 
 
-def _check_fields(read: Baseline, findings: Findings) -> bool:
+def _check_fields(read: Baseline) -> bool:
     by_field: dict[str, list[tuple[SeenPage, str, str]]] = {}  # of what they are about, mostly
     for page in read.reading.pages:
         for record, text in zip(page.page.records, page.records, strict=True):
@@ -98,18 +91,17 @@ def _check_fields(read: Baseline, findings: Findings) -> bool:
     for misfitting in islice(by_field.values(), _MOST_REASONS):
         page, _, reason = misfitting[0]
         more = len(misfitting) - 1
-        findings.broken(
+        read.broken(
             f"{reason} (and {more} more like this)" if more else reason,
-            expected="records that fit the catalog",
-            mend="convert the value, or announce the field as what it is",
-            entity=read.name,
+            "records that fit the catalog",
+            "convert the value, or announce the field as what it is",
             page=page.number,
             records=tuple(text for _, text, _ in misfitting),
         )
     return not by_field
 
 
-async def _check_keys(read: Baseline, findings: Findings) -> bool:
+async def _check_keys(read: Baseline) -> bool:
     """Look for a primary key that comes twice, in another read, too."""
     repeated = _repeated_key(read.entity, read.reading)
     if repeated is None:
@@ -117,16 +109,15 @@ async def _check_keys(read: Baseline, findings: Findings) -> bool:
     async with read.subject.connector() as connector:
         again = await read.read(connector)
     if _repeated_key(read.entity, again) is None:
-        findings.unchecked(
+        read.findings.unchecked(
             f"whether the primary keys of {read.name} are unique: the source changed meanwhile"
         )
         return False
     first, second, key, text = repeated
-    findings.broken(
+    read.broken(
         f"the primary key {key} comes twice, first on page {first}",
-        expected="a key of its own for every record of a full read",
-        mend="look at the borders of the pages (one record too far back?), or name more fields as the primary key",
-        entity=read.name,
+        "a key of its own for every record of a full read",
+        "look at the borders of the pages (one record too far back?), or name more fields as the primary key",
         page=second,
         records=(text,),
     )
@@ -162,13 +153,13 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _is_collection(value: object, kinds: UnionType) -> TypeGuard[Collection[Any]]:
+def _is_collection(value: object, *kinds: type) -> TypeGuard[Collection[Any]]:
     return isinstance(value, kinds)
 
 
-def _tell_checked(read: Baseline, findings: Findings) -> None:
+def _tell_checked(read: Baseline) -> None:
     """Say what was looked at, and what could not be."""
-    entity, count = read.entity, len(read.reading.records)
+    entity, findings, count = read.entity, read.findings, len(read.reading.records)
     findings.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
     if entity.fields:
         findings.checked(f"{count} records of {entity.name} fit its fields")
@@ -224,7 +215,7 @@ def _naive(value: Any, path: str) -> Iterator[tuple[str, datetime]]:
     elif _is_mapping(value):
         for name, each in value.items():
             yield from _naive(each, f"{path}.{name}" if path else str(name))
-    elif _is_collection(value, list | tuple):
+    elif _is_collection(value, list, tuple):
         for place, each in enumerate(value):
             yield from _naive(each, f"{path}[{place}]")
 
@@ -236,7 +227,7 @@ def _unknown_class(value: Any) -> str:
     def simplified(inner: Any) -> Any:
         if _is_mapping(inner):
             return dict(inner)
-        if _is_collection(inner, Sequence | AbstractSet):
+        if _is_collection(inner, Sequence, AbstractSet):
             return list(inner)
         unknown.append(type(inner).__name__)
         return None

@@ -48,7 +48,7 @@ async def since(subject: Subject, findings: Findings) -> None:
     if all(read.entity.incremental != "since" for read in reads):
         findings.unchecked("reads by since: no entity says incremental='since'")
     for read in reads:
-        in_order = not read.entity.ordered or _is_in_order(read, findings)
+        in_order = not read.entity.ordered or _is_in_order(read)
         if read.entity.incremental != "since":
             continue
         try:
@@ -58,9 +58,7 @@ async def since(subject: Subject, findings: Findings) -> None:
             continue
         if times := boundaries(instants):
             order_matters = read.entity.ordered and in_order
-            reads_since = _ReadsSince(
-                read, list(chain.from_iterable(instants)), findings, order_matters=order_matters
-            )
+            reads_since = _ReadsSince(read, list(chain.from_iterable(instants)), order_matters=order_matters)
             async with subject.connector() as connector:
                 await reads_since.check(times, connector)
         else:
@@ -94,27 +92,25 @@ def boundaries(pages: list[list[datetime | None]]) -> list[Boundary]:
     return list({each.at: each for each in reversed(chosen)}.values())[::-1]
 
 
-def _is_in_order(read: Baseline, findings: Findings) -> bool:
+def _is_in_order(read: Baseline) -> bool:
     """Tell of the first record that comes too early or too late. Return whether there is none."""
-    entity = read.entity
     try:
         late = _first_out_of_order(read)
     except TypeError as error:
-        findings.unchecked(f"the order of {read.name}: its keys cannot be compared: {error}")
+        read.findings.unchecked(f"the order of {read.name}: its keys cannot be compared: {error}")
         return True
     if late is None:
         if read.since is None:
-            findings.checked(f"the order of {len(read.reading.records)} records of {entity.name}")
+            read.findings.checked(f"the order of {len(read.reading.records)} records of {read.name}")
         return True
     page, before, after = late
     of_since = f" in a read{read.of_since}" if read.of_since else ""
-    findings.broken(
-        f"a record comes after one with a later {entity.replication_key}{of_since}",
-        expected="records in non-decreasing order of it, since the entity is `ordered`, over all pages of a read",
-        mend="let the source sort by it, or say ordered=False",
-        entity=entity.name,
+    read.broken(
+        f"a record comes after one with a later {read.entity.replication_key}{of_since}",
+        "records in non-decreasing order of it, since the entity is `ordered`, over all pages of a read",
+        "let the source sort by it, or say ordered=False",
+        (before, after),
         page=page.number,
-        records=(before, after),
     )
     return False
 
@@ -182,16 +178,13 @@ class _Outcome:
 class _ReadsSince:
     """The reads of one entity by since, compared with its full read and the times of its records."""
 
-    def __init__(
-        self, read: Baseline, instants: list[datetime | None], findings: Findings, *, order_matters: bool
-    ) -> None:
+    def __init__(self, read: Baseline, instants: list[datetime | None], *, order_matters: bool) -> None:
         self._read = read
         self._dated = [
             (instant, record)
             for instant, record in zip(instants, read.reading.records, strict=True)
             if instant is not None
         ]
-        self._findings = findings
         self._order_matters = order_matters
 
     async def check(self, times: Sequence[Boundary], connector: Connector) -> None:
@@ -209,16 +202,16 @@ class _ReadsSince:
                 except OverflowError:  # the first and the last moment there is have no other one beside them
                     continue
                 if meter.requests - before > MOST_REQUESTS:
-                    self._findings.unchecked(f"{self._read.name} since {boundary.what}: its reads are long")
+                    self._read.findings.unchecked(
+                        f"{self._read.name} since {boundary.what}: its reads are long"
+                    )
                     continue
                 outcome = await self._read_since(moment, connector)
                 if isinstance(outcome, _Outcome) and not outcome.lost:
                     outcomes.append(outcome)
                     continue
                 broken.add(how)
-                if not await self._read.confirmed(
-                    self._findings, f"{self._read.name} by since", in_order=True
-                ):
+                if not await self._read.confirmed(f"{self._read.name} by since", in_order=True):
                     return
                 self._tell_broken(boundary, how, moment, outcome)
                 if isinstance(outcome, Difference):  # an error; the next one would be the same
@@ -235,7 +228,7 @@ class _ReadsSince:
         if full.ended and not got.ended and len(got.pages) == most:
             return Difference(f"no end after {most} pages, where a full read has {len(full.pages)}")
         if self._order_matters:
-            self._order_matters = _is_in_order(attrs.evolve(read, reading=got), self._findings)
+            self._order_matters = _is_in_order(attrs.evolve(read, reading=got))
         came = Counter(identity_of(read.entity, record) for record in got.records)
         lost = self._missing(came, [record for instant, record in self._dated if instant >= moment])
         others = [record for instant, record in self._dated if instant < moment]
@@ -265,13 +258,12 @@ class _ReadsSince:
             far = any(record in lost and instant > boundary.at for instant, record in self._dated)
             mend = _MEND_FAR if far and how != _IN_ANOTHER_ZONE else _MENDS[how]
         entity, pages = self._read.entity, self._read.reading.pages
-        self._findings.broken(
+        self._read.broken(
             f"read since {moment.isoformat()}, {how} {boundary.what}: {what}",
-            expected=f"every record of a full read whose {entity.replication_key} is at or after it",
-            mend=mend,
-            entity=entity.name,
+            f"every record of a full read whose {entity.replication_key} is at or after it",
+            mend,
+            lost,
             page=next((page.number for page in pages if set(lost) & set(page.records)), None),
-            records=lost,
         )
 
     def _tell_checked(self, times: Sequence[Boundary], outcomes: Sequence[_Outcome]) -> None:
@@ -279,4 +271,4 @@ class _ReadsSince:
         text = f"{len(outcomes)} reads of {self._read.name} at, before and after the times of its records: {what}"
         if any(each.others for each in outcomes) and not any(each.left_out for each in outcomes):
             text += "; since filters nothing, each is the whole"
-        self._findings.checked(text)
+        self._read.findings.checked(text)

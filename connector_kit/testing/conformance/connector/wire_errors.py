@@ -17,7 +17,8 @@ from connector_kit.errors import (
     TransientError,
 )
 from connector_kit.testing.conformance.bounds import NoAnswerError
-from connector_kit.testing.conformance.reading import Reading, SeenPage
+from connector_kit.testing.conformance.law import Evidence
+from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
 from connector_kit.testing.conformance.wire import (
     Answer,
     CutOff,
@@ -26,6 +27,7 @@ from connector_kit.testing.conformance.wire import (
     Trickle,
     Wire,
     WireFault,
+    WirePlan,
     failing,
     plan_text,
 )
@@ -44,19 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["check_wire_errors"]
 
-FIRST_REQUESTS: Final = 3
-"""At which requests of a read faults are made."""
-
-MOST_PAGES: Final = 8
-"""How far such a read goes."""
-
-MOST_ENTITIES: Final = 2
-
-RETRY_AFTER: Final = 2.0
-"""Seconds. No default that somebody would write instead of reading the header."""
+_FIRST_REQUESTS: Final = 3  # of a read, at which faults are made
+_MOST_PAGES: Final = 8  # of such a read
+_MOST_ENTITIES: Final = 2
+_RETRY_AFTER: Final = 2.0  # seconds; no default that somebody would write instead of reading the header
+_HOLD_SECONDS: Final = 1.0
+_RESETS: Final = 5
 
 SURFACES: Final[tuple[tuple[WireFault, type[ConnectorError]], ...]] = (
-    (Answer(429, retry_after=RETRY_AFTER), RateLimitError),
+    (Answer(429, retry_after=_RETRY_AFTER), RateLimitError),
     (Answer(500), TransientError),
     (Answer(503), TransientError),
     (CutOff(), TransientError),
@@ -66,9 +64,6 @@ SURFACES: Final[tuple[tuple[WireFault, type[ConnectorError]], ...]] = (
 )
 """What each fault has to surface as."""
 
-_HOLD_SECONDS: Final = 1.0
-_RESETS: Final = 5
-
 
 @attrs.frozen
 class _Attempt:
@@ -77,17 +72,6 @@ class _Attempt:
     reading: Reading
     error: Exception | None
     requests: int
-
-
-@attrs.frozen
-class _Misbehaviour:
-    """What is wrong with how a fault surfaced; `kind` tells problems of one kind apart from others."""
-
-    kind: str
-    what: str
-    expected: str
-    mend: str
-    records: tuple[str, ...] = ()
 
 
 async def check_wire_errors(
@@ -108,16 +92,16 @@ async def check_wire_errors(
         await faults.check_opening()
         reads = await full_reads(subject, findings)
         reads.sort(key=lambda read: -len(read.reading.pages))
-        for read in reads[:MOST_ENTITIES]:
+        for read in reads[:_MOST_ENTITIES]:
             await faults.check_read(read)
-        if left := [read.name for read in reads[MOST_ENTITIES:]]:
+        if left := [read.name for read in reads[_MOST_ENTITIES:]]:
             findings.unchecked(
                 f"errors on the wire in reads of {', '.join(left)} (looked at in those of the longest)"
             )
 
 
 class _SingleFaults:
-    """Calls under single faults, and which problems were told already: one of a kind is enough."""
+    """Calls under single faults, and which evidence was told already: one of a kind is enough."""
 
     def __init__(
         self, subject: Subject, wire: Wire, look_at_error: Callable[[Exception], None], findings: Findings
@@ -131,7 +115,8 @@ class _SingleFaults:
 
     async def check_opening(self) -> None:
         """Let the first request of connecting and asking for the catalog fail."""
-        usual = await self._attempt(self._open, ())
+        calls = "connect, discover_schema"
+        usual = await self._attempt((), self._open)
         if not usual.requests:
             self._findings.unchecked(
                 "errors on the wire in connect and discover_schema: they make no request"
@@ -139,23 +124,19 @@ class _SingleFaults:
             return
         told = len(self._told)
         for fault, kind in SURFACES:
-            attempt = await self._attempt(self._open, [fault])
+            attempt = await self._attempt([fault], self._open)
             refusal = AuthenticationError | PermissionDeniedError
             if kind in (AuthenticationError, PermissionDeniedError) and isinstance(attempt.error, refusal):
                 continue  # who asks for a token may be refused in either way
-            problem = _misread(fault, kind, attempt.error) or _hidden(fault, attempt, usual)
-            if problem is not None:
-                what = f"connect, discover_schema: {problem.what}"
-                self._tell(attrs.evolve(problem, what=what), (fault,))
+            if evidence := _misread(fault, kind, attempt.error) or _hidden(fault, attempt, usual):
+                self._tell(attrs.evolve(evidence, what=f"{calls}: {evidence.what}"), (fault,))
         if len(self._told) == told:
-            self._findings.checked(
-                f"{len(SURFACES)} faults on the wire at the first request of connect, discover_schema"
-            )
+            self._findings.checked(f"{len(SURFACES)} faults on the wire at the first request of {calls}")
 
     async def check_read(self, read: Baseline) -> None:
         """Let each of the first requests of a read fail in each way."""
         usual = await self._read(read, ())
-        requests = min(usual.requests, FIRST_REQUESTS)
+        requests = min(usual.requests, _FIRST_REQUESTS)
         if usual.error is not None or not requests:
             why = "its source failed in the middle" if usual.error else "it makes no request on the wire"
             self._findings.unchecked(f"errors on the wire in a read of {read.name}: {why}")
@@ -167,62 +148,52 @@ class _SingleFaults:
             self._held = True
             faults.append((Hold(min(_HOLD_SECONDS, 0.8 * self._subject.bounds.call_seconds)), requests - 1))
         for fault, place in faults:
-            problem, attempt = await self._problem(read, fault, place, usual)
-            if problem is None or (problem.kind, plan_text((fault,))) in self._told:
+            evidence = await self._evidence(read, fault, place, usual)
+            if evidence is None or (evidence.expected, plan_text((fault,))) in self._told:
                 continue
-            if not await read.confirmed(
-                self._findings, f"errors on the wire in reads of {read.name}", in_order=True
-            ):
+            if not await read.confirmed(f"errors on the wire in reads of {read.name}", in_order=True):
                 return
-            page = None if attempt is None or attempt.error is None else len(attempt.reading.pages) + 1
-            self._tell(problem, (*[None] * place, fault), read.name, page)
+            self._tell(attrs.evolve(evidence, entity=read.name), (*[None] * place, fault))
         if len(self._told) == told:
             self._findings.checked(
                 f"{len(faults)} single faults on the wire at the first {requests} requests of {read.name}"
             )
 
-    async def _problem(
+    async def _evidence(
         self, read: Baseline, fault: WireFault, place: int, usual: _Attempt
-    ) -> tuple[_Misbehaviour | None, _Attempt | None]:
-        plan = (*[None] * place, fault)
+    ) -> Evidence | None:
         async with self._subject.connector() as connector:
             try:
-                attempt = await self._read_with(connector, read, plan)
+                attempt = await self._read_with(connector, read, (*[None] * place, fault))
             except NoAnswerError as hang:
-                mend = "set a time limit in the client"
-                return _Misbehaviour("hang", str(hang), "an answer or an error", mend), None
-            problem = (
-                _misread(fault, _class_of(fault), attempt.error)
-                or _misdelivered(read, attempt)
-                or _hidden(fault, attempt, usual)
-            )
-            if problem is None and isinstance(attempt.error, TransientError):
-                problem = await _goes_on_wrongly(connector, read, attempt)
-        if problem is not None and problem.kind == "hidden" and isinstance(fault, Reset):
+                return Evidence(str(hang), "an answer or an error", "set a time limit in the client")
+            evidence = _misread(fault, _class_of(fault), attempt.error) or _misdelivered(read, attempt)
+            if evidence is None and isinstance(attempt.error, TransientError):
+                evidence = await _misdelivered_after(connector, read, attempt)
+        if evidence is None and (evidence := _hidden(fault, attempt, usual)) and isinstance(fault, Reset):
             again = await self._read(read, (*[None] * place, *[fault] * _RESETS))
             if again.error is not None and again.requests <= place + 2:
-                return None, attempt  # a client may open a stale connection anew, once
-        return problem, attempt
+                return None  # a client may open a stale connection anew, once
+        page = None if attempt.error is None else len(attempt.reading.pages) + 1
+        return evidence and attrs.evolve(evidence, page=page)
 
     async def _open(self, _: list[SeenPage]) -> bool:
         async with self._subject.connector() as connector:
             await connector.discover_schema()
         return False
 
-    async def _read(self, read: Baseline, plan: Sequence[WireFault | None]) -> _Attempt:
+    async def _read(self, read: Baseline, plan: WirePlan) -> _Attempt:
         async with self._subject.connector() as connector:
             return await self._read_with(connector, read, plan)
 
-    async def _read_with(
-        self, connector: Connector, read: Baseline, plan: Sequence[WireFault | None]
-    ) -> _Attempt:
-        async def pages_into(seen: list[SeenPage]) -> bool:
-            return await self._subject.read_into(seen, connector.fetch_data(read.name), MOST_PAGES)
+    async def _read_with(self, connector: Connector, read: Baseline, plan: WirePlan) -> _Attempt:
+        async def read_into(seen: list[SeenPage]) -> bool:
+            return await self._subject.read_into(seen, connector.fetch_data(read.name), _MOST_PAGES)
 
-        return await self._attempt(pages_into, plan)
+        return await self._attempt(plan, read_into)
 
     async def _attempt(
-        self, call: Callable[[list[SeenPage]], Awaitable[bool]], plan: Sequence[WireFault | None]
+        self, plan: Sequence[WireFault | None], call: Callable[[list[SeenPage]], Awaitable[bool]]
     ) -> _Attempt:
         seen: list[SeenPage] = []
         before = self._wire.requests
@@ -233,49 +204,33 @@ class _SingleFaults:
             self._look_at_error(error)
         return _Attempt(Reading(tuple(seen), ended is True), error, self._wire.requests - before)
 
-    def _tell(
-        self,
-        problem: _Misbehaviour,
-        plan: tuple[WireFault | None, ...],
-        entity: str | None = None,
-        page: int | None = None,
-    ) -> None:
-        self._told.add((problem.kind, plan_text(plan[-1:])))
-        self._findings.broken(
-            problem.what,
-            expected=problem.expected,
-            mend=problem.mend,
-            entity=entity,
-            page=page,
-            records=problem.records,
-            plan=plan_text(plan),
-        )
+    def _tell(self, evidence: Evidence, plan: WirePlan) -> None:
+        self._told.add((evidence.expected, plan_text(plan[-1:])))
+        self._findings.broken(**attrs.asdict(attrs.evolve(evidence, plan=plan_text(plan))))
 
 
-async def _goes_on_wrongly(connector: Connector, read: Baseline, attempt: _Attempt) -> _Misbehaviour | None:
-    """Go on with the same connector after an error, where that is possible."""
+async def _misdelivered_after(connector: Connector, read: Baseline, attempt: _Attempt) -> Evidence | None:
+    """Go on with the same connector after an error, where that is possible. Return what is wrong with the records."""
     before = attempt.reading
     cursor = cursor_of(before.pages[-1]) if before.pages else None
     if before.pages and cursor is None:
         return None
     try:
-        got = await attempted(partial(read.read, connector, cursor=cursor, pages=MOST_PAGES))
+        got = await attempted(partial(read.read, connector, cursor=cursor, pages=_MOST_PAGES))
     except (
         CursorExpiredError,
         RateLimitError,
     ):  # answers: start again, or wait as long as the source has said
         return None
-    if isinstance(got, Reading):
-        differs = read.difference([*before.records, *got.records], ended=got.ended)
+    if isinstance(got, Difference):
+        differs: Difference | None = got
     else:
-        differs = got
-    return differs and _Misbehaviour(
-        "after",
-        f"going on after {type(attempt.error).__name__} with the same connector: {differs.what}",
-        "what followed",
-        "leave nothing behind in the connector when a request fails",
-        differs.records,
-    )
+        differs = read.difference([*before.records, *got.records], ended=got.ended)
+    if differs is None:
+        return None
+    what = f"going on after {type(attempt.error).__name__} with the same connector: {differs.what}"
+    mend = "leave nothing behind in the connector when a request fails"
+    return Evidence(what, "what followed", mend, records=differs.records)
 
 
 def _class_of(fault: WireFault) -> type[ConnectorError]:
@@ -284,38 +239,36 @@ def _class_of(fault: WireFault) -> type[ConnectorError]:
     return next((kind for known, kind in SURFACES if known == fault), slow)
 
 
-def _misread(fault: WireFault, kind: type[ConnectorError], error: Exception | None) -> _Misbehaviour | None:
+def _misread(fault: WireFault, kind: type[ConnectorError], error: Exception | None) -> Evidence | None:
     """Return what is wrong with the class of an error, or with the time to wait that it tells."""
     if error is None:
         return None
     what = f"{plan_text((fault,))[1:-1]} on the wire surfaced as {type(error).__name__}: {error}"
     if not isinstance(error, kind):
-        mend = "give each of the client's errors its class (`Translating`)"
-        return _Misbehaviour("class", what, kind.__name__, mend)
+        return Evidence(what, kind.__name__, "give each of the client's errors its class (`Translating`)")
     wait = error.retry_after if isinstance(error, RateLimitError) else None
-    if isinstance(fault, Answer) and fault.status == 429 and (wait is None or abs(wait - RETRY_AFTER) > 1):  # noqa: PLR2004 - Too Many Requests
-        expected = f"retry_after={RETRY_AFTER:g}, as the source said"
-        return _Misbehaviour(
-            "wait", f"{what}, with retry_after={wait}", expected, "read the header Retry-After"
-        )
+    if isinstance(fault, Answer) and fault.status == 429 and (wait is None or abs(wait - _RETRY_AFTER) > 1):  # noqa: PLR2004 - Too Many Requests
+        expected = f"retry_after={_RETRY_AFTER:g}, as the source said"
+        return Evidence(f"{what}, with retry_after={wait}", expected, "read the header Retry-After")
     return None
 
 
-def _misdelivered(read: Baseline, attempt: _Attempt) -> _Misbehaviour | None:
+def _misdelivered(read: Baseline, attempt: _Attempt) -> Evidence | None:
     """Return what is wrong with the records before an error, or those of a read that ended without one."""
     differs = read.difference(attempt.reading.records, ended=attempt.reading.ended)
+    if differs is None:
+        return None
     how = "the read went on as if nothing had happened" if attempt.error is None else "before the error came"
-    return differs and _Misbehaviour(
-        "records",
+    return Evidence(
         f"with a fault on the wire {how}: {differs.what}",
         "an error, and nothing but the records of the undisturbed read before it",
         "do not take a fault for an end, nor leave out or repeat a page: raise",
-        differs.records,
+        records=differs.records,
     )
 
 
-def _hidden(fault: WireFault, attempt: _Attempt, usual: _Attempt) -> _Misbehaviour | None:
-    """Return that a request was made again without a word.
+def _hidden(fault: WireFault, attempt: _Attempt, usual: _Attempt) -> Evidence | None:
+    """Return evidence that a request was made again without a word.
 
     A refused token may be renewed. A fault without an error and without a further request was met by one that nothing
     depends on.
@@ -323,8 +276,7 @@ def _hidden(fault: WireFault, attempt: _Attempt, usual: _Attempt) -> _Misbehavio
     mended = isinstance(fault, Trickle) or fault == Answer(401)
     if attempt.error is not None or mended or attempt.requests <= usual.requests:
         return None
-    return _Misbehaviour(
-        "hidden",
+    return Evidence(
         f"{plan_text((fault,))[1:-1]} on the wire did not surface, and {attempt.requests} requests were made instead of "
         f"{usual.requests}: the connector tries again by itself",
         "an error at the first fault",
