@@ -12,7 +12,7 @@ import attrs
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError
 from connector_kit.records.page import Cursor, Page
-from connector_kit.testing.conformance.fault_plans import plan_text
+from connector_kit.testing.conformance.wire import plan_text
 from connector_kit.testing.conformance.reading import Difference, SeenPage, difference, text_of
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
 
@@ -258,7 +258,7 @@ def _under_schedules(subject: WrapperSubject, found: Findings, entity: str) -> N
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
     from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - an extra, needed only here
-    from connector_kit.testing.schedules import schedules  # noqa: PLC0415 - an extra, needed only here
+    from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - an extra, needed only here
 
     # A wrapper that retries has to bear one fault of each request, and waits of a second: how much more is its own to say.
     drawn = (
