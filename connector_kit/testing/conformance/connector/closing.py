@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, WatchedPages
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched, WatchedPages
 from connector_kit.testing.conformance.telling import telling
 
 from .baseline import Baseline, result_or_error, retried, smallest
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Page
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject, Watched
 
 __all__ = ["Interrupted", "closing"]
 

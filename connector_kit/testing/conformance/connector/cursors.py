@@ -8,21 +8,18 @@ from urllib.parse import quote, quote_plus
 
 from connector_kit.errors import DataError
 from connector_kit.records.checkpoint import Checkpoint
-from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.reading import SeenPage, text_of
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
 from connector_kit.testing.conformance.telling import telling
 
-from .baseline import full_reads
+from .baseline import Baseline, full_reads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.records.page import Cursor
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Subject
 
-    from .baseline import Baseline
 
 __all__ = ["changed_by_text", "cursors", "grows"]
 

@@ -17,7 +17,7 @@ from connector_kit.errors import (
     TransientError,
 )
 from connector_kit.testing.conformance.bounds import NoAnswerError
-from connector_kit.testing.conformance.law import Evidence
+from connector_kit.testing.conformance.law import Evidence, Findings
 from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
 from connector_kit.testing.conformance.wire import (
     Answer,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from connector_kit.protocols import Connector
-    from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
 
 __all__ = ["check_wire_errors"]
