@@ -219,24 +219,21 @@ async def _check_partitions(subject: Subject, entity: Entity, findings: Findings
                     read.broken(f"the partition {start!r} {reason}", "a cursor: a JSON value", mend)
                     return
             parts = [await read.read(connector, cursor=through_text(text_of(start))) for start in starts]
-            await _compare_partitions(read, parts)
+            together = Reading(
+                tuple(page for part in parts for page in part.pages), all(part.ended for part in parts)
+            )
+            differ = read.differing(together)
+            if not differ:
+                findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
+            elif await read.confirmed(f"the partitions of {read.name}"):
+                read.broken(
+                    f"{len(parts)} partitions have {len(together.records)} records together, a full read has "
+                    f"{len(read.reading.records)}; {len(differ)} records are lost or too many",
+                    "one full read: no record lost, none twice",
+                    "let every partition end where the next one begins",
+                    differ,
+                )
         await _go_on_inside_partition(connector, read, parts)
-
-
-async def _compare_partitions(read: Baseline, parts: Sequence[Reading]) -> None:
-    pages = tuple(page for part in parts for page in part.pages)
-    together = Reading(pages, all(part.ended for part in parts))
-    differ = read.differing(together)
-    if not differ:
-        read.findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
-    elif await read.confirmed(f"the partitions of {read.name}"):
-        read.broken(
-            f"{len(parts)} partitions have {len(together.records)} records together, a full read has "
-            f"{len(read.reading.records)}; {len(differ)} records are lost or too many",
-            "one full read: no record lost, none twice",
-            "let every partition end where the next one begins",
-            differ,
-        )
 
 
 async def _go_on_inside_partition(connector: Watched, read: Baseline, parts: Sequence[Reading]) -> None:

@@ -203,18 +203,16 @@ async def _compare_two(
     one: Baseline, other: Baseline, way: str, run: Callable[[_OpenRead, _OpenRead], Awaitable[None]]
 ) -> None:
     async with one.subject.connector() as connector, AsyncExitStack() as streams:
-        reads = [_opened(connector, each, streams) for each in (one, other)]
+        reads: list[_OpenRead] = []
+        for read in (one, other):
+            stream = connector.fetch_data(read.name)
+            streams.push_async_callback(close_broken_stream, stream)
+            most = min(_PAGES_AT_ONCE, len(read.reading.pages) + 1)  # one more: the end belongs to a read
+            reads.append(_OpenRead(read, stream, most))
         await run(*reads)
         right = all(_is_unchanged(read, way) for read in reads)
     if right and await _is_as_alone(reads[0], way) and await _is_as_alone(reads[1], way):
         one.findings.checked(f"{way}: each delivers what it does alone")
-
-
-def _opened(connector: Watched, read: Baseline, streams: AsyncExitStack) -> _OpenRead:
-    stream = connector.fetch_data(read.name)
-    streams.push_async_callback(close_broken_stream, stream)
-    most = min(_PAGES_AT_ONCE, len(read.reading.pages) + 1)  # one more: the end belongs to a read
-    return _OpenRead(read, stream, most)
 
 
 async def _in_turn(one: _OpenRead, other: _OpenRead) -> None:

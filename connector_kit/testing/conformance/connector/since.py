@@ -212,7 +212,10 @@ class _ReadsSince:
                 if isinstance(outcome, Difference):  # an error; the next one would be the same
                     return
         if not broken:
-            self._tell_checked(times, outcomes)
+            what = f"{len(outcomes)} reads of {self._read.name} at, before and after the times of its records"
+            whole = any(each.others for each in outcomes) and not any(each.left_out for each in outcomes)
+            suffix = "; since filters nothing, each is the whole" if whole else ""
+            self._read.findings.checked(f"{what}: {', '.join(each.what for each in times)}{suffix}")
 
     async def _read_since(self, moment: datetime, connector: Connector) -> _Outcome | Difference:
         read, full = attrs.evolve(self._read, since=moment), self._read.reading
@@ -260,10 +263,3 @@ class _ReadsSince:
             lost,
             page=next((page.number for page in pages if set(lost) & set(page.records)), None),
         )
-
-    def _tell_checked(self, times: Sequence[Boundary], outcomes: Sequence[_Outcome]) -> None:
-        what = ", ".join(each.what for each in times)
-        text = f"{len(outcomes)} reads of {self._read.name} at, before and after the times of its records: {what}"
-        if any(each.others for each in outcomes) and not any(each.left_out for each in outcomes):
-            text += "; since filters nothing, each is the whole"
-        self._read.findings.checked(text)
