@@ -21,8 +21,7 @@ from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.protect import protect
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Translating
 from connector_kit.wrappers.validation.policy import Validation
 from connector_kit.wrappers.validation.wrapper import Validating

@@ -45,14 +45,14 @@ async def close_broken_stream(stream: AsyncIterator[object]) -> None:
 
 
 async def sample(connector: Connector, entity: str, /, limit: int = 10) -> Sequence[Record]:
-    """Give at most `limit` records: by `get_sample_data`, or else from the first pages of `fetch_data`."""
+    """Return at most `limit` records: by `get_sample_data`, or else from the first pages of `fetch_data`."""
     if isinstance(connector, SupportsSample):
         return await connector.get_sample_data(entity, limit) if limit > 0 else []
     return await first_records(connector, entity, limit)
 
 
 async def first_records(connector: Connector, entity: str, /, limit: int) -> Sequence[Record]:
-    """Give the first `limit` records of a read, and close it."""
+    """Return the first `limit` records of a read, and close it."""
     found: list[Record] = []
     if limit < 1:
         return found
@@ -78,7 +78,7 @@ def validate(connector: Connector, /) -> None:
 async def partitions(
     connector: Connector, entity: str, /, *, since: datetime | None = None, target: int
 ) -> Sequence[Cursor]:
-    """Give starting cursors for about `target` parts of a read; `[None]`, the whole, where it cannot be divided."""
+    """Return starting cursors for about `target` parts of a read; `[None]`, the whole, where it cannot be divided."""
     if isinstance(connector, SupportsPartitions):
         return await connector.partition_data(entity, since=since, target=target)
     return [None]

@@ -1,22 +1,25 @@
-"""A table of all wrappers, what each is made with, and which orders of two of them cannot work.
+"""All wrappers that the package exports, what each is made with, and which orders of two of them cannot work.
 
-A new wrapper joins the laws of test_matrix.py by a line in `WRAPPERS`, or in `INNERMOST` where it holds no connector.
+Every test of all wrappers takes its list from here. A new wrapper is on it once it is exported; one that is not made
+of its inner connector alone has a line in `MADE_WITH`, one that holds no connector in `INNERMOST`.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import attrs
 import sources
 from anyio.abc import TaskGroup
 
+import connector_kit
 from connector_kit.blocking.paged import Paged
 from connector_kit.blocking.threaded import Threaded
 from connector_kit.capabilities import close_stream
@@ -27,23 +30,19 @@ from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.observers.memory import MemoryObserver
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.page import Page
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.hedge.wrapper import Hedge, Hedged
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.prefetch.wrapper import Prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
-from connector_kit.wrappers.translation.wrapper import Translating
-from connector_kit.wrappers.validation.wrapper import Validating
+from connector_kit.wrappers.stack.order import REFUSED, RefusedOrder
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -137,71 +136,25 @@ class Records:
                 await close_stream(pages)
 
 
-@attrs.frozen
-class Wrapper:
-    """A line of the table: how to put the wrapper around a connector, and which ones must not be inside.
+Around: TypeAlias = Callable[[Connector, Bench], FullConnector]
 
-    `refuses` has the words of each refusal.
-    """
-
-    cls: type[object]
-    around: Callable[[Connector, Bench], FullConnector]
-    refuses: dict[type[object], str] = attrs.field(factory=dict)
-
-
-WRAPPERS = [
-    Wrapper(Observed, lambda inner, bench: Observed(inner, MemoryObserver(limit=100), clock=bench.clock)),
-    Wrapper(
-        Prefetching,
-        lambda inner, bench: Prefetching(inner, bench.tasks, 2),
-        {Prefetching: "would only copy pages from buffer to buffer"},
+MADE_WITH: dict[type[object], Around] = {
+    Observed: lambda inner, bench: Observed(inner, MemoryObserver(limit=100), clock=bench.clock),
+    Prefetching: lambda inner, bench: Prefetching(inner, bench.tasks, 2),
+    Cached: lambda inner, bench: Cached(inner, "1h", clock=bench.clock),
+    TimeLimited: lambda inner, bench: TimeLimited(inner, LONG, clock=bench.clock),
+    Retrying: lambda inner, bench: Retrying(inner, PATIENT, clock=bench.clock, random=Random(1)),
+    Hedged: lambda inner, bench: Hedged(inner, EAGER, clock=bench.clock),
+    CircuitBreaking: lambda inner, bench: CircuitBreaking(inner, clock=bench.clock),
+    Bulkheaded: lambda inner, bench: Bulkheaded(inner, bench.slots()),
+    RateLimited: lambda inner, bench: RateLimited(inner, bench.limiter()),
+    Recording: lambda inner, bench: Recording(inner, bench.file()),
+    Faulty: lambda inner, bench: Faulty(inner, clock=bench.clock),
+    Paged: lambda inner, _: Paged(
+        Records(inner), PAGE_SIZE, cursor_of=lambda record: {"after": record["id"] + 1}
     ),
-    Wrapper(Cached, lambda inner, bench: Cached(inner, "1h", clock=bench.clock)),
-    Wrapper(TimeLimited, lambda inner, bench: TimeLimited(inner, LONG, clock=bench.clock)),
-    Wrapper(
-        Retrying,
-        lambda inner, bench: Retrying(inner, PATIENT, clock=bench.clock, random=Random(1)),
-        {
-            Retrying: "attempts would multiply",
-            Prefetching: "every fault would throw away what was fetched ahead",
-        },
-    ),
-    Wrapper(
-        Hedged,
-        lambda inner, bench: Hedged(inner, EAGER, clock=bench.clock),
-        {Retrying: "every extra call would have its own retries"},
-    ),
-    Wrapper(
-        CircuitBreaking,
-        lambda inner, bench: CircuitBreaking(inner, clock=bench.clock),
-        {Retrying: "an open circuit would stop no retry"},
-    ),
-    Wrapper(
-        Bulkheaded,
-        lambda inner, bench: Bulkheaded(inner, bench.slots()),
-        {Retrying: "slots would be held while retries are waited for"},
-    ),
-    Wrapper(
-        RateLimited,
-        lambda inner, bench: RateLimited(inner, bench.limiter()),
-        {
-            Retrying: "retries would go past the limit",
-            Prefetching: "requests would be made ahead of their permits",
-        },
-    ),
-    Wrapper(Validating, lambda inner, _: Validating(inner)),
-    Wrapper(Recording, lambda inner, bench: Recording(inner, bench.file())),
-    Wrapper(
-        Translating, lambda inner, _: Translating(inner), {Retrying: "which decides by the translated class"}
-    ),
-    Wrapper(Faulty, lambda inner, bench: Faulty(inner, clock=bench.clock)),
-    Wrapper(
-        Paged,
-        lambda inner, _: Paged(
-            Records(inner), PAGE_SIZE, cursor_of=lambda record: {"after": record["id"] + 1}
-        ),
-    ),
-]
+}
+"""How those are made that take more than the connector they are around."""
 
 
 async def replayed(bench: Bench) -> Connector:
@@ -245,6 +198,39 @@ INNERMOST: dict[type[object], Callable[[Bench], Awaitable[Connector]]] = {
     Threaded: threaded,
 }
 """Those that hold no connector. They work with real threads and files, which no virtual time waits for."""
+
+
+def exported() -> list[type[Any]]:
+    """Return the classes of connectors that the package exports: all wrappers, and those that hold no connector."""
+    values = (getattr(connector_kit, name) for name in connector_kit.__all__)
+    return [
+        value
+        for value in values
+        if inspect.isclass(value)
+        and hasattr(value, "fetch_data")
+        and not getattr(value, "_is_protocol", False)
+    ]
+
+
+@attrs.frozen
+class Wrapper:
+    """A class of wrappers, and how to put one around a connector."""
+
+    cls: type[object]
+    around: Around
+
+    def refusal(self, inner: Wrapper) -> RefusedOrder | None:
+        """Return the line of the package's table that refuses to have `inner` inside; None where it is allowed."""
+        names = (self.cls.__name__, inner.cls.__name__)
+        found = (each for each in REFUSED if (each.outer, each.inner) == names and each.same is None)
+        return next(found, None)
+
+
+def _around(cls: type[Any]) -> Around:
+    return MADE_WITH.get(cls, lambda inner, _: cls(inner))
+
+
+WRAPPERS = [Wrapper(cls, _around(cls)) for cls in exported() if cls not in INNERMOST]
 
 Stack: TypeAlias = tuple[Wrapper, ...]
 """Wrappers, the outermost first."""

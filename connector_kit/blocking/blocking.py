@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def blocking(connector: C, /, *, backend: Literal["asyncio", "trio"] = "asyncio") -> Blocking[C]:
-    """Give a connector whose methods are not async; it may be used where an event loop runs, as in a notebook.
+    """Return a connector whose methods are not async; it may be used where an event loop runs, as in a notebook.
 
     >>> with blocking(connector) as source:  # doctest: +SKIP
     ...     for page in source.fetch_data("orders"):
@@ -79,7 +79,7 @@ class Blocking(Generic[C]):
         self._leave(None, None, None)
 
     def discover_schema(self) -> Catalog:
-        """Give the catalog."""
+        """Return the catalog."""
         return self._call(self.inner.discover_schema)
 
     def fetch_data(
@@ -104,7 +104,7 @@ class Blocking(Generic[C]):
             self._close(pages)
 
     def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give at most `limit` records."""
+        """Return at most `limit` records."""
         return self._call(lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
@@ -114,7 +114,7 @@ class Blocking(Generic[C]):
     def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give starting cursors for about `target` parts of a read."""
+        """Return starting cursors for about `target` parts of a read."""
         return self._call(lambda: partitions(self.inner, entity, since=since, target=target))
 
     def _leave(
@@ -184,5 +184,5 @@ class _Call(Generic[T]):
 
 
 async def _next(pages: Stream) -> Page | None:
-    """Give the next page. StopAsyncIteration would look like the end of something else on its way."""
+    """Return the next page. StopAsyncIteration would look like the end of something else on its way."""
     return await anext(pages, None)

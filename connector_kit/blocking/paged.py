@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
-from connector_kit.capabilities import close_broken_stream, close_stream, first_records
+from connector_kit.capabilities import first_records
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import SupportsPartitions, SupportsSample, SupportsValidation
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.wrappers.stack.layers import outline
+from connector_kit.wrappers.wrapper import WrappedStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ class RecordConnector(Protocol):
         ...
 
     async def discover_schema(self) -> Catalog:
-        """Say which entities there are and what their records look like."""
+        """Return which entities there are and what their records look like."""
         ...
 
     def fetch_data(
@@ -81,7 +82,7 @@ class Paged(Generic[R]):
         await self.inner.disconnect()
 
     async def discover_schema(self) -> Catalog:
-        """Give the inner connector's catalog."""
+        """Return the inner connector's catalog."""
         return await self.inner.discover_schema()
 
     def fetch_data(
@@ -92,7 +93,7 @@ class Paged(Generic[R]):
         return _GatheredPages(records, self.size, self.cursor_of)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample of the inner connector's records; no more than `limit` of them are read for it."""
+        """Return a sample of the inner connector's records; no more than `limit` of them are read for it."""
         inner: RecordConnector = self.inner
         if isinstance(inner, SupportsSample):
             return await inner.get_sample_data(entity, limit) if limit > 0 else []
@@ -107,39 +108,34 @@ class Paged(Generic[R]):
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give the inner connector's partitions."""
+        """Return the inner connector's partitions."""
         inner: RecordConnector = self.inner
         if isinstance(inner, SupportsPartitions):
             return await inner.partition_data(entity, since=since, target=target)
         return [None]
 
 
-class _GatheredPages:
+class _GatheredPages(WrappedStream[Record]):
     """The inner stream's records, `size` of them at a time."""
 
-    __slots__ = ("_cursor_of", "_over", "_records", "_size")
+    __slots__ = ("_cursor_of", "_size")
 
     def __init__(
         self, records: AsyncIterator[Record], size: int, cursor_of: Callable[[Record], Cursor] | None
     ) -> None:
-        self._records = records
+        super().__init__(records)
         self._size = size
         self._cursor_of = cursor_of
-        self._over = False
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
-        if self._over:
+        if self._ended:
             raise StopAsyncIteration
         try:
             gathered = await self._gather()
             if gathered:
                 return Page(gathered, self._cursor_of(gathered[-1]) if self._cursor_of else None)
         except BaseException:  # cancelled, too: going on would lose the records gathered so far
-            self._over = True
-            await close_broken_stream(self._records)
+            await self._break()
             raise
         raise StopAsyncIteration
 
@@ -147,11 +143,7 @@ class _GatheredPages:
         gathered: list[Record] = []
         try:
             while len(gathered) < self._size:
-                gathered.append(await self._records.__anext__())
+                gathered.append(await self._inner.__anext__())
         except StopAsyncIteration:
-            self._over = True
+            self._ended = True
         return gathered
-
-    async def aclose(self) -> None:
-        self._over = True
-        await close_stream(self._records)

@@ -54,14 +54,14 @@ class _Partitions(Protocol):
 
 @attrs.frozen
 class Threaded(Generic[S]):
-    """Makes a `SyncConnector` a connector: its calls and pages are made in at most `threads` worker threads.
+    """A connector from a `SyncConnector`: its calls and pages are made in at most `threads` worker threads.
 
     With `same_thread`, all of them are made one after the other in one thread, which lives from the first call to
     `disconnect`: for clients that belong to the thread that made them, such as sqlite3's. The optional methods are
     used where the connector has them, without `async`; `validate_config` does no I/O and gets no thread.
 
     Of one stream there is never more than one page under way, and none while the consumer has one. A thread cannot be
-    interrupted: who is cancelled while it is at work waits for it, for at most `patience`; so does whoever closes a
+    interrupted: who is cancelled while it is at work waits for it, for at most `grace_period`; so does whoever closes a
     stream or disconnects. After that the thread is left to itself: it closes its stream when it is done, and counts as
     busy until then. Give the client time limits.
 
@@ -71,18 +71,19 @@ class Threaded(Generic[S]):
     inner: S
     threads: int = attrs.field(default=8, kw_only=True, validator=attrs.validators.ge(1))
     same_thread: bool = attrs.field(default=False, kw_only=True)
-    patience: Duration = attrs.field(
+    grace_period: Duration = attrs.field(
         default=Duration(CLOSING_SECONDS), converter=as_duration, kw_only=True, repr=False
     )
     _threads: Threads = attrs.field(
         default=attrs.Factory(
-            lambda self: Threads(self.threads, same=self.same_thread, patience=self.patience), takes_self=True
+            lambda self: Threads(self.threads, same=self.same_thread, grace_period=self.grace_period),
+            takes_self=True,
         ),
         init=False,
         repr=False,
         eq=False,
     )
-    _open: set[_ThreadedPages] = attrs.field(factory=set, init=False, repr=False, eq=False)
+    _open: set[_ThreadedPages] = attrs.field(factory=set["_ThreadedPages"], init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         for name in _METHODS:
@@ -106,12 +107,12 @@ class Threaded(Generic[S]):
             await pages.cut()
         if not await self._threads.end(self.inner.disconnect):
             raise TimedOutError(
-                f"disconnect took longer than {self.patience} and was left to its thread; expected the client "
+                f"disconnect took longer than {self.grace_period} and was left to its thread; expected the client "
                 "to let go; give it time limits, so that none of its calls lasts forever"
             )
 
     async def discover_schema(self) -> Catalog:
-        """Give the catalog, asked for in a thread."""
+        """Return the catalog, asked for in a thread."""
         return await self._threads.run(self.inner.discover_schema)
 
     def fetch_data(
@@ -122,7 +123,7 @@ class Threaded(Generic[S]):
         return _ThreadedPages(self._threads, self._open, begin)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, asked for in a thread; from the first pages where the connector has none."""
+        """Return a sample, asked for in a thread; from the first pages where the connector has none."""
         inner: SyncConnector = self.inner
         if not isinstance(inner, _Samples):
             return await first_records(self, entity, limit)
@@ -137,7 +138,7 @@ class Threaded(Generic[S]):
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give the partitions, asked for in a thread; `[None]` where the connector has none."""
+        """Return the partitions, asked for in a thread; `[None]` where the connector has none."""
         inner: SyncConnector = self.inner
         if not isinstance(inner, _Partitions):
             return [None]
@@ -157,7 +158,7 @@ class _Reading:
         self._wanted = True
 
     def next(self) -> Page | None:
-        """Give the next page; None, and close, where there is none or nobody wants it any more."""
+        """Return the next page; None, and close, where there is none or nobody wants it any more."""
         with self._lock:
             if not self._wanted:
                 return None
@@ -178,7 +179,7 @@ class _Reading:
         return page if wanted else None
 
     def forget(self) -> bool:
-        """Want no more pages. Gives whether there is something to close and no thread at work that will do it."""
+        """Want no more pages. Return whether there is something to close, and no thread at work that will."""
         with self._lock:
             self._wanted = False
             return not self._busy and self._iterator is not None

@@ -25,16 +25,16 @@ T = TypeVar("T")
 class Threads:
     """Runs calls in at most `most` worker threads, or all of them in one thread of its own (`same`).
 
-    Nothing can interrupt a thread. A call that is cancelled waits until its thread is back, for `patience` seconds at
+    Nothing can interrupt a thread. A call that is cancelled waits until its thread is back, for `grace_period` seconds at
     most; then the thread is left to itself, what it brings is discarded, and it counts as busy until it ends.
     """
 
-    __slots__ = ("_busy", "_most", "_own", "_patience", "_same", "_turns", "_unbounded")
+    __slots__ = ("_busy", "_grace_period", "_most", "_own", "_same", "_turns", "_unbounded")
 
-    def __init__(self, most: int, *, same: bool, patience: float) -> None:
+    def __init__(self, most: int, *, same: bool, grace_period: float) -> None:
         self._most = 1 if same else most
         self._same = same
-        self._patience = patience
+        self._grace_period = grace_period
         self._turns = anyio.CapacityLimiter(self._most)
         # anyio's default limit is shared with the rest of the program, and releases a thread that is left to itself.
         self._unbounded = anyio.CapacityLimiter(math.inf)
@@ -42,7 +42,7 @@ class Threads:
         self._own: ThreadPoolExecutor | None = None
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Give what the call gives, or raise what it raises. It sees the caller's context variables.
+        """Return what the call returns, or raise what it raises. It sees the caller's context variables.
 
         Raises `ServiceUnavailableError` where no thread is free but for calls that were given up and still go on.
         """
@@ -66,21 +66,21 @@ class Threads:
     async def finish(self, call: Callable[[], None]) -> bool:
         """Run a call that releases something, even when cancelled and beyond the bound; say whether it has ended.
 
-        After `patience` it is left to itself: the thread does it as soon as it can.
+        After `grace_period` it is left to itself: the thread does it as soon as it can.
         """
-        with anyio.move_on_after(self._patience, shield=True) as scope:
+        with anyio.move_on_after(self._grace_period, shield=True) as scope:
             await self._in_thread(self._placed(call))
         return not scope.cancelled_caught
 
     async def end(self, last: Callable[[], None]) -> bool:
         """Run the last call once no thread is busy, and end the thread that all calls shared; a next call begins anew.
 
-        Even when cancelled; each step has `patience` seconds. Gives whether the last call has ended.
+        Even when cancelled; each step has `grace_period` seconds. Return whether the last call has ended.
         """
         turn = object()
         ended = False
         with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(self._patience):  # calls that came before have their turn before
+            with anyio.move_on_after(self._grace_period):  # calls that came before have their turn before
                 await self._turns.acquire_on_behalf_of(turn)
             await self._wait_for(self._busy)
             try:
@@ -88,7 +88,7 @@ class Threads:
             finally:
                 own, self._own = self._own, None
                 if own is not None:
-                    with anyio.move_on_after(self._patience):
+                    with anyio.move_on_after(self._grace_period):
                         await self._in_thread(own.shutdown)
                 with suppress(RuntimeError):  # its turn has not come
                     self._turns.release_on_behalf_of(turn)
@@ -118,7 +118,7 @@ class Threads:
         return work
 
     def _placed(self, call: Callable[[], T]) -> Callable[[], T]:
-        """Give the call, or one that has it made by the one thread."""
+        """Return the call, or one that has it made by the one thread."""
         if not self._same:
             return call
         own = self._own = self._own or ThreadPoolExecutor(1, thread_name_prefix="connector-kit")
@@ -130,4 +130,4 @@ class Threads:
 
     async def _wait_for(self, jobs: set[Future[None]]) -> None:
         if jobs:
-            await anyio.to_thread.run_sync(wait_for, set(jobs), self._patience, limiter=self._unbounded)
+            await anyio.to_thread.run_sync(wait_for, set(jobs), self._grace_period, limiter=self._unbounded)

@@ -1,4 +1,4 @@
-"""The file: a header, the takes in an order that does not depend on when they were made, and a footer.
+"""The file: a header, the calls in an order that does not depend on when they were made, and a footer.
 
     {"cassette": "connector_kit", "version": 1, "connector": "Shop"}
     {"request": {"operation": "fetch_data", "entity": "orders"}}
@@ -20,13 +20,13 @@ import attrs
 from connector_kit.errors import ConfigError
 
 from .errors import CassetteCutShortError, CassetteError, CassetteVersionError, WrongCassetteError
-from .recorded_calls import Take, Taking
+from .recorded_calls import CallRecorder, RecordedCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["VERSION", "Cassette", "check_place", "read", "write"]
+__all__ = ["VERSION", "Cassette", "check_path", "read", "write"]
 
 VERSION = 1
 _KIND = "connector_kit"
@@ -37,15 +37,15 @@ class Cassette:
     """What is on a cassette: the answers of the connector of this name."""
 
     connector: str
-    takes: tuple[Take, ...]
+    calls: tuple[RecordedCall, ...]
 
 
-def write(path: Path, connector: str, takings: Iterable[Taking]) -> None:
-    """Put a cassette in the place of what is there, in one step. Raises what `check_place` does."""
-    check_place(path, connector)
+def write(path: Path, connector: str, recorders: Iterable[CallRecorder]) -> None:
+    """Put a cassette in the place of what is there, in one step. Raises what `check_path` does."""
+    check_path(path, connector)
     lines = [json.dumps({"cassette": _KIND, "version": VERSION, "connector": connector}, ensure_ascii=False)]
-    for taking in sorted(takings, key=lambda taking: taking.place):
-        lines += taking.lines
+    for recorder in sorted(recorders, key=lambda recorder: recorder.sort_key):
+        lines += recorder.lines
     lines.append(json.dumps({"lines": len(lines)}))
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -58,7 +58,7 @@ def write(path: Path, connector: str, takings: Iterable[Taking]) -> None:
         ) from error
 
 
-def check_place(path: Path, connector: str) -> None:
+def check_path(path: Path, connector: str) -> None:
     """Refuse to put a cassette where something else is: `CassetteError`, or `WrongCassetteError` for another's."""
     try:
         with path.open("rb") as file:
@@ -87,7 +87,7 @@ def read(path: Path, connector: str | None = None) -> Cassette:
     header = _header(path, first)
     if connector is not None:
         _check_connector(path, header["connector"], connector)
-    return Cassette(header["connector"], _takes(path, rest))
+    return Cassette(header["connector"], _calls(path, rest))
 
 
 def _check_connector(path: Path, found: str, expected: str) -> None:
@@ -113,7 +113,7 @@ def _header(path: Path, line: bytes) -> dict[str, Any]:
     return header
 
 
-def _takes(path: Path, rest: list[bytes]) -> tuple[Take, ...]:
+def _calls(path: Path, rest: list[bytes]) -> tuple[RecordedCall, ...]:
     lines = [_parsed(line) for line in rest if line.strip()]
     footer = lines.pop() if lines else None
     if footer is None or footer.keys() != {"lines"}:
@@ -122,19 +122,19 @@ def _takes(path: Path, rest: list[bytes]) -> tuple[Take, ...]:
         raise _cut_short(
             path, f"it has {len(lines) + 1} lines before its last one, which says {footer['lines']}"
         )
-    takes: list[list[dict[str, Any]]] = []
+    calls: list[list[dict[str, Any]]] = []
     for number, line in enumerate(lines, 2):
-        if line is None or not (takes or "request" in line):
+        if line is None or not (calls or "request" in line):
             raise CassetteError(f"line {number} of the cassette {path} is broken; record it again")
         if "request" in line:
-            takes.append([])
-        takes[-1].append(line)
-    return tuple(_take(path, lines) for lines in takes)
+            calls.append([])
+        calls[-1].append(line)
+    return tuple(_recorded(path, lines) for lines in calls)
 
 
-def _take(path: Path, lines: list[dict[str, Any]]) -> Take:
+def _recorded(path: Path, lines: list[dict[str, Any]]) -> RecordedCall:
     try:
-        return Take.read(lines)
+        return RecordedCall.read(lines)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise CassetteError(
             f"the cassette {path} has an answer to {lines[0]['request']} that cannot be read: {error}; record it again"
@@ -149,7 +149,7 @@ def _cut_short(path: Path, what: str) -> CassetteCutShortError:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        parsed: dict[str, Any] | list[Any] | str | float | None = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return parsed if isinstance(parsed, dict) else None

@@ -12,12 +12,19 @@ import attrs
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Cursor, Page, Quota
 
-from .catalogs import plain_catalog, restored_catalog
-from .faults import described, raised
 from .redaction import Redaction
-from .values import plain, restored
+from .values import (
+    catalog_from_json,
+    catalog_to_json,
+    error_from_json,
+    error_to_json,
+    from_json,
+    is_json_list,
+    is_json_object,
+    to_json,
+)
 
-__all__ = ["Closed", "Ended", "Failed", "Outcome", "Request", "Returned", "Take", "Taking"]
+__all__ = ["CallRecorder", "Closed", "Ended", "Failed", "Outcome", "RecordedCall", "Request", "Returned"]
 
 _OPERATIONS = (
     "validate_config",
@@ -43,12 +50,12 @@ class Request:
     limit: int | None = None
     target: int | None = None
 
-    def told(self, redaction: Redaction = NOTHING_HIDDEN) -> dict[str, Any]:
-        """Give the request as JSON. What cannot be a secret stays: operation and entity are what answers are found by."""
-        told: dict[str, Any] = {"operation": self.operation, "entity": self.entity}
-        told |= {"since": plain(self.since, redaction), "cursor": plain(self.cursor, redaction)}
-        told |= {"limit": self.limit, "target": self.target}
-        return {name: value for name, value in told.items() if value is not None}
+    def to_json(self, redaction: Redaction = NOTHING_HIDDEN) -> dict[str, Any]:
+        """Return the request as JSON. What cannot be a secret stays: operation and entity are what answers are found by."""
+        data: dict[str, Any] = {"operation": self.operation, "entity": self.entity}
+        data |= {"since": to_json(self.since, redaction), "cursor": to_json(self.cursor, redaction)}
+        data |= {"limit": self.limit, "target": self.target}
+        return {name: value for name, value in data.items() if value is not None}
 
     @property
     def key(self) -> str:
@@ -56,11 +63,11 @@ class Request:
         return json.dumps(self._comparable(), sort_keys=True)
 
     @property
-    def place(self) -> tuple[int, str, list[str]]:
+    def sort_key(self) -> tuple[int, str, list[str]]:
         """Where the request stands in a cassette, whenever it was made: what lacks an argument stands before the rest."""
-        told = self._comparable()
+        data = self._comparable()
         arguments = [
-            json.dumps(told[name], sort_keys=True) if name in told else ""
+            json.dumps(data[name], sort_keys=True) if name in data else ""
             for name in ("since", "cursor", "limit", "target")
         ]
         as_numbers = [re.sub(r"\d+", lambda number: number[0].zfill(20), text) for text in arguments]
@@ -70,8 +77,8 @@ class Request:
         since = self.since
         if since is not None and since.tzinfo is not None:
             since = since.astimezone(UTC)
-        told: dict[str, Any] = _without_tuples(attrs.evolve(self, since=since).told())
-        return told
+        data: dict[str, Any] = _without_tuples(attrs.evolve(self, since=since).to_json())
+        return data
 
 
 @attrs.frozen
@@ -83,13 +90,13 @@ class Returned:
 
 @attrs.frozen
 class Failed:
-    """A call or a read raised; `told` describes what."""
+    """A call or a read raised; `data` describes it."""
 
-    told: dict[str, Any]
+    data: dict[str, Any]
 
     def error(self) -> Exception:
-        """Make the exception, anew each time: it takes up a traceback."""
-        return raised(self.told)
+        """Return the exception, a new one each time: it takes up a traceback."""
+        return error_from_json(self.data)
 
 
 @attrs.frozen
@@ -106,7 +113,7 @@ Outcome: TypeAlias = Returned | Failed | Ended | Closed
 
 
 @attrs.frozen
-class Take:
+class RecordedCall:
     """One request as it was answered: with pages, where it was a read, and an outcome."""
 
     request: Request
@@ -114,82 +121,87 @@ class Take:
     outcome: Outcome = attrs.field(factory=Closed)
 
     @classmethod
-    def read(cls, lines: list[dict[str, Any]]) -> Take:
-        """Make a take of its lines. Raises `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
+    def read(cls, lines: list[dict[str, Any]]) -> RecordedCall:
+        """Return the recorded call of these lines. Raise `ValueError`, `KeyError`, `TypeError` or `ConfigError` for others."""
         first, *rest = lines
         if not rest:
             raise ValueError(_NO_END)
-        request = Request(**{name: restored(value) for name, value in first["request"].items()})
-        request.place  # noqa: B018 - raises where there is no such operation
+        request = Request(**{name: from_json(value) for name, value in first["request"].items()})
+        request.sort_key  # noqa: B018 - raises where there is no such operation
         pages: list[Page] = []
         records: list[Any] = []
         for line in rest[:-1]:
             if "record" in line:
-                records.append(restored(line["record"]))
+                records.append(from_json(line["record"]))
             else:
-                pages.append(_restored_page(line["page"], records))
+                pages.append(_page_from_json(line["page"], records))
                 records = []
         if records:
             raise ValueError(f"{len(records)} records stand there without a page behind them")
-        return cls(request, tuple(pages), _restored_outcome(request, rest[-1]))
+        return cls(request, tuple(pages), _outcome_from_json(request, rest[-1]))
 
-    def after(self, cursor: Cursor) -> Take | None:
-        """Give what followed the page with this cursor, as the answer to a read that begins there."""
+    def after(self, cursor: Cursor) -> RecordedCall | None:
+        """Return what followed the page with this cursor, as the answer to a read that begins there."""
         sought = attrs.evolve(self.request, cursor=cursor)
         for number in range(len(self.pages), 0, -1):
             if attrs.evolve(sought, cursor=self.pages[number - 1].cursor).key == sought.key:
-                return Take(sought, self.pages[number:], self.outcome)
+                return RecordedCall(sought, self.pages[number:], self.outcome)
         return None
 
 
 @attrs.define(eq=False)
-class Taking:
-    """A take in the making, as text: what is handed on may be changed by whoever gets it."""
+class CallRecorder:
+    """A recorded call in the making, as text: what is handed on may be changed by whoever gets it."""
 
     request: Request
     redaction: Redaction
-    _lines: list[str] = attrs.field(factory=list, init=False)
+    _lines: list[str] = attrs.field(factory=list[str], init=False)
     _over: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._lines.append(_line({"request": self.request.told(self.redaction)}))
+        self._lines.append(_line({"request": self.request.to_json(self.redaction)}))
 
     @property
     def lines(self) -> list[str]:
-        """Give the lines; a read that is under way was closed, as far as they can tell."""
+        """Return the lines; a read that is under way was closed, as far as they can tell."""
         return self._lines if self._over else [*self._lines, _line({"closed": True})]
 
     @property
-    def place(self) -> tuple[int, str, list[str]]:
-        """Where the take stands in a cassette: by what is written of its request, not by what was hidden."""
+    def sort_key(self) -> tuple[int, str, list[str]]:
+        """Where the recorded call stands in a cassette: by what is written of its request, not by what was hidden."""
         return Request(
-            **{name: restored(value) for name, value in self.request.told(self.redaction).items()}
-        ).place
+            **{name: from_json(value) for name, value in self.request.to_json(self.redaction).items()}
+        ).sort_key
 
     def page(self, page: Page) -> None:
         """Add a page: a line for each record, and one for the page behind them. All of it or nothing."""
-        lines = [_line({"record": plain(record, self.redaction)}) for record in page.records]
-        told: dict[str, Any] = {"records": len(lines)}
+        lines = [_line({"record": to_json(record, self.redaction)}) for record in page.records]
+        data: dict[str, Any] = {"records": len(lines)}
         if page.cursor is not None:
-            told["cursor"] = plain(page.cursor, self.redaction)
+            data["cursor"] = to_json(page.cursor, self.redaction)
         if page.quota is not None:
             quota = attrs.asdict(page.quota)
-            told["quota"] = {name: value for name, value in quota.items() if value is not None}
-        self._lines += [*lines, _line({"page": told})]
+            data["quota"] = {name: value for name, value in quota.items() if value is not None}
+        self._lines += [*lines, _line({"page": data})]
 
-    def returned(self, value: Any) -> None:
-        """Add what a call gave."""
-        told = (
-            {"catalog": plain_catalog(value)} if isinstance(value, Catalog) else plain(value, self.redaction)
-        )
-        self._end({"returned": told})
+    def returned(self, value: object) -> None:
+        """Add what a call returned."""
+        if isinstance(value, Catalog):
+            data: Any = {"catalog": catalog_to_json(value)}
+        else:
+            data = to_json(value, self.redaction)
+            if isinstance(
+                value, tuple
+            ):  # of records or cursors: which kind of sequence they came in says nothing
+                data = data["$tuple"]
+        self._end({"returned": data})
 
     def failed(self, error: BaseException) -> None:
         """Add what was raised."""
-        self._end({"failed": described(error, self.redaction)})
+        self._end({"failed": error_to_json(error, self.redaction)})
 
     def ended(self) -> None:
-        """Add the end of a read."""
+        """Add that a read ended."""
         self._end({"ended": True})
 
     def _end(self, line: dict[str, Any]) -> None:
@@ -206,35 +218,36 @@ def _line(value: dict[str, Any]) -> str:
     return text
 
 
-def _restored_page(told: dict[str, Any], records: list[Any]) -> Page:
-    if told["records"] != len(records):
-        raise ValueError(f"a page of {told['records']} records stands behind {len(records)} of them")
-    quota = Quota(**told["quota"]) if "quota" in told else None
-    return Page(records, restored(told.get("cursor")), quota)
+def _page_from_json(data: dict[str, Any], records: list[Any]) -> Page:
+    if data["records"] != len(records):
+        raise ValueError(f"a page of {data['records']} records stands behind {len(records)} of them")
+    quota = Quota(**data["quota"]) if "quota" in data else None
+    return Page(records, from_json(data.get("cursor")), quota)
 
 
-def _restored_outcome(request: Request, line: dict[str, Any]) -> Outcome:
+def _outcome_from_json(request: Request, line: dict[str, Any]) -> Outcome:
     match line:
-        case {"failed": dict(told)}:
-            raised(told)  # what describes no error is found when the cassette is read
-            return Failed(told)
+        case {"failed": dict()}:
+            error: dict[str, Any] = line["failed"]
+            error_from_json(error)  # what describes no error is found when the cassette is read
+            return Failed(error)
         case {"ended": True}:
             return Ended()
         case {"closed": True}:
             return Closed()
-        case {"returned": {"catalog": list(entities)}} if request.operation == "discover_schema":
-            return Returned(restored_catalog(entities))
+        case {"returned": {"catalog": list()}} if request.operation == "discover_schema":
+            return Returned(catalog_from_json(line["returned"]["catalog"]))
         case {"returned": value}:
-            return Returned(restored(value))
+            return Returned(from_json(value))
         case _:
             raise ValueError(_NO_END)
 
 
 def _without_tuples(value: Any) -> Any:
-    """Give JSON with lists for tuples: a cursor that was stored comes back with those."""
-    if isinstance(value, list):
+    """Return JSON with lists for tuples: a cursor that was stored comes back with those."""
+    if is_json_list(value):
         return [_without_tuples(item) for item in value]
-    if not isinstance(value, dict):
+    if not is_json_object(value):
         return value
     if value.keys() == {"$tuple"}:
         return _without_tuples(value["$tuple"])

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
 import attrs
 
-from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
+from connector_kit.capabilities import partitions, sample
 from connector_kit.config.scrub import secrets_in
 from connector_kit.protocols import Connector
 from connector_kit.redaction import Secret
-from connector_kit.wrappers.stack.layers import innermost, outline
+from connector_kit.wrappers.stack.layers import innermost
+from connector_kit.wrappers.wrapper import NOT_OPEN, WrappedPages, Wrapper
 
-from .cassette import check_place, write
-from .recorded_calls import Request, Taking
+from .cassette import check_path, write
+from .recorded_calls import CallRecorder, Request
 from .redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Page, Record
 
 __all__ = ["Recording"]
@@ -32,23 +32,12 @@ C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-def _several(given: str | Secret | Iterable[str | Secret]) -> tuple[str | Secret, ...]:
-    return (given,) if isinstance(given, str | Secret) else tuple(given)
+def _as_tuple(redact: str | Secret | Iterable[str | Secret]) -> tuple[str | Secret, ...]:
+    return (redact,) if isinstance(redact, str | Secret) else tuple(redact)
 
 
-@attrs.define(eq=False)
-class _Tape:
-    """What was recorded so far, and what must not be seen in it."""
-
-    redaction: Redaction
-    takings: list[Taking] = attrs.field(factory=list)
-
-    def start(self, request: Request) -> Taking:
-        return Taking(request, self.redaction)
-
-
-@attrs.frozen
-class Recording(Generic[C]):
+@attrs.frozen(repr=False)
+class Recording(Wrapper[C]):
     """Keeps every request and its answer, errors included, and writes them to the file `path` at each disconnect.
 
     The file depends on what was asked and answered alone, not on when: it can be kept in a repository. What was there
@@ -61,148 +50,126 @@ class Recording(Generic[C]):
     kit's nor Python's own is replayed as a `ReplayedError`.
     """
 
-    inner: C
     path: Path = attrs.field(converter=Path)
-    redact: tuple[str | Secret, ...] = attrs.field(default=(), converter=_several, kw_only=True, repr=False)
-    _tape: _Tape = attrs.field(init=False, repr=False, eq=False)
+    redact: tuple[str | Secret, ...] = attrs.field(default=(), converter=_as_tuple, kw_only=True, repr=False)
+    _redaction: Redaction = attrs.field(init=False, repr=False, eq=False)
+    _calls: list[CallRecorder] = attrs.field(factory=list[CallRecorder], init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         config = getattr(innermost(self.inner), "config", None)
         secrets = secrets_in([config, *(each for each in self.redact if isinstance(each, Secret))])
         fields = [each for each in self.redact if isinstance(each, str)]
-        object.__setattr__(self, "_tape", _Tape(Redaction(fields, secrets)))
-
-    def __repr__(self) -> str:
-        return outline(self)
+        object.__setattr__(self, "_redaction", Redaction(fields, secrets))
+        super().__attrs_post_init__()
 
     async def connect(self) -> None:
         """Connect. Raises `CassetteError` first where the path holds something else than this connector's cassette."""
-        await anyio.to_thread.run_sync(check_place, self.path, self._name)
-        await self._call(Request("connect"), self.inner.connect)
+        await anyio.to_thread.run_sync(check_path, self.path, self._name)
+        await super().connect()
 
     async def disconnect(self) -> None:
         """Disconnect, and write the cassette, even where disconnecting fails."""
         try:
-            await self._call(Request("disconnect"), self.inner.disconnect)
+            await self._call("disconnect", None, self.inner.disconnect)
         finally:
             with anyio.CancelScope(shield=True):  # for as long as the writing of one file takes
                 await anyio.to_thread.run_sync(self.save)
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog, and record it."""
-        return await self._call(Request("discover_schema"), self.inner.discover_schema)
 
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         """Read page by page; each is recorded before it is handed on."""
-        return _RecordedPages(self, Request("fetch_data", entity, since, cursor))
+        return _RecordedPages(self, entity, since, cursor)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, and record it; where it comes from a read, that one is not recorded besides."""
+        """Return a sample, and record it; where it comes from a read, that one is not recorded besides."""
         request = Request("get_sample_data", entity, limit=limit)
-        return await self._call(request, lambda: sample(self.inner, entity, limit))
+        return await self._record(request, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
-        """Let the inner connector look at its configuration, and record what it says."""
-        taking = self._tape.start(Request("validate_config"))
+        """Let the inner connector validate its configuration, and record what it says."""
+        recorder = self.recorder(Request("validate_config"))
         try:
-            validate(self.inner)
+            super().validate_config()
         except Exception as error:
-            self.keep(taking)
-            taking.failed(error)
+            recorder.failed(error)
+            self.keep(recorder)
             raise
-        self.keep(taking)
-        taking.returned(None)
+        recorder.returned(None)
+        self.keep(recorder)
 
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give the partitions, and record them."""
+        """Return the partitions, and record them."""
         request = Request("partition_data", entity, since, target=target)
-        return await self._call(request, lambda: partitions(self.inner, entity, since=since, target=target))
+        return await self._record(request, lambda: partitions(self.inner, entity, since=since, target=target))
 
     def save(self) -> None:
         """Write the cassette now; streams that are open are recorded up to here. Blocks while the file is written."""
-        takings = self._tape.takings
-        if any(taking.request.operation != "disconnect" for taking in takings):
-            write(self.path, self._name, takings)
+        if any(recorder.request.operation != "disconnect" for recorder in self._calls):
+            write(self.path, self._name, self._calls)
 
-    def start(self, request: Request) -> Taking:
-        """Begin to record the answer to a request."""
-        return self._tape.start(request)
+    def recorder(self, request: Request) -> CallRecorder:
+        """Return what records the answer to a request."""
+        return CallRecorder(request, self._redaction)
 
-    def keep(self, taking: Taking) -> None:
-        """Let an answer be on the cassette."""
-        self._tape.takings.append(taking)
+    def keep(self, recorder: CallRecorder) -> None:
+        """Let a call be on the cassette."""
+        self._calls.append(recorder)
 
     @property
     def _name(self) -> str:
         return type(innermost(self.inner)).__name__
 
-    async def _call(self, request: Request, call: Callable[[], Awaitable[T]]) -> T:
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._record(Request(operation, entity), call)
+
+    async def _record(self, request: Request, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call and record how it ends. One that is cancelled has no answer and leaves no trace."""
-        taking = self.start(request)
+        recorder = self.recorder(request)
         try:
             result = await call()
         except Exception as error:
-            taking.failed(error)
-            self.keep(taking)
+            recorder.failed(error)
+            self.keep(recorder)
             raise
-        taking.returned(_listed(result))
-        self.keep(taking)
+        recorder.returned(result)
+        self.keep(recorder)
         return result
 
 
-def _listed(result: Any) -> Any:
-    """Give a tuple of records or cursors as a list: which kind of sequence they came in says nothing."""
-    return list(result) if isinstance(result, tuple) else result
-
-
-class _RecordedPages:
+class _RecordedPages(WrappedPages):
     """The inner stream, each page recorded. It is opened when the first page is asked for, to record if that fails."""
 
-    __slots__ = ("_over", "_pages", "_request", "_taking", "_wrapper")
+    __slots__ = ("_cursor", "_entity", "_recorder", "_since", "_wrapper")
 
-    def __init__(self, wrapper: Recording[C], request: Request) -> None:
+    def __init__(self, wrapper: Recording[C], entity: str, since: datetime | None, cursor: Cursor) -> None:
+        super().__init__(NOT_OPEN)
         self._wrapper = wrapper
-        self._request = request
-        self._pages: AsyncIterator[Page] | None = None
-        self._taking = wrapper.start(request)
-        self._over = False
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
+        self._entity = entity
+        self._since = since
+        self._cursor = cursor
+        self._recorder = wrapper.recorder(Request("fetch_data", entity, since, cursor))
 
     async def __anext__(self) -> Page:
-        if self._over:
+        if self._ended:
             raise StopAsyncIteration
-        self._over = (
-            True  # until there is a page: an error, a cancellation and the end are all the last of it
-        )
         try:
-            if self._pages is None:
-                self._wrapper.keep(self._taking)
-                self._pages = self._open()
-            page = await self._pages.__anext__()
-            self._taking.page(page)
+            if self._inner is NOT_OPEN:
+                self._wrapper.keep(self._recorder)
+                self._inner = self._wrapper.inner.fetch_data(
+                    self._entity, since=self._since, cursor=self._cursor
+                )
+            page = await self._inner.__anext__()
+            self._recorder.page(page)
         except StopAsyncIteration:
-            self._taking.ended()
+            self._ended = True
+            self._recorder.ended()
             raise
         except BaseException as error:
             if isinstance(error, Exception):
-                self._taking.failed(error)
-            if self._pages is not None:
-                await close_broken_stream(self._pages)
+                self._recorder.failed(error)
+            await self._break()
             raise
-        self._over = False
         return page
-
-    def _open(self) -> AsyncIterator[Page]:
-        asked = self._request
-        return self._wrapper.inner.fetch_data(asked.entity or "", since=asked.since, cursor=asked.cursor)
-
-    async def aclose(self) -> None:
-        self._over = True
-        if self._pages is not None:
-            await close_stream(self._pages)

@@ -22,14 +22,14 @@ def _folded(names: Iterable[str]) -> frozenset[str]:
 
 
 def _disguises(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Give every form in which a secret may occur in text, longer ones first: `abc` may be a part of `abcd`."""
+    """Return every form in which a secret may occur in text, longer ones first: `abc` may be a part of `abcd`."""
     return tuple(
         sorted({form for secret in secrets if secret for form in _forms(secret)}, key=len, reverse=True)
     )
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Give a secret as it is, in a URL, in another text's quotes, and as a header has it."""
+    """Return a secret as it is, in a URL, in another text's quotes, and as a header has it."""
     yield secret
     yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
     yield from (repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
@@ -57,13 +57,13 @@ class Redaction:
         return any(secret in text for secret in self.secrets)
 
     def text(self, text: str) -> str:
-        """Give the text with every secret in it hidden."""
+        """Return the text with every secret in it hidden."""
         for secret in self.secrets:
             text = text.replace(secret, HIDDEN)
         return text
 
     def content(self, content: bytes) -> bytes:
-        """Give bytes with every secret in them hidden."""
+        """Return bytes with every secret in them hidden."""
         for secret in self.secrets:
             content = content.replace(secret.encode("utf-8", "surrogatepass"), HIDDEN.encode())
         return content

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from anyio.lowlevel import checkpoint
 
+from connector_kit.records.page import Cursor
+
 from .cassette import Cassette, read
-from .player import Player, Reel
-from .recorded_calls import Failed, Request, Returned
+from .errors import NotRecordedError
+from .recorded_calls import Closed, Ended, Failed, RecordedCall, Request, Returned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
     from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page, Record
 
 __all__ = ["Replaying"]
+
+_NAMED = 5
+"""How many recorded requests a NotRecordedError names."""
 
 
 @attrs.frozen
 class Replaying:
-    """Gives the pages, cursors, quotas and errors that `Recording` wrote to the file `path`.
+    """Delivers the pages, cursors, quotas and errors that `Recording` wrote to the file `path`.
 
     The n-th request of a kind gets the n-th answer that was recorded to it, and the last one from then on. A read may
     also begin at any cursor that was delivered. What was not recorded raises `NotRecordedError`; only connect,
@@ -54,7 +60,7 @@ class Replaying:
         self._lifecycle("disconnect")
 
     async def discover_schema(self) -> Catalog:
-        """Give the recorded catalog."""
+        """Return the recorded catalog."""
         await checkpoint()
         catalog: Catalog = self._answer(Request("discover_schema"))
         return catalog
@@ -66,7 +72,7 @@ class Replaying:
         return _ReplayedPages(self._player, Request("fetch_data", entity, since, cursor))
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give the recorded sample with this limit."""
+        """Return the recorded sample with this limit."""
         await checkpoint()
         records: Sequence[Record] = self._answer(Request("get_sample_data", entity, limit=limit))
         return records
@@ -78,15 +84,15 @@ class Replaying:
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give the recorded partitions for this target."""
+        """Return the recorded partitions for this target."""
         await checkpoint()
         cursors: Sequence[Cursor] = self._answer(Request("partition_data", entity, since, target=target))
         return cursors
 
     def _lifecycle(self, operation: str) -> None:
-        take = self._player.recorded(Request(operation))
-        if take is not None and isinstance(take.outcome, Failed):
-            raise take.outcome.error()
+        recorded = self._player.recorded(Request(operation))
+        if recorded is not None and isinstance(recorded.outcome, Failed):
+            raise recorded.outcome.error()
 
     def _answer(self, request: Request) -> Any:
         outcome = self._player.answer(request).outcome
@@ -100,31 +106,151 @@ class Replaying:
 class _ReplayedPages:
     """A recorded read. Which one it is, is decided when its first page is asked for, as it was recorded then."""
 
-    __slots__ = ("_over", "_player", "_reel", "_request")
+    __slots__ = ("_ended", "_player", "_read", "_request")
 
     def __init__(self, player: Player, request: Request) -> None:
         self._player = player
         self._request = request
-        self._reel: Reel | None = None
-        self._over = False
+        self._read: _Playback | None = None
+        self._ended = False
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self
 
     async def __anext__(self) -> Page:
-        if self._over:
+        if self._ended:
             raise StopAsyncIteration
-        self._over = (
-            True  # until there is a page: an error, a cancellation and the end are all the last of it
-        )
-        if self._reel is None:
-            self._reel = Reel(self._player, self._player.answer(self._request))
+        self._ended = True  # until there is a page: an error, a cancellation and the end all end it
+        if self._read is None:
+            self._read = _Playback(self._player, self._player.answer(self._request))
         await checkpoint()
-        page = self._reel.next_page()
+        page = self._read.next_page()
         if page is None:
             raise StopAsyncIteration
-        self._over = False
+        self._ended = False
         return page
 
     async def aclose(self) -> None:
-        self._over = True
+        self._ended = True
+
+
+class Player:
+    """Answers the n-th request of a kind with the n-th answer that was recorded, and the last one from then on.
+
+    A read at a cursor that was delivered but not asked for gets what followed that page.
+    """
+
+    def __init__(self, cassette: Cassette, path: Path) -> None:
+        self._path = path
+        self._calls: defaultdict[str, list[RecordedCall]] = defaultdict(list)
+        self._asked: Counter[str] = Counter()
+        for recorded in cassette.calls:
+            self._calls[recorded.request.key].append(recorded)
+        self._reads: defaultdict[str, list[RecordedCall]] = defaultdict(list)
+        for recorded in cassette.calls:
+            self._reads[attrs.evolve(recorded.request, cursor=None).key].append(recorded)
+
+    def recorded(self, request: Request) -> RecordedCall | None:
+        """Return the next answer to exactly this request; None where there is none."""
+        key = request.key
+        calls = self._calls.get(key)
+        if calls is None:
+            return None
+        number = min(self._asked[key], len(calls) - 1)
+        self._asked[key] += 1
+        return calls[number]
+
+    def answer(self, request: Request) -> RecordedCall:
+        """Return the next answer to a request. Raises `NotRecordedError`."""
+        recorded = self.recorded(request) or self.longest(request, -1)
+        if recorded is None:
+            raise self.missing(request, "was not recorded")
+        return recorded
+
+    def longest(self, request: Request, beyond: int) -> RecordedCall | None:
+        """Return the answer that tells most of a read: to its end, else to an error, else with the most pages.
+
+        None where no answer tells what comes after the first `beyond` pages.
+        """
+        if request.operation != "fetch_data":
+            return None
+        found = list(self._calls.get(request.key, ()))
+        if request.cursor is not None:
+            reads = self._reads.get(attrs.evolve(request, cursor=None).key, ())
+            found += [rest for recorded in reads if (rest := recorded.after(request.cursor)) is not None]
+        longer = [
+            recorded
+            for recorded in found
+            if len(recorded.pages) + (not isinstance(recorded.outcome, Closed)) > beyond
+        ]
+        return max(longer, key=_completeness, default=None)
+
+    def missing(self, request: Request, what: str) -> NotRecordedError:
+        """Return the error that says what there is instead."""
+        alike = [
+            recorded.request
+            for calls in self._calls.values()
+            for recorded in calls[:1]
+            if recorded.request.operation == request.operation
+        ]
+        named = "; ".join(_as_call(each) for each in alike[:_NAMED]) or f"no {request.operation}"
+        more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+        error = NotRecordedError(
+            f"{_as_call(request)} {what}; the cassette {self._path} has {named}{more}; record it anew, making this "
+            f"request of Recording(connector, {str(self._path)!r})"
+        )
+        error.locate(operation=request.operation, entity=request.entity, cursor=request.cursor)
+        return error
+
+
+@attrs.define(eq=False)
+class _Playback:
+    """Plays a recorded read back, page by page."""
+
+    _player: Player
+    _recorded: RecordedCall
+    _place: int = attrs.field(default=0, init=False)
+    _last: Cursor = attrs.field(default=None, init=False)
+
+    def next_page(self) -> Page | None:
+        """Return the next page, None at the end. Raises the recorded error, and `NotRecordedError` after what there is."""
+        if self._place == len(self._recorded.pages) and isinstance(self._recorded.outcome, Closed):
+            self._go_on()
+        if self._place < len(self._recorded.pages):
+            page = self._recorded.pages[self._place]
+            self._place += 1
+            self._last = page.cursor
+            return page
+        if isinstance(self._recorded.outcome, Failed):
+            raise self._recorded.outcome.error()
+        return None
+
+    def _go_on(self) -> None:
+        """Change over to another answer that tells what came after the place where this read was closed."""
+        request = self._recorded.request
+        longer = self._player.longest(request, self._place)
+        if longer is not None:
+            self._recorded = longer
+            return
+        if self._place and self._last is not None:
+            longer = self._player.longest(attrs.evolve(request, cursor=self._last), 0)
+        if longer is None:
+            raise self._player.missing(
+                request, f"was recorded up to page {self._place}, where the read was closed"
+            )
+        self._recorded, self._place = longer, 0
+
+
+def _completeness(recorded: RecordedCall) -> tuple[int, int]:
+    outcome = recorded.outcome
+    return 2 if isinstance(outcome, Ended) else 1 if isinstance(outcome, Failed) else 0, len(recorded.pages)
+
+
+def _as_call(request: Request) -> str:
+    parts = request.to_json()
+    arguments = [
+        f"{name}={value!r}"[:80] for name, value in parts.items() if name not in ("operation", "entity")
+    ]
+    return (
+        f"{request.operation}({', '.join([*([repr(request.entity)] if request.entity else []), *arguments])})"
+    )

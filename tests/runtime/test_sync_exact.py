@@ -27,7 +27,7 @@ from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Fau
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.stack.protect import protect
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import Timeouts
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Connector, Destination

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
+from connector_kit.wrappers.retry.policy import BudgetLedger, RetryBudget
 
 budgets = st.builds(
     RetryBudget,

@@ -21,8 +21,7 @@ from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, ConnectionFailedError, RateLimitError
 from connector_kit.events import SlotGranted, observing
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
 from connector_kit.wrappers.retry.wrapper import Retrying

@@ -18,8 +18,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import AnswerReused, observing
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.cache.state import Answers
-from connector_kit.wrappers.cache.wrapper import Cached
+from connector_kit.wrappers.cache.wrapper import Answers, Cached
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.capabilities import close_stream
-from connector_kit.cassettes.catalogs import plain_catalog, restored_catalog
 from connector_kit.cassettes.errors import (
     CassetteCutShortError,
     CassetteError,
@@ -33,11 +32,17 @@ from connector_kit.cassettes.errors import (
     UnrecordableError,
     WrongCassetteError,
 )
-from connector_kit.cassettes.faults import described, raised
 from connector_kit.cassettes.recording import Recording
 from connector_kit.cassettes.redaction import Redaction
 from connector_kit.cassettes.replaying import Replaying
-from connector_kit.cassettes.values import plain, restored
+from connector_kit.cassettes.values import (
+    catalog_from_json,
+    catalog_to_json,
+    error_from_json,
+    error_to_json,
+    from_json,
+    to_json,
+)
 from connector_kit.errors import (
     CircuitOpenError,
     ConfigError,
@@ -416,8 +421,8 @@ class TestRedaction:
                 assert "****" in text_of(path)
                 assert SECRET not in text_of(path)
                 for line in lines_of(path):
-                    assert SECRET not in repr(restored(line)).replace("\\\\", "\\").replace("\\'", "'")
-                    assert SECRET not in str(restored(line))
+                    assert SECRET not in repr(from_json(line)).replace("\\\\", "\\").replace("\\'", "'")
+                    assert SECRET not in str(from_json(line))
                 found = await read(Replaying(path), cursor={"next": "****"})
                 assert found[-1] == "end"
 
@@ -444,7 +449,7 @@ class TestRedaction:
     def test_what_is_told_as_text_is_hidden_whole(self) -> None:
         redaction = Redaction(secrets=["4711", "47110815", ""])
         value = {"pin": 4711, "price": Decimal(4711), "at": "see 47110815", "raw": b"-4711-", "n": 47}
-        assert restored(plain(value, redaction)) == {
+        assert from_json(to_json(value, redaction)) == {
             "pin": "****",
             "price": "****",
             "at": "see ****",
@@ -498,22 +503,22 @@ class TestErrors:
         exhausted = RetriesExhaustedError("all", [RateLimitError("slow", 2.5), TimeoutError("late")])
         exhausted.__cause__ = config
         for error in (config, exhausted, CircuitOpenError("open", 30.0), TransientError("later")):
-            assert same(raised(json.loads(json.dumps(described(error, SHOWN)))), error)
+            assert same(error_from_json(json.loads(json.dumps(error_to_json(error, SHOWN)))), error)
 
     @pytest.mark.parametrize(
         "error", [KeyError("x"), ConnectionResetError(104, "reset"), ValueError(), OSError()]
     )
     def test_pythons_own_come_back_by_their_arguments(self, error: Exception) -> None:
-        back = raised(described(error, SHOWN))
+        back = error_from_json(error_to_json(error, SHOWN))
         assert (type(back), back.args) == (type(error), error.args)
 
     def test_a_class_of_somebodys_own_comes_back_as_the_nearest_known_one(self) -> None:
-        told = described(OwnRefusalError("slow", 5), SHOWN)
+        told = error_to_json(OwnRefusalError("slow", 5), SHOWN)
         assert told["was"] == f"{__name__}.OwnRefusalError"
-        back = raised(told)
+        back = error_from_json(told)
         assert type(back) is RateLimitError
         assert back.retry_after == 5
-        assert type(raised(described(json.JSONDecodeError("bad", "x", 0), SHOWN))) is ValueError
+        assert type(error_from_json(error_to_json(json.JSONDecodeError("bad", "x", 0), SHOWN))) is ValueError
 
     @pytest.mark.parametrize(
         ("error", "message"),
@@ -523,17 +528,17 @@ class TestErrors:
         ],
     )
     def test_what_cannot_be_made_again_is_told(self, error: Exception, message: str) -> None:
-        back = raised(described(error, SHOWN))
+        back = error_from_json(error_to_json(error, SHOWN))
         assert isinstance(back, ReplayedError)
         assert str(back) == message
 
     def test_a_chain_of_causes_without_end_is_cut(self) -> None:
         one, other = ConnectorError("one"), ConnectorError("other")
         one.__cause__, other.__cause__ = other, one
-        assert isinstance(raised(described(one, SHOWN)), ConnectorError)
+        assert isinstance(error_from_json(error_to_json(one, SHOWN)), ConnectorError)
         endless = RetriesExhaustedError("all")
         endless.attempts = (endless,)
-        assert isinstance(raised(described(endless, SHOWN)), RetriesExhaustedError)
+        assert isinstance(error_from_json(error_to_json(endless, SHOWN)), RetriesExhaustedError)
 
     @pytest.mark.anyio
     async def test_an_error_is_made_anew_each_time(self, tmp_path: Path) -> None:
@@ -728,7 +733,7 @@ class TestFiles:
             with pytest.raises(CassetteCutShortError if end >= head else CassetteError):
                 Replaying(path)
         path.write_bytes(content[:-1].replace(b"\n", b"\r\n"))
-        assert [len(take.pages) for take in Replaying(path).cassette.takes] == [0, 2, 0]
+        assert [len(recorded.pages) for recorded in Replaying(path).cassette.calls] == [0, 2, 0]
 
     def test_what_cannot_be_a_cassette_is_refused_by_name(self, tmp_path: Path) -> None:
         header = '{"cassette": "connector_kit", "version": 1, "connector": "Shop"}\n'
@@ -840,7 +845,7 @@ class TestValues:
         name = announced[0].name
         first = Entity("a", announced, [name], name or None, ordered=ordered and bool(name))
         catalog = Catalog([first, Entity("b")])
-        assert restored_catalog(json.loads(json.dumps(plain_catalog(catalog)))) == catalog
+        assert catalog_from_json(json.loads(json.dumps(catalog_to_json(catalog)))) == catalog
 
     @given(
         st.recursive(
@@ -867,7 +872,7 @@ class TestValues:
         )
     )
     def test_values_come_back_as_they_were(self, value: object) -> None:
-        back = restored(json.loads(json.dumps(plain(value, SHOWN))))
+        back = from_json(json.loads(json.dumps(to_json(value, SHOWN))))
         assert repr(back) == repr(value) or back == value
 
     def test_mappings_and_sequences_of_any_class_become_plain_ones(self) -> None:
@@ -881,4 +886,4 @@ class TestValues:
             def __len__(self) -> int:
                 return 1
 
-        assert restored(plain([Row(), range(2)], SHOWN)) == [{"a": 1}, [0, 1]]
+        assert from_json(to_json([Row(), range(2)], SHOWN)) == [{"a": 1}, [0, 1]]

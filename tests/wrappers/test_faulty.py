@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 import pytest
+from doubles import Ear
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from connector_kit.errors import (
     ServiceUnavailableError,
     TransientError,
 )
-from connector_kit.protocols import FullConnector
+from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.strategies import schedules
@@ -32,9 +33,11 @@ from connector_kit.wrappers.fault_injection.wrapper import (
     Schedule,
     Stall,
 )
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
 PAGES = [Page([{"id": number}], number) for number in range(1, 4)]
@@ -97,6 +100,17 @@ def test_faulty_is_a_full_connector() -> None:
     stack: Faulty[Three] = Faulty(Three())
     connector: FullConnector = stack
     assert isinstance(connector, FullConnector)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("inside", [lambda inner: inner, Translating, lambda inner: Observed(inner, Ear())])
+async def test_what_nobody_has_is_no_request(inside: Callable[[Three], Connector]) -> None:
+    """A wrapper has every method; it is the connector that is asked, or not."""
+    faulty = Faulty(inside(Three()), [Fail()])
+    assert await faulty.partition_data("things", target=2) == [None]
+    assert faulty.requests == 0
+    with pytest.raises(ConnectionFailedError, match=r"request 1 \(fetch_data\)"):
+        await faulty.get_sample_data("things")
 
 
 @pytest.mark.anyio

@@ -36,8 +36,7 @@ from connector_kit.protocols import FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
@@ -48,8 +47,7 @@ from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Translating
 
 if TYPE_CHECKING:

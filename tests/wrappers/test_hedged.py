@@ -19,9 +19,8 @@ from connector_kit.errors import ConfigError, ConnectionFailedError, ServiceUnav
 from connector_kit.events import HedgeStarted, observing
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.hedge.policy import Hedge, HedgedOperation
-from connector_kit.wrappers.hedge.wrapper import Hedged
-from connector_kit.wrappers.retry.budget import BudgetLedger
+from connector_kit.wrappers.hedge.wrapper import Hedge, Hedged, HedgedOperation
+from connector_kit.wrappers.retry.policy import BudgetLedger
 from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:

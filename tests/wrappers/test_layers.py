@@ -16,8 +16,7 @@ from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import asks_for, innermost, layers, unwrap
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Translating
 
 SHOP = sources.Shop()

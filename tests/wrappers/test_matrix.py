@@ -6,8 +6,8 @@ What the stacks are made of is in stacks.py.
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
+import re
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,14 @@ from stacks import (
     Wrapper,
     answers_of,
     bench,
+    exported,
     name,
     pages_of,
     shop,
     stacked,
 )
 
-import connector_kit.wrappers
+import connector_kit.wrappers.wrapper
 from connector_kit.capabilities import close_stream
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError
@@ -40,6 +41,7 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule, Stall
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.layers import outline
 from connector_kit.wrappers.timeout.wrapper import TimeLimited
 from connector_kit.wrappers.translation.wrapper import Translating
 
@@ -57,10 +59,17 @@ FOREVER = 1_000_000
 PAIRS = list(product(WRAPPERS, WRAPPERS))
 LEGAL: list[Stack] = [
     *((each,) for each in WRAPPERS),
-    *((outer, inner) for outer, inner in PAIRS if inner.cls not in outer.refuses),
+    *((outer, inner) for outer, inner in PAIRS if outer.refusal(inner) is None),
 ]
 every_legal_stack = pytest.mark.parametrize("stack", LEGAL, ids=map(name, LEGAL))
 RETRYING = [stack for stack in LEGAL if any(each.cls is Retrying for each in stack)]
+
+
+def subclasses(cls: type[object]) -> Iterator[type[object]]:
+    """Yield the subclasses of a class, and theirs."""
+    for each in cls.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +101,34 @@ async def bare_pages() -> list[Page]:
 
 
 class TestTheTable:
-    def public_wrappers(self) -> Iterator[type[object]]:
-        """Give the classes that modules of the package export and that have a connector's methods."""
-        for module in pkgutil.iter_modules(connector_kit.wrappers.__path__):
-            defined = importlib.import_module(f"connector_kit.wrappers.{module.name}")
-            for value in (getattr(defined, exported) for exported in getattr(defined, "__all__", ())):
-                is_protocol = getattr(value, "_is_protocol", False)
-                if inspect.isclass(value) and hasattr(value, "fetch_data") and not is_protocol:
-                    yield value
+    def test_every_wrapper_of_the_package_is_exported(self) -> None:
+        """And so examined here: the table has all that are exported."""
+        for module in pkgutil.walk_packages(connector_kit.__path__, "connector_kit."):
+            if module.name.startswith(("connector_kit.wrappers.", "connector_kit.cassettes.")):
+                importlib.import_module(module.name)
+        defined = {
+            cls.__name__
+            for cls in subclasses(connector_kit.wrappers.wrapper.Wrapper)
+            if cls.__module__.startswith("connector_kit")
+        }
+        assert defined
+        assert defined <= {each.cls.__name__ for each in WRAPPERS}
+        assert set(exported()) == {each.cls for each in WRAPPERS} | set(INNERMOST)
 
-    def test_no_wrapper_is_forgotten(self) -> None:
-        assert set(self.public_wrappers()) == {each.cls for each in WRAPPERS} | set(INNERMOST)
+    @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda each: each.cls.__name__)
+    def test_every_wrapper_shows_its_stack(self, wrapper: Wrapper, folder: Path) -> None:
+        """A line for each layer, and no more than that."""
+
+        async def test(made: Bench) -> None:
+            connector = wrapper.around(made.source, made)
+            assert repr(connector) == outline(connector)
+            assert repr(connector).startswith(f"{wrapper.cls.__name__}(")
+
+        on_bench(test, folder, "asyncio")
 
     @pytest.mark.parametrize(
         ("outer", "inner"),
-        [pair for pair in PAIRS if pair[1].cls in pair[0].refuses],
+        [(outer, inner) for outer, inner in PAIRS if outer.refusal(inner) is not None],
         ids=lambda each: each.cls.__name__,
     )
     def test_an_order_that_cannot_work_is_refused_with_the_reason(
@@ -114,10 +136,11 @@ class TestTheTable:
     ) -> None:
         """Directly around it, and with others in between."""
         harmless = tuple(each for each in WRAPPERS if each.cls in (Observed, TimeLimited))
+        refusal = outer.refusal(inner)
 
         async def test(made: Bench) -> None:
             for between in ((), harmless):
-                with pytest.raises(ConfigError, match=outer.refuses[inner.cls]):
+                with pytest.raises(ConfigError, match=re.escape(str(refusal))):
                     stacked((outer, *between, inner), made.source, made)
 
         on_bench(test, folder, "asyncio")

@@ -36,7 +36,7 @@ from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.stack.protect import protect
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -19,8 +19,7 @@ from connector_kit.protocols import FullConnector
 from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
-from connector_kit.wrappers.prefetch.block import prefetching
-from connector_kit.wrappers.prefetch.wrapper import Prefetching
+from connector_kit.wrappers.prefetch.wrapper import Prefetching, prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying

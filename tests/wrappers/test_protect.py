@@ -15,25 +15,21 @@ from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.hedge.wrapper import Hedge, Hedged
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
-from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.policy import BudgetLedger, Retry, RetryBudget
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers, unwrap
 from connector_kit.wrappers.stack.protect import protect
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Rule, Translating
 from connector_kit.wrappers.validation.policy import Validation
 from connector_kit.wrappers.validation.wrapper import Validating

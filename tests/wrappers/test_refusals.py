@@ -9,19 +9,17 @@ import anyio
 import pytest
 from stacks import Records, shop
 
+from connector_kit import KeyedLimiter  # by its door, which its repr names
 from connector_kit.blocking.paged import Paged
 from connector_kit.blocking.threaded import Threaded
 from connector_kit.errors import ConfigError, ConnectorError, RateLimitError
-from connector_kit.limiters.keyed_limiter import KeyedLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.hedge.wrapper import Hedged
+from connector_kit.wrappers.hedge.wrapper import Hedge, Hedged
 from connector_kit.wrappers.prefetch.wrapper import Prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
 from connector_kit.wrappers.retry.wrapper import Retrying

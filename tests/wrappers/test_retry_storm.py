@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from connector_kit.clock import Clock
 from connector_kit.errors import RetriesExhaustedError, ServiceUnavailableError
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.policy import BudgetLedger, Retry, RetryBudget
 from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:

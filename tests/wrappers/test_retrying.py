@@ -32,8 +32,7 @@ from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
 from connector_kit.wrappers.observation.wrapper import Observed
-from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.policy import BudgetLedger, Retry, RetryBudget
 from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Schedule
-from connector_kit.wrappers.retry.budget import BudgetLedger, RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
+from connector_kit.wrappers.retry.policy import BudgetLedger, Retry, RetryBudget
 from connector_kit.wrappers.retry.wrapper import Retrying
 
 backends = st.sampled_from(["asyncio", "trio"])

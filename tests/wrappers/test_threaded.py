@@ -36,8 +36,7 @@ from connector_kit.runtime.session import connected
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers, unwrap
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -452,7 +451,7 @@ class TestCancelled:
     async def test_a_stuck_client_is_left_to_its_thread(self, *, same_thread: bool) -> None:
         """The time limit holds; the thread counts as busy, closes its stream when it is back, and is free again."""
         stuck = Client()
-        threaded = Threaded(stuck, threads=1, same_thread=same_thread, patience="10ms")
+        threaded = Threaded(stuck, threads=1, same_thread=same_thread, grace_period="10ms")
         with pytest.raises(TimedOutError, match="page took longer"):
             await anext(TimeLimited(threaded, Timeouts(page=0.01)).fetch_data("orders"))
         assert in_the_client() != []
@@ -470,7 +469,7 @@ class TestCancelled:
 
     async def test_a_retry_gets_past_a_client_that_was_stuck(self) -> None:
         client = Client()
-        timed = TimeLimited(Threaded(client, threads=1, patience="10ms"), Timeouts(page="10ms"))
+        timed = TimeLimited(Threaded(client, threads=1, grace_period="10ms"), Timeouts(page="10ms"))
         with pytest.raises(TimedOutError):
             await anext(timed.fetch_data("orders"))
         client.gate.set()
@@ -505,7 +504,7 @@ class TestCancelled:
     def test_a_job_that_was_called_off_does_nothing_when_its_thread_comes(self) -> None:
         job: Future[None] = Future()
         done: list[str] = []
-        work = Threads(1, same=False, patience=1)._job(job, Future(), lambda: done.append("made"))
+        work = Threads(1, same=False, grace_period=1)._job(job, Future(), lambda: done.append("made"))
         assert job.cancel()
         work()
         assert done == []
@@ -603,7 +602,7 @@ class TestDisconnect:
 
         stuck = Stuck()
         with pytest.raises(TimedOutError) as raised:
-            await Threaded(stuck, same_thread=True, patience="10ms").disconnect()
+            await Threaded(stuck, same_thread=True, grace_period="10ms").disconnect()
         assert raised.value.message == (
             "disconnect took longer than 10ms and was left to its thread; expected the client to let go; give it time "
             "limits, so that none of its calls lasts forever"

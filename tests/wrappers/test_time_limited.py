@@ -27,8 +27,7 @@ from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

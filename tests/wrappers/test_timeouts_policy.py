@@ -10,7 +10,7 @@ from connector_kit.durations import Duration
 from connector_kit.limiters.rate import Rates
 from connector_kit.wrappers.retry.policy import Retry
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.timeout.wrapper import Timeouts
 
 
 class TestTimeouts:

@@ -26,8 +26,7 @@ from connector_kit.errors import (
     UnknownEntityError,
 )
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Rule, Translating
 
 if TYPE_CHECKING:

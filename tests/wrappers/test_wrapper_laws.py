@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,19 @@ from anyio.lowlevel import checkpoint
 from doubles import Able, Ear, Slow, Turnstile
 from hypothesis import given
 from hypothesis import strategies as st
+from stacks import WRAPPERS, Bench, Wrapper
 
+from connector_kit.blocking.paged import Paged
 from connector_kit.capabilities import close_stream
+from connector_kit.cassettes.recording import Recording
 from connector_kit.errors import ConfigError, RequestRejectedError
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.bulkhead.policy import Bulkhead
-from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
-from connector_kit.wrappers.cache.wrapper import Cached
-from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
-from connector_kit.wrappers.fault_injection.wrapper import Faulty
-from connector_kit.wrappers.observation.wrapper import Observed
-from connector_kit.wrappers.rate_limit.wrapper import RateLimited
-from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.prefetch.wrapper import Prefetching
 from connector_kit.wrappers.stack.protect import protect
 from connector_kit.wrappers.stack.resilience import Resilience
-from connector_kit.wrappers.timeout.policy import Timeouts
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
-from connector_kit.wrappers.translation.wrapper import Translating
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
+from connector_kit.wrappers.validation.wrapper import Validating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,17 +37,25 @@ if TYPE_CHECKING:
     Wrap = Callable[[Connector, VirtualClock], FullConnector]
 
 LONG = Timeouts(call="1h", page="1h", total="1d")
+NOT_FOR_ALL = {
+    Paged: "delivers pages of its own",
+    Prefetching: "wants a task group",
+    Recording: "writes files",
+    Validating: "wants records that fit the catalog",
+}
+"""Those that the tests here are not made for, and why. They are in test_matrix.py and test_shipped_wrappers.py as all are."""
+
+
+def on_a_bench(wrapper: Wrapper) -> Wrap:
+    def wrap(inner: Connector, clock: VirtualClock) -> FullConnector:
+        return wrapper.around(inner, Bench(Path(), clock, anyio.create_task_group(), rate="1000/s"))
+
+    return wrap
+
+
 WRAPS: dict[str, Wrap] = {
-    "Bulkheaded": lambda inner, _: Bulkheaded(inner, Bulkhead(limit=1)),
-    "Cached": lambda inner, clock: Cached(inner, "1h", clock=clock),
-    "CircuitBreaking": lambda inner, clock: CircuitBreaking(inner, clock=clock),
-    "Faulty": lambda inner, clock: Faulty(inner, clock=clock),
-    "Observed": lambda inner, clock: Observed(inner, Ear(), clock=clock),
-    "RateLimited": lambda inner, clock: RateLimited(inner, Turnstile(clock=clock)),
-    "Retrying": lambda inner, clock: Retrying(inner, clock=clock),
-    "TimeLimited": lambda inner, clock: TimeLimited(inner, LONG, clock=clock),
+    **{each.cls.__name__: on_a_bench(each) for each in WRAPPERS if each.cls not in NOT_FOR_ALL},
     "TimeLimited without limits": lambda inner, clock: TimeLimited(inner, Timeouts(), clock=clock),
-    "Translating": lambda inner, _: Translating(inner),
     "protect": lambda inner, clock: protect(
         inner,
         Resilience(attempt=LONG, deadline=LONG),

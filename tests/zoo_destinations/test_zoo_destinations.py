@@ -14,7 +14,7 @@ from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.checks import check_destination
 from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS
 
-from .disk import ShelfPlace
+from .disk import ShelfFixture
 from .specimens import RIGHT, SPECIMENS, Specimen
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FEWER = attrs.evolve(QUICK, plans=3)
 
 
 def examine(kind: type[Shelf], *laws: str, backend: str = "asyncio", bounds: Bounds = QUICK) -> LawReport:
-    check = partial(check_destination, partial(ShelfPlace, kind), laws=laws, bounds=bounds, backend=backend)
+    check = partial(check_destination, partial(ShelfFixture, kind), laws=laws, bounds=bounds, backend=backend)
     return anyio.run(check)
 
 

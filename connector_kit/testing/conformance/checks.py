@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector_kit.protocols import Limiter
-    from connector_kit.testing.conformance.destination.place import Places
+    from connector_kit.testing.conformance.destination.fixture import FixtureFactory
 
     from .wire import Wire
 
@@ -136,7 +136,7 @@ async def check_wrapper(  # noqa: PLR0913 - the options of the one call that the
 
 
 async def check_destination(
-    places: Places,
+    new_fixture: FixtureFactory,
     /,
     *,
     ordered: bool = True,
@@ -148,7 +148,8 @@ async def check_destination(
 ) -> LawReport:
     """Look at the laws that a destination keeps; at those named in `laws`, or at all of them.
 
-    `places` makes a new, empty place each time: see `Place`, and the seams beside it that let more be checked. `ordered`
+    `new_fixture` makes a new, empty fixture each time: see `DestinationFixture`, and the protocols beside it that let more
+    be checked. `ordered`
     says that rows are read back in the order in which they were written; False for a store that has none.
     `bounds.plans` sequences of calls are drawn for the last law. `progress` is called with each verdict as it comes;
     what it raises is passed on.
@@ -160,7 +161,7 @@ async def check_destination(
     """
     chosen = DESTINATION_LAWS.named(laws)
     require_backend(backend)
-    subject = DestinationSubject(places, bounds=bounds, ordered=ordered)
+    subject = DestinationSubject(new_fixture, bounds=bounds, ordered=ordered)
     examination = Examination(subject, backend, [each.law for each in chosen])
     return await examine(examination, chosen, progress=progress, name=name)
 

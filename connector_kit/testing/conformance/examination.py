@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, TypeVar
 
 import attrs
 
 from connector_kit.errors import ConfigError, RateLimitError
 
-from .bounds import Meter
 from .isolation import Isolated, isolated
 from .law import Examined, Findings, Law, LawFunction, LawReport, Verdict
 from .telling import advice
@@ -19,10 +19,9 @@ from .telling import advice
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .bounds import Bounds
     from .isolation import Stall
 
-__all__ = ["Advice", "Examination", "Ready", "require_backend"]
+__all__ = ["Examination", "IsolatedSubject", "Ready", "examine", "require_backend"]
 
 T = TypeVar("T")
 
@@ -53,43 +52,28 @@ class Ready:
     error: Exception | None = None
 
 
-@attrs.frozen
-class Advice:
-    """What is said of a kind of subject that does not come back: what it is, and how to mend it.
+class IsolatedSubject(Examined):
+    """A subject whose laws are async functions that share an event loop: what is said of one that never comes back."""
 
-    disturbed: the law that is told of an event loop which stood still for a while; no law is where empty.
-    """
+    kind: ClassVar[str]
+    unblock: ClassVar[str]
+    """How to mend one that blocks the event loop."""
+    let_cancel: ClassVar[str]
+    """How to mend one that does not react to its cancellation."""
+    disturbed: ClassVar[str] = ""
+    """The law that is told of an event loop which stood still for a while; no law is where empty."""
 
-    kind: str
-    unblock: str
-    let_cancel: str
-    disturbed: str = ""
-
-
-class IsolatedSubject(Examined, Protocol):
-    """A subject whose laws are async functions that share an event loop."""
-
-    @property
-    def bounds(self) -> Bounds: ...
-
-    meter: Meter
-
-    @property
-    def advice(self) -> Advice:
-        """What is said of one that does not come back."""
-        ...
-
+    @abstractmethod
     async def prepare(self) -> Ready:
         """Look at what must be there before any law."""
-        ...
 
     async def refusal(self) -> str:
         """Ask for a little and return what a used up quota answers; empty where nothing refuses it."""
-        ...
+        return ""
 
 
 S = TypeVar("S", bound=Examined)
-T_Isolated = TypeVar("T_Isolated", bound=IsolatedSubject)
+Subject_ = TypeVar("Subject_", bound=IsolatedSubject)
 F = TypeVar("F")
 
 
@@ -97,17 +81,9 @@ class Runner(Protocol[S]):
     """How the laws of one kind of subject are run."""
 
     @property
-    def requests(self) -> int:
-        """How many requests were made so far."""
-        ...
-
-    async def prepare(self) -> Ready:
-        """Look at what must be there before any law."""
-        ...
-
-    async def look_at(self, law: LawFunction[S, F], /) -> Verdict:
-        """Return the verdict on a law, whatever the subject does meanwhile."""
-        ...
+    def requests(self) -> int: ...
+    async def prepare(self) -> Ready: ...
+    async def look_at(self, law: LawFunction[S, F], /) -> Verdict: ...
 
 
 async def examine(
@@ -131,13 +107,13 @@ async def examine(
     )
 
 
-class Examination(Generic[T_Isolated]):
+class Examination(Generic[Subject_]):
     """Runs laws in isolation: in a thread and an event loop of their own.
 
     It knows from one law to the next where the loop stood still, and why no other law can be looked at.
     """
 
-    def __init__(self, subject: T_Isolated, backend: str, laws: Sequence[Law]) -> None:
+    def __init__(self, subject: Subject_, backend: str, laws: Sequence[Law]) -> None:
         self._subject = subject
         self._backend = backend
         self._to_come = [law.name for law in laws]
@@ -158,9 +134,9 @@ class Examination(Generic[T_Isolated]):
         found = Findings(Law(0, "preflight", ""), self._subject.secrets)
         self._tell_end(found, run)
         told = (f"{each.what}; expected {each.expected}; {each.mend}" for each in found.verdict().evidence)
-        return Ready(self._subject.advice.kind, "; ".join(told))
+        return Ready(self._subject.kind, "; ".join(told))
 
-    async def look_at(self, law: LawFunction[T_Isolated, F], /) -> Verdict:
+    async def look_at(self, law: LawFunction[Subject_, F], /) -> Verdict:
         """Return the verdict on a law, whatever the subject does meanwhile."""
         self._to_come.remove(law.law.name)
         found = Findings(law.law, self._subject.secrets)
@@ -172,7 +148,7 @@ class Examination(Generic[T_Isolated]):
         self._tell_stalls(found)
         return attrs.evolve(verdict, evidence=(*verdict.evidence, *found.verdict().evidence))
 
-    async def _run(self, law: LawFunction[T_Isolated, F]) -> Verdict:
+    async def _run(self, law: LawFunction[Subject_, F]) -> Verdict:
         meter = self._subject.meter
         requests, refusals = meter.requests, meter.refusals
         run = await self._isolated(partial(law, self._subject))
@@ -187,7 +163,6 @@ class Examination(Generic[T_Isolated]):
 
     def _tell_end(self, found: Findings, run: Isolated[T]) -> None:
         """Say why a run has no result."""
-        kind = self._subject.advice
         at = f"; it was at {run.at}" if run.at is not None else ""
         if run.end == "blocked":
             stall = self._stalls.pop() if self._stalls else None
@@ -198,33 +173,32 @@ class Examination(Generic[T_Isolated]):
             found.broken(
                 f"{run.waiting_for or 'a call'} did not come back, nor when it was cancelled{at}",
                 expected="that a cancelled call ends",
-                mend=kind.let_cancel,
+                mend=self._subject.let_cancel,
             )
         elif run.error is not None:
             expected, mend = advice(run.error)
             if not isinstance(run.error, Exception):
                 mend = "raise no exception that ends the program"
-            what = f"{type(run.error).__name__} came out of the {kind.kind}: {run.error}"
+            what = f"{type(run.error).__name__} came out of the {self._subject.kind}: {run.error}"
             found.broken(what, expected=expected, mend=mend)
         else:
             found.unchecked(self._subject.bounds.time_is_over)
 
     def _tell_stalls(self, found: Findings) -> None:
         """Say, once for each place, where the event loop stood still; in the law that this breaks if it is to come."""
-        disturbed = self._subject.advice.disturbed
+        disturbed = self._subject.disturbed
         if disturbed in self._to_come:
             return
         for stall in self._stalls if disturbed else ():
-            where = (stall.place.file, stall.place.line)
+            where = (stall.at.file, stall.at.line)
             if where not in self._told:
                 self._told.add(where)
                 self._tell_stall(found, str(stall))
         self._stalls.clear()
 
     def _tell_stall(self, found: Findings, stall: str) -> None:
-        kind = self._subject.advice
-        expected = f"an event loop that goes on while the {kind.kind} waits"
-        found.broken(stall, expected=expected, mend=kind.unblock)
+        expected = f"an event loop that goes on while the {self._subject.kind} waits"
+        found.broken(stall, expected=expected, mend=self._subject.unblock)
 
     async def _isolated(self, function: Callable[[], Awaitable[T]]) -> Isolated[T]:
         meter, patience = self._subject.meter, self._subject.bounds.call_seconds

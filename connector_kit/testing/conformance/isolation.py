@@ -8,6 +8,8 @@ import sysconfig
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -15,33 +17,44 @@ import anyio
 import anyio.to_thread
 import attrs
 
+from .telling import members_of
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Sequence
 
 __all__ = [
-    "End",
+    "CodeLine",
+    "Heartbeat",
     "Isolated",
-    "Place",
-    "Quiet",
     "Stall",
-    "connectors_place",
+    "connector_line",
     "in_thread",
     "isolated",
-    "place",
+    "somebodys_line",
     "stack_of",
 ]
 
+T = TypeVar("T")
 
-_KIT: Final = Path(__file__).parents[2]
+_BEAT_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.05
+_TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
+_NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
+_ENDING_SECONDS: Final = 0.5  # how long a thread that is told to stop may take; its caller waits
+
+_HERE: Final = Path(__file__).parent
+_KIT: Final = _HERE.parents[1]
+_STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
+_LOOPS: Final = frozenset({"anyio", "asyncio", "trio", "uvloop", "outcome"})
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 _ENTRANCES: Final = frozenset(
-    str(Path(__file__).parent / name) for name in ("subject.py", "destination/watched.py", "isolation.py")
+    str(_HERE / name) for name in ("subject.py", "destination/watched.py", "isolation.py")
 )
 """Where a connector is called from: by a law through `Watched`, or by the event loop for a task of its own."""
-_LOOPS: Final = ("anyio", "asyncio", "trio", "uvloop", "outcome")
 
 
 @attrs.frozen
-class Place:
+class CodeLine:
     """A line of code: its file, its number, the function it is in, and its text where that is known."""
 
     file: str
@@ -50,122 +63,97 @@ class Place:
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.line} in {self.function}" + (
-            f": `{self.code}`" if self.code else ""
-        )
+        where = f"{Path(self.file).name}:{self.line} in {self.function}"
+        return f"{where}: `{self.code}`" if self.code else where
+
+    def within(self, folder: Path) -> bool:
+        """Whether the file is somewhere in a folder."""
+        return folder in Path(self.file).parents
+
+    def passes_through(self, names: frozenset[str]) -> bool:
+        """Whether one of the file's folders has one of these names."""
+        return not names.isdisjoint(Path(self.file).parts)
+
+    @property
+    def of_standard_library(self) -> bool:
+        """Whether Python itself brings it."""
+        if self.file.startswith("<frozen "):
+            return True
+        return self.within(_STANDARD_LIBRARY) and not self.passes_through(_INSTALLED)
 
 
 @attrs.frozen
 class Stall:
-    """The event loop stood still for so many seconds at a place; `back` tells whether it went on afterwards."""
+    """The event loop stood still for so many seconds at a line; `back` tells whether it went on afterwards."""
 
-    place: Place
+    at: CodeLine
     seconds: float
     back: bool
 
     def __str__(self) -> str:
         if self.back:
-            return f"blocks the event loop for {self.seconds:.1f} s at {self.place}"
-        return f"blocks the event loop at {self.place}, and did not come back within {self.seconds:.1f} s"
+            return f"blocks the event loop for {self.seconds:.1f} s at {self.at}"
+        return f"blocks the event loop at {self.at}, and did not come back within {self.seconds:.1f} s"
 
 
-class Quiet:
-    """How long a heart has not been beating, in seconds, as seen by a watcher that looks every `interval` seconds.
+@attrs.define
+class Heartbeat:
+    """For how many seconds a heart has not been beating, as seen by a watcher that looks every `interval` seconds.
 
     A watcher that comes late was kept from running itself, and so was the heart perhaps: by a suspended machine, by
     whoever holds the interpreter. The time it was late does not count.
     """
 
-    def __init__(self, interval: float, now: float) -> None:
-        self._interval = interval
-        self._last = now
-        self._beats = 0
-        self.seconds = 0.0
-        self.watched = 0.0
+    interval: float
+    _last: float
+    _beats: int = attrs.field(default=0, init=False)
+    _silent: float = attrs.field(default=0.0, init=False)
+    watched: float = attrs.field(default=0.0, init=False)
 
-    def look(self, now: float, beats: int) -> float:
-        """Give the seconds without a beat; `beats` counts all so far."""
-        passed = min(now - self._last, 2 * self._interval)
+    def silence(self, now: float, beats: int) -> float:
+        """Return the seconds without a beat; `beats` counts all so far."""
+        passed = min(now - self._last, 2 * self.interval)
         self._last = now
         self.watched += passed
-        self.seconds = self.seconds + passed if beats == self._beats else 0.0
+        self._silent = self._silent + passed if beats == self._beats else 0.0
         self._beats = beats
-        return self.seconds
+        return self._silent
 
 
-def stack_of(thread: int | None) -> list[Place]:
-    """Give where a thread is now, the innermost place first; nothing for a thread that has ended."""
-    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - the documented way to another thread's stack
+def stack_of(thread: int | None) -> list[CodeLine]:
+    """Return where a thread is now, the innermost line first; nothing for a thread that has ended."""
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the documented way to another thread's stack
     if frame is None:
         return []
     stack = traceback.StackSummary.extract(traceback.walk_stack(frame))
-    return [Place(each.filename, each.lineno or 0, each.name, each.line or "") for each in stack]
+    return [CodeLine(each.filename, each.lineno or 0, each.name, each.line or "") for each in stack]
 
 
-def connectors_place(stack: Sequence[Place]) -> Place | None:
-    """Give the innermost place that is the connector's; None where the loop is busy with something else.
+def connector_line(stack: Sequence[CodeLine]) -> CodeLine | None:
+    """Return the innermost line that is the connector's; None where the loop is busy with something else.
 
     Making a connector and importing a module may take their time: both are done once.
     """
-    entrance = next((at for at, each in enumerate(stack) if _in_conformance(each)), None)
+    entrance = next((at for at, each in enumerate(stack) if each.within(_HERE)), None)
     if entrance is None or stack[entrance].file not in _ENTRANCES or stack[entrance].function == "make":
         return None
     inside = stack[:entrance]
     if any(each.file.startswith("<frozen importlib") for each in inside):
         return None
-    return _somebodys(inside)
+    return somebodys_line(inside)
 
 
-def place(stack: Sequence[Place]) -> Place | None:
-    """Give the innermost place that is no library's, whoever is to blame."""
-    return _somebodys([each for each in stack if not _in_conformance(each)])
+def somebodys_line(stack: Sequence[CodeLine]) -> CodeLine | None:
+    """Return the innermost line that somebody has written for this; of an installed connector, where it begins."""
+    lines = [each for each in stack if not each.within(_HERE) and not each.of_standard_library]
+    own = (each for each in lines if not each.passes_through(_INSTALLED) and not each.within(_KIT))
+    installed = [each for each in lines if not each.passes_through(_LOOPS)]
+    outermost = (each for each in reversed(installed) if not each.within(_KIT))
+    return next(chain(own, outermost, installed), None)
 
 
-def _somebodys(stack: Sequence[Place]) -> Place | None:
-    """Give the innermost place in code that somebody has written for this; for an installed connector, where it begins."""
-    own = next((each for each in stack if not _in_library(each) and not _in_kit(each)), None)
-    if own is not None:
-        return own
-    installed = [each for each in stack if not _in_standard_library(each) and not _in_loop(each)]
-    return next((each for each in reversed(installed) if not _in_kit(each)), next(iter(installed), None))
-
-
-def _in_conformance(where: Place) -> bool:
-    return Path(__file__).parent in Path(where.file).parents
-
-
-def _in_kit(where: Place) -> bool:
-    return _KIT in Path(where.file).parents
-
-
-def _in_library(where: Place) -> bool:
-    return _in_standard_library(where) or not {"site-packages", "dist-packages"}.isdisjoint(
-        Path(where.file).parts
-    )
-
-
-def _in_standard_library(where: Place) -> bool:
-    parts = Path(where.file).parts
-    if where.file.startswith("<frozen "):
-        return True
-    return Path(sysconfig.get_path("stdlib")) in Path(where.file).parents and "site-packages" not in parts
-
-
-def _in_loop(where: Place) -> bool:
-    return not set(_LOOPS).isdisjoint(Path(where.file).parts)
-
-
-T = TypeVar("T")
-
-End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
+_End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
 """By itself; cancelled when its time was over; abandoned while it blocked its loop; abandoned while it did not react."""
-
-_ENDING_SECONDS: Final = 0.5
-"""How long a thread that is told to stop may take to end. It keeps the caller waiting."""
-_BEAT_SECONDS: Final = 0.02
-_LOOK_SECONDS: Final = 0.05
-_TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
-_NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
 
 
 @attrs.frozen
@@ -175,11 +163,11 @@ class Isolated(Generic[T]):
     `at` is where the thread was when it was abandoned, `waiting_for` what had no answer then; both as far as known.
     """
 
-    end: End
+    end: _End
     value: T | None = None
     error: BaseException | None = None
     stalls: tuple[Stall, ...] = ()
-    at: Place | None = None
+    at: CodeLine | None = None
     waiting_for: str = ""
 
 
@@ -211,8 +199,11 @@ async def isolated(
             )
     finally:
         run.stop = True
-    if end in {"blocked", "hung"}:
-        run.park()
+    # What is abandoned is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of
+    # theirs. Its loop stands still for good, if it turns, so that it takes no time from anybody. Code that spins without
+    # letting the loop turn goes on until the program ends: there is no safe way to stop it (an exception sent to a
+    # thread that does not take it slows every other thread of CPython down, for ever).
+    run.parked = end in {"blocked", "hung"}
     return watch.result(end)
 
 
@@ -231,15 +222,6 @@ class _Run(Generic[T]):
         self.value: T | None = None
         self.error: BaseException | None = None
         self.stopped = False
-
-    def park(self) -> None:
-        """Let an abandoned loop that still turns stand still for good, so that it takes no time from anybody.
-
-        It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs. Code
-        that spins without letting the loop turn goes on until the program ends: there is no safe way to stop it (an
-        exception sent to a thread that does not take it slows every other thread of CPython down, for ever).
-        """
-        self.parked = True
 
     def _run(self) -> None:
         try:
@@ -272,80 +254,73 @@ class _Run(Generic[T]):
 
 
 def _alone(error: BaseException) -> BaseException:
-    """Give an error that task groups have wrapped."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """Return an error that task groups have wrapped."""
+    while len(members := members_of(error)) == 1:
+        error = members[0]
     return error
 
 
+@attrs.define(eq=False)
 class _Watch(Generic[T]):
     """Looks at a run every now and then, and decides how it has ended."""
 
-    def __init__(
-        self,
-        run: _Run[T],
-        seconds: float,
-        block_seconds: float,
-        patience: float,
-        overdue: Callable[[], str | None],
-    ) -> None:
-        self._run = run
-        self._seconds = seconds
-        self._block_seconds = block_seconds
-        self._patience = patience
-        self._overdue = overdue
-        self._quiet = Quiet(_LOOK_SECONDS, time.monotonic())
-        self._answered_at: float | None = None
-        self._overdue_since: float | None = None
-        self._stalls: list[Stall] = []
-        self._standing: Stall | None = None
-        self._waiting_for = ""
+    _run: _Run[T]
+    _seconds: float
+    _block_seconds: float
+    _patience: float
+    _overdue: Callable[[], str | None]
+    _heart: Heartbeat = attrs.field(factory=lambda: Heartbeat(_LOOK_SECONDS, time.monotonic()), init=False)
+    _answered_at: float | None = attrs.field(default=None, init=False)
+    _overdue_since: float | None = attrs.field(default=None, init=False)
+    _stalls: list[Stall] = attrs.field(factory=list[Stall], init=False)
+    _standing: Stall | None = attrs.field(default=None, init=False)
+    _waiting_for: str = attrs.field(default="", init=False)
 
-    def look(self) -> End | None:
-        """Give how the run has ended; None while it goes on."""
-        quiet = self._quiet.look(time.monotonic(), self._run.beats)
+    def look(self) -> _End | None:
+        """Return how the run has ended; None while it goes on."""
+        silence = self._heart.silence(time.monotonic(), self._run.beats)
         if self._run.over.is_set() or self._run.answered:
             return self._after_answer()
-        self._look_at_stall(quiet)
-        now = self._quiet.watched
-        if self._standing is not None and quiet >= self._patience:
+        self._look_at_stall(silence)
+        now = self._heart.watched
+        if self._standing is not None and silence >= self._patience:
             return "blocked"
-        if quiet >= _NOBODYS * self._patience:  # in code of nobody's: of a factory, say
+        if silence >= _NOBODYS * self._patience:  # in code of nobody's: of a factory, say
             return "blocked"
-        if quiet < _TURNING_SECONDS and self._without_answer(now):
+        if silence < _TURNING_SECONDS and self._without_answer(now):
             return "hung"
         if now >= self._seconds:
             self._run.stop = True
         if now >= self._seconds + self._patience:
-            return "blocked" if quiet >= self._patience else "hung"
+            return "blocked" if silence >= self._patience else "hung"
         return None
 
-    def result(self, end: End) -> Isolated[T]:
-        """Give what came of the run."""
+    def result(self, end: _End) -> Isolated[T]:
+        """Return what came of the run."""
         run = self._run
         if end in {"ended", "stopped"}:
             return Isolated(end, run.value, run.error, tuple(self._stalls))
         stalls = [*self._stalls, *([self._standing] if self._standing else [])]
-        at = self._standing.place if self._standing else place(stack_of(run.thread.ident))
+        at = self._standing.at if self._standing else somebodys_line(stack_of(run.thread.ident))
         return Isolated(end, stalls=tuple(stalls), at=at, waiting_for=self._waiting_for)
 
-    def _after_answer(self) -> End | None:
+    def _after_answer(self) -> _End | None:
         """A function that has given its answer has ended; its loop gets a little time to be closed."""
         self._come_back()
-        now = self._quiet.watched
+        now = self._heart.watched
         if self._answered_at is None:
             self._answered_at = now
         if self._run.over.is_set() or now - self._answered_at > self._patience:
             return "stopped" if self._run.stopped else "ended"
         return None
 
-    def _look_at_stall(self, quiet: float) -> None:
-        if quiet < self._block_seconds:
+    def _look_at_stall(self, silence: float) -> None:
+        if silence < self._block_seconds:
             self._come_back()
         elif self._standing is not None:
-            self._standing = attrs.evolve(self._standing, seconds=quiet)
-        elif (where := connectors_place(stack_of(self._run.thread.ident))) is not None:
-            self._standing = Stall(where, quiet, back=False)
+            self._standing = attrs.evolve(self._standing, seconds=silence)
+        elif (where := connector_line(stack_of(self._run.thread.ident))) is not None:
+            self._standing = Stall(where, silence, back=False)
 
     def _come_back(self) -> None:
         if self._standing is not None:

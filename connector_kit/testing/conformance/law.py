@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from difflib import get_close_matches
 from functools import update_wrapper
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from connector_kit.errors import ConfigError, Problem
+from connector_kit.protocols import Limiter
 from connector_kit.redaction import HIDDEN
+
+from .bounds import Bounds, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evidence",
+    "Examined",
     "Findings",
     "Law",
     "LawFunction",
@@ -128,16 +133,10 @@ class Findings:
     ) -> None:
         """Add evidence that the law is broken."""
         if len(self._evidence) < _EVIDENCE_LIMIT:
+            clean = self._clean
+            shown = tuple(_short(clean(record)) for record in records[:_MOST_RECORDS])
             self._evidence.append(
-                Evidence(
-                    self._clean(what),
-                    self._clean(expected),
-                    self._clean(mend),
-                    entity,
-                    page,
-                    tuple(_short(self._clean(record)) for record in records[:_MOST_RECORDS]),
-                    self._clean(plan),
-                )
+                Evidence(clean(what), clean(expected), clean(mend), entity, page, shown, clean(plan))
             )
 
     def checked(self, what: str) -> None:
@@ -151,7 +150,7 @@ class Findings:
             self._unchecked.append(text)
 
     def verdict(self, requests: int = 0) -> Verdict:
-        """Give the verdict on what was found."""
+        """Return the verdict on what was found."""
         return Verdict(
             self.law,
             tuple(self._evidence),
@@ -166,7 +165,7 @@ class Findings:
 
 
 def cleaned(text: str, secrets: tuple[str, ...]) -> str:
-    """Give a text with every secret hidden."""
+    """Return a text with every secret hidden."""
     for secret in sorted(set(secrets) - {""}, key=len, reverse=True):  # one may be a part of another
         text = text.replace(secret, HIDDEN)
     return text
@@ -221,7 +220,7 @@ class LawReport:
             raise LawsBrokenError(self)
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Give the report as a JSON value."""
+        """Return the report as a JSON value."""
         return {
             "subject": self.subject,
             "ok": self.ok,
@@ -263,29 +262,34 @@ def _as_json(verdict: Verdict) -> dict[str, JsonValue]:
     }
 
 
-class Examined(Protocol):
-    """What an examination of one kind of subject shares: the laws are run by it, and count its requests."""
+@attrs.define(eq=False)
+class Examined(ABC):
+    """What the laws of one subject share, whatever it is: bounds, a meter of requests, what they have found."""
 
-    findings: Findings | None
+    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
+    secrets: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    limiter: Limiter | None = attrs.field(default=None, kw_only=True)
+    meter: Meter = attrs.field(init=False)
+    findings: Findings | None = attrs.field(default=None, init=False)
     """Of the law that is looked at; they are there also where the law never ends."""
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not appear in any text of a verdict."""
-        ...
+    def __attrs_post_init__(self) -> None:
+        self.meter = Meter(self.bounds, limiter=self.limiter)
 
     @property
     def requests(self) -> int:
         """How many requests were made so far."""
-        ...
+        return self.meter.requests
 
     async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
         """Run a law."""
-        ...
+        looking = look()
+        if looking is not None:
+            await looking
 
+    @abstractmethod
     def tell(self, error: Exception, findings: Findings, /) -> None:
         """Turn an error that came out of a law into a part of the verdict."""
-        ...
 
 
 S = TypeVar("S", bound=Examined)

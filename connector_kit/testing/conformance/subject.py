@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -14,62 +14,50 @@ import attrs
 from connector_kit.capabilities import (
     close_broken_stream,
     close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
 )
 from connector_kit.errors import ConfigError, RateLimitError, UnknownEntityError
-from connector_kit.protocols import Connector, Limiter, SupportsPartitions, SupportsSample
+from connector_kit.protocols import Connector
 from connector_kit.records.catalog import Catalog
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.structure.explain import explain
-from connector_kit.wrappers.stack.layers import asks_for, innermost
+from connector_kit.wrappers.stack.layers import innermost
+from connector_kit.wrappers.wrapper import Wrapper
 
-from .bounds import Bounds, EnoughError, Meter
-from .examination import Advice, Ready
+from .bounds import EnoughError, Meter
+from .examination import IsolatedSubject, Ready
 from .law import Findings, Laws, cleaned
 from .reading import Reading, SeenPage
 from .telling import tell
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Cursor, Page
 
+
+T = TypeVar("T")
 
 __all__ = ["CONNECTOR_LAWS", "Factory", "Subject", "Watched", "WatchedPages"]
 
 
-class Watched:
-    """Counts requests as `Faulty` does (calls, and every page asked for) and gives up on one after `seconds`.
+@attrs.frozen(repr=False, eq=False)
+class Watched(Wrapper[Connector]):
+    """Counts requests as `Faulty` does (calls, and every page asked for) and waits for none of them without end.
 
     Raises `EnoughError` before a request that the bounds do not allow, `NoAnswerError` after one without an answer.
     """
 
-    def __init__(self, inner: Connector, meter: Meter) -> None:
-        self.inner = inner
-        self._meter = meter
-        self.answering = meter.answering
+    _meter: Meter
 
-    async def connect(self) -> None:
-        """Connect."""
-        await self.request()
-        with self.answering("connect"):
-            await self.inner.connect()
+    def __attrs_post_init__(self) -> None:
+        """Take what the factory gives; whether its order of wrappers can work is for the preparation to say."""
 
     async def disconnect(self) -> None:
         """Disconnect; this is not counted, so that it can be done at the bounds."""
         with self.answering("disconnect"):
             await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog."""
-        await self.request()
-        with self.answering("discover_schema"):
-            return await self.inner.discover_schema()
 
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
@@ -77,26 +65,11 @@ class Watched:
         """Read page by page."""
         return WatchedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
 
-    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample; page by page where it comes from a read."""
-        if not asks_for(self.inner, SupportsSample):
-            return await first_records(self, entity, limit)
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]], /) -> T:
+        del entity
         await self.request()
-        with self.answering("get_sample_data"):
-            return await sample(self.inner, entity, limit)
-
-    def validate_config(self) -> None:
-        """Let the connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions."""
-        if isinstance(self.inner, SupportsPartitions):
-            await self.request()
-        with self.answering("partition_data"):
-            return await partitions(self.inner, entity, since=since, target=target)
+        with self.answering(operation):
+            return await call()
 
     async def request(self) -> None:
         """Count a request and wait for its permit.
@@ -107,6 +80,10 @@ class Watched:
         await anyio.lowlevel.checkpoint()
         if self._meter.limiter is not None:
             await self._meter.limiter.acquire()
+
+    def answering(self, call: str) -> AbstractContextManager[None]:
+        """Wait for an answer no longer than allowed."""
+        return self._meter.answering(call)
 
 
 class WatchedPages:
@@ -125,7 +102,7 @@ class WatchedPages:
         """Whether the connector's stream can be closed; one that cannot holds nothing, and may go on."""
         return hasattr(self._pages, "aclose")
 
-    def __aiter__(self) -> AsyncIterator[Page]:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Page:
@@ -151,7 +128,7 @@ Factory: TypeAlias = Callable[[], Connector]
 
 
 @attrs.define(eq=False)
-class Subject:
+class Subject(IsolatedSubject):
     """The connectors of one factory, and what an examination of them shares: bounds, the catalog, full reads.
 
     wire: what lets requests fail between the connector and its source, if there is such a thing.
@@ -162,45 +139,27 @@ class Subject:
     Nothing of it belongs to an event loop: the same one serves laws that run in loops of their own.
     """
 
+    kind = "connector"
+    unblock = "use the client's asynchronous twin, or write a SyncConnector and put it into `Threaded`"
+    let_cancel = "let cancellation pass: no `except BaseException` and no bare `except` around an await"
+    disturbed = "closing"  # no two fetches go on at once there
+
     factory: Factory
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
     wire: Wire | None = attrs.field(default=None, kw_only=True)
     change: Callable[[], None] | None = attrs.field(default=None, kw_only=True)
-    secrets: tuple[str, ...] = attrs.field(default=(), kw_only=True)
-    limiter: Limiter | None = attrs.field(default=None, kw_only=True)
-    meter: Meter = attrs.field(init=False)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    """What the law that is looked at has found so far; it is there also where the law never ends."""
     _catalog: Catalog | None = attrs.field(default=None, init=False)
-    _full: dict[tuple[str, datetime | None], Reading] = attrs.field(factory=dict, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.meter = Meter(self.bounds, limiter=self.limiter)
+    _full: dict[tuple[str, datetime | None], Reading] = attrs.field(
+        factory=dict[tuple[str, datetime | None], Reading], init=False
+    )
 
     @classmethod
     def of(cls, subject: Factory | Subject) -> Subject:
-        """Give a subject for what a law was called with."""
+        """Return a subject for what a law was called with."""
         return subject if isinstance(subject, Subject) else cls(subject)
-
-    @property
-    def requests(self) -> int:
-        """How many requests were made so far."""
-        return self.meter.requests
-
-    async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
-        """Run a law."""
-        looking = look()
-        if looking is not None:
-            await looking
 
     def tell(self, error: Exception, findings: Findings, /) -> None:
         """Turn an error that came out of a law into a part of the verdict."""
         tell(error, findings)
-
-    @property
-    def advice(self) -> Advice:
-        """What is said of a connector that does not come back."""
-        return _ADVICE
 
     async def prepare(self) -> Ready:
         """Make a connector, connect it and ask for its catalog, which is kept for the laws."""
@@ -218,7 +177,7 @@ class Subject:
         try:
             await connector.connect()
             step = "discover_schema"
-            catalog: object = await connector.discover_schema()
+            catalog = await connector.discover_schema()
         except EnoughError as error:
             return Ready(name, str(error), ConfigError(str(error)))
         except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
@@ -226,6 +185,9 @@ class Subject:
         finally:
             with suppress(Exception):  # what is wrong with disconnecting is the lifecycle law's to say
                 await disconnect_surely(connector)
+        return await self._judge_catalog(name, catalog)
+
+    async def _judge_catalog(self, name: str, catalog: object) -> Ready:
         if not isinstance(catalog, Catalog):
             return Ready(
                 name,
@@ -256,12 +218,12 @@ class Subject:
         return ""
 
     def make(self) -> Watched:
-        """Give a new connector, not yet connected."""
+        """Return a new connector, not yet connected."""
         return Watched(self.factory(), self.meter)
 
     @asynccontextmanager
-    async def connector(self) -> AsyncIterator[Watched]:
-        """Give a new connector that is connected for the length of a block."""
+    async def connector(self) -> AsyncGenerator[Watched]:
+        """Return a new connector that is connected for the length of a block."""
         connector = self.make()
         try:
             await connector.connect()
@@ -273,14 +235,14 @@ class Subject:
         await disconnect_surely(connector)
 
     async def catalog(self) -> Catalog:
-        """Give the catalog, asked for once."""
+        """Return the catalog, asked for once."""
         if self._catalog is None:
             async with self.connector() as connector:
                 self._catalog = await connector.discover_schema()
         return self._catalog
 
     async def entities(self) -> list[Entity]:
-        """Give the entities that are to be looked at. Raises `UnknownEntityError` for a bound that names another one."""
+        """Return the entities that are to be looked at. Raises `UnknownEntityError` for a bound that names another one."""
         catalog = await self.catalog()
         return [catalog[name] for name in self.bounds.entities or catalog.names]
 
@@ -289,7 +251,7 @@ class Subject:
         self._full.clear()
 
     async def full_read(self, entity: str, since: datetime | None = None) -> Reading:
-        """Give an undisturbed read of an entity by a connector of its own; made once.
+        """Return an undisturbed read of an entity by a connector of its own; made once.
 
         It has not ended where the pages allowed are too few, or the requests allowed are used up on the way.
         """
@@ -326,8 +288,9 @@ class Subject:
         ended = False
         try:
             while not ended and len(seen) < most:
-                page = await _next(stream)
-                if page is None:
+                try:
+                    page = await stream.__anext__()
+                except StopAsyncIteration:
                     ended = True
                 else:
                     seen.append(SeenPage.of(len(seen) + 1, page))
@@ -339,21 +302,6 @@ class Subject:
         return ended
 
 
-async def _next(stream: AsyncIterator[Page]) -> Page | None:
-    """Give the next page, None at the end."""
-    try:
-        return await stream.__anext__()
-    except StopAsyncIteration:
-        return None
-
-
 CONNECTOR_LAWS: Final[Laws[Subject, Factory]] = Laws(
     "a connector", Subject.of, "connector_kit.testing.conformance.connector"
-)
-
-_ADVICE: Final = Advice(
-    "connector",
-    "use the client's asynchronous twin, or write a SyncConnector and put it into `Threaded`",
-    "let cancellation pass: no `except BaseException` and no bare `except` around an await",
-    disturbed="closing",  # no two fetches go on at once there
 )

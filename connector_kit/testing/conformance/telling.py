@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from connector_kit.errors import ConnectorError, TransientError
 
@@ -11,11 +11,11 @@ from .bounds import EnoughError, NoAnswerError
 from .reading import NoPageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Sequence
 
     from .law import Findings
 
-__all__ = ["advice", "tell", "telling"]
+__all__ = ["advice", "members_of", "tell", "telling"]
 
 
 _TRANSLATE: Final = "translate the client's exceptions (`Translating`) or mend the mistake"
@@ -39,8 +39,17 @@ _KNOWN: Final = (
 """Parts of what Python, asyncio, trio and anyio say, and what is behind it."""
 
 
+def members_of(error: BaseException) -> Sequence[BaseException]:
+    """Return the errors of a group; nothing for an error that is none."""
+    return error.exceptions if _is_group(error) else ()
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
 def advice(error: BaseException) -> tuple[str, str]:
-    """Give what is expected instead of the error, and what to mend, as far as its words tell."""
+    """Return what is expected instead of the error, and what to mend, as far as its words tell."""
     text = str(error) if isinstance(error, RuntimeError) else ""
     mend = next((mend for words, mend in _KNOWN if words in text), "")
     return ("no error", mend) if mend else ("a ConnectorError, classified", _TRANSLATE)
@@ -50,7 +59,7 @@ _USED_UP: Final = "do what the error says, or look at what is closed or used up 
 
 
 @contextmanager
-def telling(found: Findings, entity: str | None, *, when: str = "") -> Iterator[None]:
+def telling(found: Findings, entity: str | None, *, when: str = "") -> Generator[None]:
     """Let what a block raises become a part of the verdict, as of this entity, so that the others are looked at, too.
 
     `when` says under which circumstance, as in "after reads that were closed early". `EnoughError` passes: there is

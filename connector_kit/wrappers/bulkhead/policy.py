@@ -1,16 +1,17 @@
-"""How many operations may be under way at once, and how many may wait."""
+"""`Bulkhead`: how many operations may be under way at once and how many may wait. `Slots`: who has one and who is next."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+import anyio
 import attrs
 
-from connector_kit.durations import Duration
+from connector_kit.clock import AnyioClock, Clock
+from connector_kit.durations import Duration, as_duration
+from connector_kit.errors import RateLimitError
 
-__all__ = ["Bulkhead"]
-
-
-def _optional(given: str | float | None) -> Duration | None:
-    return None if given is None else Duration.of(given)
+__all__ = ["Bulkhead", "Slots"]
 
 
 @attrs.frozen
@@ -25,4 +26,89 @@ class Bulkhead:
     max_queue: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
     )
-    max_wait: Duration | None = attrs.field(default=None, converter=_optional)
+    max_wait: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+
+
+class Slots:
+    """Gives out the slots of `bulkhead`, first come first served, and never more than it has.
+
+    A slot that is given back goes to the first in the queue without becoming free in between, so that nobody
+    overtakes. An instance belongs to one event loop at a time, and may be shared by any number of wrappers in it.
+    """
+
+    __slots__ = ("_clock", "_queue", "bulkhead", "taken")
+
+    def __init__(self, bulkhead: Bulkhead, *, clock: Clock = AnyioClock()) -> None:  # noqa: B008 - a frozen value without state
+        self.bulkhead = bulkhead
+        self.taken = 0
+        """How many slots are given out."""
+        self._clock = clock
+        self._queue: OrderedDict[anyio.Event, None] = (
+            OrderedDict()
+        )  # each waiter's turn; set once it has a slot
+
+    def __repr__(self) -> str:
+        return f"Slots({self.bulkhead!r})"
+
+    @property
+    def waiting(self) -> int:
+        """How many operations stand in the queue."""
+        return len(self._queue)
+
+    async def acquire(self) -> float:
+        """Wait for a slot, take it, and give the seconds waited (0.0 where one was free). `release` gives it back.
+
+        Raises `RateLimitError` where `max_queue` or `max_wait` does not allow the wait. Cancelled, it takes nothing.
+        """
+        if (
+            self.taken < self.bulkhead.limit
+        ):  # then nobody waits: a slot is only given back where the queue is empty
+            self.taken += 1
+            return 0.0
+        self._refuse_where_the_queue_is_full()
+        arrived = self._clock.monotonic_ns()
+        await self._stand_in_queue()
+        return (self._clock.monotonic_ns() - arrived) / 1e9
+
+    def release(self) -> None:
+        """Return a slot back."""
+        if self._queue:
+            turn, _ = self._queue.popitem(last=False)
+            turn.set()
+        else:
+            self.taken -= 1
+
+    async def _stand_in_queue(self) -> None:
+        turn = anyio.Event()
+        self._queue[turn] = None
+        longest = self.bulkhead.max_wait
+        try:
+            if longest is None:
+                await turn.wait()
+            else:
+                with anyio.move_on_after(longest):
+                    await turn.wait()
+        except BaseException:
+            if turn.is_set():  # cancelled at the moment at which its turn came
+                self.release()
+            else:
+                del self._queue[turn]
+            raise
+        if not turn.is_set():
+            del self._queue[turn]
+            raise self._too_long(longest or 0.0)
+
+    def _refuse_where_the_queue_is_full(self) -> None:
+        most = self.bulkhead.max_queue
+        if most is not None and len(self._queue) >= most:
+            raise RateLimitError(
+                f"the bulkhead is full: operations under way {self.taken} (limit {self.bulkhead.limit}), waiting "
+                f"{len(self._queue)} (max_queue {most}); try again when some are done, or allow more"
+            )
+
+    def _too_long(self, longest: float) -> RateLimitError:
+        return RateLimitError(
+            f"no slot came free within {Duration(longest)} (max_wait): operations under way {self.taken} (limit "
+            f"{self.bulkhead.limit}), still waiting {len(self._queue)}; try again later, or allow more operations or a "
+            "longer wait"
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import anyio
 import attrs
 
-from connector_kit.capabilities import partitions, sample, validate
+from connector_kit.capabilities import sample
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
@@ -15,27 +17,114 @@ from connector_kit.events import AnswerReused, emit
 from connector_kit.protocols import Connector
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Record
-from connector_kit.wrappers.stack.layers import outline
-
-from .state import Answers
+from connector_kit.wrappers.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from datetime import datetime, timedelta
+    from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
-    from connector_kit.records.page import Cursor, Page
 
-__all__ = ["Cached"]
+__all__ = ["Answers", "Cached"]
+
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+@attrs.frozen
+class _Kept(Generic[A]):
+    """An answer, and when it came."""
+
+    answer: A
+    came_ns: int
+
+
+class _Call(Generic[A]):
+    """One call that is under way, and what became of it: an answer, an error, or neither where it was cancelled."""
+
+    __slots__ = ("done", "error", "kept")
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.kept: _Kept[A] | None = None
+        self.error: Exception | None = None
+
+
+class Answers(Generic[Q, A]):
+    """Keeps the `most` answers that were used last, each for `ttl` after it came."""
+
+    __slots__ = ("_calls", "_clock", "_kept", "_most", "_ttl_ns")
+
+    def __init__(self, ttl: Duration, most: int, clock: Clock) -> None:
+        self._ttl_ns = ttl.ns
+        self._most = most
+        self._clock = clock
+        self._kept: OrderedDict[Q, _Kept[A]] = OrderedDict()  # the one that was used last comes last
+        self._calls: dict[Q, _Call[A]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def get(self, question: Q, ask: Callable[[], Awaitable[A]]) -> tuple[A, float | None]:
+        """Return the answer, and its age in seconds where it is that of another call.
+
+        Where nobody asks the same already, `ask` is called; else that call's answer or error is shared. Where it is
+        cancelled, the first of those who wait for it asks anew.
+        """
+        while True:
+            kept = self._kept.get(question)
+            if kept is not None and self._age_ns(kept) < self._ttl_ns:
+                self._kept.move_to_end(question)
+                return kept.answer, self._age_ns(kept) / 1e9
+            call = self._calls.get(question)
+            if call is None:
+                return await self._ask(question, ask), None
+            await call.done.wait()
+            if call.error is not None:
+                raise call.error
+            if call.kept is not None:
+                return call.kept.answer, self._age_ns(call.kept) / 1e9
+
+    def forget(self) -> None:
+        """Drop all answers. Calls that are under way answer those who wait for them, and nobody who comes later."""
+        self._kept.clear()
+        self._calls.clear()
+
+    async def _ask(self, question: Q, ask: Callable[[], Awaitable[A]]) -> A:
+        call = self._calls[question] = _Call[A]()
+        try:
+            answer = await ask()
+            call.kept = _Kept(answer, self._clock.monotonic_ns())
+            if self._calls.get(question) is call:  # else it was forgotten meanwhile
+                self._keep(question, call.kept)
+        except Exception as error:
+            call.error = error
+            raise
+        finally:
+            if self._calls.get(question) is call:
+                del self._calls[question]
+            call.done.set()
+        return answer
+
+    def _keep(self, question: Q, kept: _Kept[A]) -> None:
+        self._kept[question] = kept
+        self._kept.move_to_end(question)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def _age_ns(self, kept: _Kept[A]) -> int:
+        return self._clock.monotonic_ns() - kept.came_ns
+
 
 C = TypeVar("C", bound=Connector)
 
 
-def _time_to_live(given: str | float | timedelta) -> Duration:
+def _time_to_live(value: str | float | timedelta) -> Duration:
     try:
-        ttl = Duration.of(given)
+        ttl = Duration.of(value)
     except ValueError as error:
         raise ConfigError(
-            f"cannot keep answers for ttl={given!r}; expected {error}; give one of these"
+            f"cannot keep answers for ttl={value!r}; expected {error}; give one of these"
         ) from error
     if not ttl:
         raise ConfigError(
@@ -44,8 +133,8 @@ def _time_to_live(given: str | float | timedelta) -> Duration:
     return ttl
 
 
-@attrs.frozen
-class Cached(Generic[C]):
+@attrs.frozen(repr=False)
+class Cached(Wrapper[C]):
     """Keeps what `discover_schema` and `get_sample_data` gave for the time `ttl` after the answer came.
 
     Callers who ask for the same thing at the same time share one call, and its error where it fails; errors are not
@@ -54,7 +143,6 @@ class Cached(Generic[C]):
     anew does not.
     """
 
-    inner: C
     ttl: Duration = attrs.field(converter=_time_to_live)
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     max_samples: int = attrs.field(default=100, kw_only=True, validator=attrs.validators.ge(1))
@@ -76,43 +164,16 @@ class Cached(Generic[C]):
         self._catalogs.forget()
         self._samples.forget()
 
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect."""
-        await self.inner.connect()
-
-    async def disconnect(self) -> None:
-        """Disconnect; what is kept stays."""
-        await self.inner.disconnect()
-
     async def discover_schema(self) -> Catalog:
-        """Give the catalog, from memory where it is fresh enough."""
+        """Return the catalog, from memory where it is fresh enough."""
         catalog, age = await self._catalogs.get(None, self.inner.discover_schema)
         if age is not None:
             emit(AnswerReused("discover_schema", None, age))
         return catalog
 
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read from the inner connector."""
-        return self.inner.fetch_data(entity, since=since, cursor=cursor)
-
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, from memory where it is fresh enough; the list is the caller's own."""
+        """Return a sample, from memory where it is fresh enough; the list is the caller's own."""
         records, age = await self._samples.get((entity, limit), lambda: sample(self.inner, entity, limit))
         if age is not None:
             emit(AnswerReused("get_sample_data", entity, age))
         return list(records)
-
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions."""
-        return await partitions(self.inner, entity, since=since, target=target)

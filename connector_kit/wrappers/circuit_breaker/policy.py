@@ -85,7 +85,7 @@ class Refusal:
 
 
 def judge(error: BaseException) -> Outcome:
-    """Say what a call that raised this tells of the other side.
+    """Return what an error says of the other side.
 
     A failure is what a retry may mend. An error about the request or its data shows that the other side is at work. A
     quota that is used up, a mistake in the configuration, a name that is in no catalog, a bug and a cancellation say
@@ -143,7 +143,7 @@ class Circuit:
         return f"Circuit({self.breaker!r}, state={self.state!r})"
 
     def admit(self, now_ns: int) -> int | Refusal:
-        """Give a call its ticket, or say when to come back."""
+        """Return a call its ticket, or say when to come back."""
         if self.ticket is not None:
             return self.ticket
         if self.state == "open":
@@ -231,7 +231,7 @@ class _Recent:
         self._full_ns = -(-(number + 1) * self._window_ns // _BUCKETS)
 
     def counts(self) -> tuple[int, int]:
-        """Give the calls and the failures, as of the last one added."""
+        """Return the calls and the failures, as of the last one added."""
         return sum(bucket[1] for bucket in self._buckets), sum(bucket[2] for bucket in self._buckets)
 
     def clear(self) -> None:

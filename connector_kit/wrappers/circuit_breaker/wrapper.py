@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import (
-    close_broken_stream,
-    close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
-)
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.durations import Duration
-from connector_kit.errors import CircuitOpenError, ConfigError
+from connector_kit.errors import CircuitOpenError
 from connector_kit.events import BreakerMoved, emit
-from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
-from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.stack.layers import asks_for, layers, outline
+from connector_kit.protocols import Connector
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 from .policy import Breaker, Circuit, Outcome, Refusal, judge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page
 
 __all__ = ["CircuitBreaking"]
 
@@ -37,12 +26,12 @@ C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-def _circuit(given: Circuit | Breaker) -> Circuit:
-    return Circuit(given) if isinstance(given, Breaker) else given
+def _as_circuit(circuit: Circuit | Breaker) -> Circuit:
+    return Circuit(circuit) if isinstance(circuit, Breaker) else circuit
 
 
-@attrs.frozen
-class CircuitBreaking(Generic[C]):
+@attrs.frozen(repr=False)
+class CircuitBreaking(Wrapper[C]):
     """Raises `CircuitOpenError` at once, instead of calling, while the circuit is open.
 
     `circuit` is a policy, or the `Circuit` that is shared by all who call the same upstream. Every call and every page
@@ -53,58 +42,12 @@ class CircuitBreaking(Generic[C]):
     `allow_outside_retry` is set.
     """
 
-    inner: C
-    circuit: Circuit = attrs.field(factory=Circuit, converter=_circuit)
+    circuit: Circuit = attrs.field(factory=Circuit, converter=_as_circuit)
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     allow_outside_retry: bool = attrs.field(default=False, kw_only=True, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not self.allow_outside_retry and any(isinstance(layer, Retrying) for layer in layers(self.inner)):
-            raise ConfigError(
-                "CircuitBreaking is outside Retrying, so that an open circuit would stop no retry; put it inside: "
-                "Retrying(CircuitBreaking(connector, breaker), retry), or say allow_outside_retry=True"
-            )
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect, unless the circuit is open."""
-        await self._call("connect", None, self.inner.connect)
-
-    async def disconnect(self) -> None:
-        """Disconnect, whatever the circuit says."""
-        await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog, unless the circuit is open."""
-        return await self._call("discover_schema", None, self.inner.discover_schema)
-
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read page by page, up to the first one that is asked for while the circuit is open."""
-        return _GuardedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
-
-    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, unless the circuit is open; page by page where it comes from a read."""
-        if not asks_for(self.inner, SupportsSample):
-            return await first_records(self, entity, limit)
-        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
-
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions, unless the inner connector has to be asked and the circuit is open."""
-        if not asks_for(self.inner, SupportsPartitions):
-            return await partitions(self.inner, entity, since=since, target=target)
-        return await self._call(
-            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
-        )
+    def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:
+        return _GuardedPages(self, pages, entity)
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         ticket = self.admit(operation, entity)
@@ -117,7 +60,7 @@ class CircuitBreaking(Generic[C]):
         return result
 
     def admit(self, operation: str, entity: str | None) -> int:
-        """Give the ticket of one operation. Raises `CircuitOpenError`."""
+        """Return the ticket of one operation. Raises `CircuitOpenError`."""
         circuit = self.circuit
         if circuit.ticket is not None:  # closed: no need to look at the clock
             return circuit.ticket
@@ -149,20 +92,16 @@ def _refused(refusal: Refusal, operation: str, entity: str | None) -> CircuitOpe
     return error
 
 
-class _GuardedPages:
+class _GuardedPages(WrappedPages):
     """The inner stream, with a ticket for each page."""
 
-    __slots__ = ("_delivered", "_ended", "_entity", "_pages", "_wrapper")
+    __slots__ = ("_delivered", "_entity", "_wrapper")
 
     def __init__(self, wrapper: CircuitBreaking[C], pages: AsyncIterator[Page], entity: str) -> None:
+        super().__init__(pages)
         self._wrapper = wrapper
-        self._pages = pages
         self._entity = entity
         self._delivered = False
-        self._ended = False
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
         if self._ended:
@@ -171,13 +110,12 @@ class _GuardedPages:
         try:
             ticket = wrapper.admit("fetch_data", self._entity)
             try:
-                page = await self._pages.__anext__()
+                page = await self._inner.__anext__()
             except BaseException as error:
                 wrapper.settle(ticket, self._judge(error))
                 raise
         except BaseException:  # a refusal and a cancellation end the stream as an error of its own does
-            self._ended = True
-            await close_broken_stream(self._pages)
+            await self._break()
             raise
         wrapper.settle(ticket, "answered")
         self._delivered = True
@@ -188,7 +126,3 @@ class _GuardedPages:
             # An empty read is an answer; the end after a page often comes without a request.
             return "nothing" if self._delivered else "answered"
         return judge(error)
-
-    async def aclose(self) -> None:
-        self._ended = True
-        await close_stream(self._pages)

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import (
-    close_broken_stream,
-    close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
-)
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import ConnectionFailedError, RateLimitError
-from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
-from connector_kit.wrappers.stack.layers import asks_for, outline
+from connector_kit.protocols import Connector
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Awaitable
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page
 
 __all__ = ["Cut", "Fail", "Fault", "Faulty", "Refuse", "Repeat", "Schedule", "Stall"]
 
@@ -75,69 +65,50 @@ Schedule: TypeAlias = tuple[Fault | None, ...]
 
 
 @attrs.define(eq=False)
-class Faulty(Generic[C]):
+class _Count:
+    """How many requests were made."""
+
+    requests: int = 0
+
+
+@attrs.frozen(eq=False, repr=False)
+class Faulty(Wrapper[C]):
     """Lets requests to `inner` fail as the `schedule` says.
 
-    Requests are the calls of connect, discover_schema, get_sample_data and partition_data, and every page asked for,
-    the one that turns out to be the end included. All streams draw from the one schedule; `requests` counts.
-    disconnect and validate_config never fail. A stream ends with its first error, as a generator does.
+    Requests are the calls of connect, discover_schema, get_sample_data and partition_data that reach the inner
+    connector, and every page asked for, the one that turns out to be the end included. All streams draw from the one
+    schedule; `requests` counts. disconnect and validate_config never fail. A stream ends with its first error, as a
+    generator does.
 
     >>> from connector_kit.connectors.mock import MockConnector
     >>> faulty = Faulty(MockConnector(), [None, Fail(), Stall("30s"), Refuse(retry_after=2)])
     """
 
-    inner: C
     schedule: Schedule = attrs.field(default=(), converter=tuple[Fault | None, ...])
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
-    requests: int = attrs.field(default=0, init=False)
+    _count: _Count = attrs.field(factory=_Count, init=False)
 
-    def __repr__(self) -> str:
-        return outline(self)
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far."""
+        return self._count.requests
 
-    async def connect(self) -> None:
-        """Connect, unless the schedule has a fault."""
-        await self._answer(self._draw(), "connect", self.inner.connect)
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        del entity
+        return await self.answer(self.next_fault(), operation, call)
 
-    async def disconnect(self) -> None:
-        """Disconnect; this never fails."""
-        await self.inner.disconnect()
+    def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:
+        del entity
+        return _FaultyPages(pages, self)
 
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog, unless the schedule has a fault."""
-        return await self._answer(self._draw(), "discover_schema", self.inner.discover_schema)
+    def next_fault(self) -> Fault | None:
+        """Count a request, and return its fault."""
+        number = self._count.requests
+        self._count.requests += 1
+        return self.schedule[number] if number < len(self.schedule) else None
 
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read page by page, with the faults of the schedule."""
-        return _FaultyPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor))
-
-    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, unless the schedule has a fault; page by page where it comes from a read."""
-        if not asks_for(self.inner, SupportsSample):
-            return await first_records(self, entity, limit)
-        return await self._answer(self._draw(), "get_sample_data", lambda: sample(self.inner, entity, limit))
-
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions, unless the inner connector is asked for them and the schedule has a fault."""
-        inner: Connector = self.inner
-        if not isinstance(inner, SupportsPartitions):
-            return await partitions(inner, entity, since=since, target=target)
-        return await self._answer(
-            self._draw(), "partition_data", lambda: inner.partition_data(entity, since=since, target=target)
-        )
-
-    def _draw(self) -> Fault | None:
-        self.requests += 1
-        return self.schedule[self.requests - 1] if self.requests <= len(self.schedule) else None
-
-    async def _answer(self, fault: Fault | None, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def answer(self, fault: Fault | None, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what `call` returns, or raise, as the fault says."""
         what = f"request {self.requests} ({operation}) fails on purpose, as its schedule says; try it again"
         match fault:
             case Fail(error):
@@ -155,37 +126,27 @@ class Faulty(Generic[C]):
                 return await call()
 
 
-class _FaultyPages:
+class _FaultyPages(WrappedPages):
     """The inner stream, with the faults of the wrapper's schedule."""
 
-    __slots__ = ("_again", "_over", "_pages", "_wrapper")
+    __slots__ = ("_again", "_wrapper")
 
-    def __init__(self, wrapper: Faulty[C], pages: AsyncIterator[Page]) -> None:
+    def __init__(self, pages: AsyncIterator[Page], wrapper: Faulty[C]) -> None:
+        super().__init__(pages)
         self._wrapper = wrapper
-        self._pages = pages
         self._again: Page | None = None
-        self._over = False
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
-        if self._over:
+        if self._ended:
             raise StopAsyncIteration
-        self._over = True  # whatever comes but a page ends the stream: an error, a cancellation, the end
         try:
-            fault = self._wrapper._draw()  # noqa: SLF001 - one class in two parts
-            page = await self._wrapper._answer(fault, "fetch_data", self._next)  # noqa: SLF001 - as above
-            self._over = False
-        finally:
-            if self._over:
-                await close_broken_stream(self._pages)
+            fault = self._wrapper.next_fault()
+            page = await self._wrapper.answer(fault, "fetch_data", self._next)
+        except BaseException:  # an error, a cancellation and the end all end the stream
+            await self._break()
+            raise
         self._again = page if isinstance(fault, Repeat) else None
         return page
 
     async def _next(self) -> Page:
-        return await self._pages.__anext__() if self._again is None else self._again
-
-    async def aclose(self) -> None:
-        self._over = True
-        await close_stream(self._pages)
+        return await self._inner.__anext__() if self._again is None else self._again

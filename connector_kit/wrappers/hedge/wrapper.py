@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 import attrs
 
-from connector_kit.capabilities import partitions, sample, validate
+from connector_kit.capabilities import sample
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.errors import ConfigError
+from connector_kit.durations import Duration, as_duration
 from connector_kit.events import HedgeStarted, emit
 from connector_kit.protocols import Connector
-from connector_kit.wrappers.retry.budget import BudgetLedger
-from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.stack.layers import layers, outline
-
-from .policy import Hedge
+from connector_kit.wrappers.retry.policy import BudgetLedger, RetryBudget
+from connector_kit.wrappers.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Record
 
-    from .policy import HedgedOperation
+__all__ = ["Hedge", "Hedged", "HedgedOperation"]
 
-__all__ = ["Hedged"]
+
+HedgedOperation: TypeAlias = Literal["discover_schema", "get_sample_data", "partition_data"]
+"""The calls that only read and give one answer."""
+
+_OPERATIONS: tuple[HedgedOperation, ...] = ("discover_schema", "get_sample_data", "partition_data")
+
+
+@attrs.frozen
+class Hedge:
+    """Where a call of a `safe` operation has no answer after `delay`, another one is made, at most `extra` of them.
+
+    `safe` names the operations that may be made twice at once without harm: only who knows the source can say so, and
+    none is by default. All extra calls together are at most `floor` plus a `share` of the calls, in the `window` before
+    any of them. A good `delay` is what nineteen of twenty calls take at most.
+
+    Raises `ValueError` for an operation that is none of these, and for bounds that make no sense.
+    """
+
+    safe: tuple[HedgedOperation, ...] = attrs.field(
+        default=(),
+        converter=tuple[HedgedOperation, ...],
+        validator=attrs.validators.deep_iterable(attrs.validators.in_(_OPERATIONS)),
+    )
+    delay: Duration = attrs.field(
+        default=Duration(1), converter=as_duration, validator=attrs.validators.gt(Duration(0))
+    )
+    extra: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    share: float = attrs.field(default=0.05, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    floor: int = attrs.field(default=1, validator=attrs.validators.ge(0))
+    window: Duration = attrs.field(
+        default=Duration(60), converter=as_duration, validator=attrs.validators.gt(Duration(0))
+    )
+
+    @property
+    def budget(self) -> RetryBudget:
+        """The bound on extra calls: the same sum as for retries."""
+        return RetryBudget(self.share, self.floor, self.window)
+
 
 C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Hedged(Generic[C]):
+@attrs.frozen(repr=False)
+class Hedged(Wrapper[C]):
     """Makes the calls that `hedge` names as safe once more where they take long; the first answer counts.
 
     The calls that are not needed any more are cancelled, and have ended when the answer is given. A call that fails is
@@ -45,7 +77,6 @@ class Hedged(Generic[C]):
     every extra call would have its own retries, which is refused unless `allow_outside_retry` is set.
     """
 
-    inner: C
     hedge: Hedge
     ledger: BudgetLedger = attrs.field(
         default=attrs.Factory(lambda self: BudgetLedger(self.hedge.budget), takes_self=True),
@@ -56,53 +87,11 @@ class Hedged(Generic[C]):
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     allow_outside_retry: bool = attrs.field(default=False, kw_only=True, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not self.allow_outside_retry and any(isinstance(layer, Retrying) for layer in layers(self.inner)):
-            raise ConfigError(
-                "Hedged is outside Retrying, so that every extra call would have its own retries; put it inside: "
-                "Retrying(Hedged(connector, hedge), retry), or say allow_outside_retry=True"
-            )
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect, once."""
-        await self.inner.connect()
-
-    async def disconnect(self) -> None:
-        """Disconnect, once."""
-        await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog, the first that comes."""
-        return await self._call("discover_schema", None, self.inner.discover_schema)
-
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read from the inner connector, once."""
-        return self.inner.fetch_data(entity, since=since, cursor=cursor)
-
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, the first that comes."""
+        """Return a sample, the first that comes; all pages of it, where it comes from a read, are one call."""
         return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions, the first that come."""
-        return await self._call(
-            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
-        )
-
-    async def _call(
-        self, operation: HedgedOperation, entity: str | None, call: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         if operation not in self.hedge.safe:
             return await call()
         self.ledger.called(self.clock.monotonic_ns())
@@ -145,7 +134,7 @@ class _Race(Generic[T]):
             self.over.set()
 
     def result(self) -> T:
-        """Give the first answer, or raise the last error."""
+        """Return the first answer, or raise the last error."""
         if not self._answers and self._error is not None:
             raise self._error
         return self._answers[0]

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from connector_kit.capabilities import close_broken_stream, close_stream, partitions, sample, validate
+from connector_kit.capabilities import close_broken_stream, sample
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import Connector
-from connector_kit.wrappers.stack.layers import layers, outline
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page, Record
 
-__all__ = ["Prefetching"]
+__all__ = ["Prefetching", "prefetching"]
+
 
 C = TypeVar("C", bound=Connector)
 
 
-@attrs.frozen
-class Prefetching(Generic[C]):
+@attrs.frozen(repr=False)
+class Prefetching(Wrapper[C]):
     """Fetches up to `pages` pages ahead of the consumer, each stream in a task of its own.
 
-    The tasks belong to `tasks`, which stays open for as long as streams are read: `connector_kit.wrappers.prefetch.block`
+    The tasks belong to `tasks`, which stays open for as long as streams are read: `connector_kit.wrappers.prefetch.wrapper`
     opens one for a block. An error comes after the pages that were fetched before it. Whoever stops early closes the
     stream, which ends its task and closes the inner stream first; what was fetched and not used is dropped.
 
@@ -39,56 +39,19 @@ class Prefetching(Generic[C]):
     the hand-over of a page and not the request. Retrying and RateLimited refuse that, and this one another of its kind.
     """
 
-    inner: C
     tasks: TaskGroup = attrs.field(repr=False, eq=False)
     pages: int = attrs.field(default=1, validator=attrs.validators.ge(1))
 
-    def __attrs_post_init__(self) -> None:
-        if any(isinstance(layer, Prefetching) for layer in layers(self.inner)):
-            raise ConfigError(
-                "there is a Prefetching inside this Prefetching, which would only copy pages from buffer to buffer; "
-                "leave one out and give the other more pages="
-            )
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect."""
-        await self.inner.connect()
-
-    async def disconnect(self) -> None:
-        """Disconnect."""
-        await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog."""
-        return await self.inner.discover_schema()
-
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read page by page, ahead from the first one asked for."""
-        return _FetchedPages(
-            self.inner.fetch_data(entity, since=since, cursor=cursor), self.tasks, self.pages
-        )
+    def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:
+        del entity
+        return _FetchedPages(pages, self.tasks, self.pages)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, with nothing fetched ahead."""
+        """Return a sample, with nothing fetched ahead."""
         return await sample(self.inner, entity, limit)
 
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
 
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions."""
-        return await partitions(self.inner, entity, since=since, target=target)
-
-
-class _FetchedPages:
+class _FetchedPages(WrappedPages):
     """The inner stream, read ahead by a task. The task alone touches the inner stream, and closes it."""
 
     __slots__ = (
@@ -96,10 +59,8 @@ class _FetchedPages:
         "_begun",
         "_complete",
         "_done",
-        "_ended",
         "_fault",
         "_news",
-        "_pages",
         "_ready",
         "_room",
         "_scope",
@@ -107,7 +68,7 @@ class _FetchedPages:
     )
 
     def __init__(self, pages: AsyncIterator[Page], tasks: TaskGroup, ahead: int) -> None:
-        self._pages = pages
+        super().__init__(pages)
         self._tasks = tasks
         self._ahead = ahead
         self._ready: deque[Page] = deque()
@@ -117,11 +78,7 @@ class _FetchedPages:
         self._scope = anyio.CancelScope()
         self._begun = False
         self._complete = False
-        self._ended = False
         self._fault: Exception | None = None
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
         if self._ended:
@@ -162,7 +119,7 @@ class _FetchedPages:
     async def _fetch(self) -> None:
         try:
             with self._scope:
-                async for page in self._pages:
+                async for page in self._inner:
                     self._ready.append(page)
                     self._news.set()
                     while len(self._ready) >= self._ahead:
@@ -172,7 +129,7 @@ class _FetchedPages:
         except Exception as error:  # noqa: BLE001 - the consumer gets it after the pages before it
             self._fault = error
         finally:
-            await close_broken_stream(self._pages)
+            await close_broken_stream(self._inner)
             self._done.set()
             self._news.set()
 
@@ -183,4 +140,25 @@ class _FetchedPages:
             self._scope.cancel()
             await self._done.wait()
         else:
-            await close_stream(self._pages)
+            await super().aclose()
+
+
+@asynccontextmanager
+async def prefetching(connector: C, /, *, pages: int = 1) -> AsyncGenerator[Prefetching[C]]:
+    """Fetch up to `pages` pages ahead of whoever reads from the connector that this gives.
+
+    At the end of the block all reads that are left end, their streams closed. What the block raises comes out as it is.
+
+    >>> async with prefetching(connector) as source:  # doctest: +SKIP
+    ...     async for page in source.fetch_data("orders"):
+    ...         await write(page)
+    """
+    fault: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield Prefetching(connector, tasks, pages)
+        except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+            fault = error
+        tasks.cancel_scope.cancel()
+    if fault is not None:
+        raise fault

@@ -1,12 +1,14 @@
-"""When a failed call is made again, and after how long.
+"""When a failed call is made again, after how long, and how many retries all calls together may need.
 
 A decision is a function of the policy, the fault, the attempts so far, the time spent and one random number. Nothing
-here sleeps or reads a clock.
+here sleeps or reads a clock; time is an argument. `RetryBudget` is the bound on retries as a share of calls, so that many
+streams do not storm a source that is down; `BudgetLedger` is the account of it that all who call an upstream share.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from random import Random
 
-__all__ = ["Again", "GiveUp", "Retry", "Waits", "passing", "was_made"]
+__all__ = ["Again", "BudgetLedger", "GiveUp", "Retry", "RetryBudget", "Waits", "passing", "was_made"]
 
 
 @attrs.frozen
@@ -77,7 +79,7 @@ class Retry:
     def decide(
         self, fault: Exception, *, attempt: int, spent: float, left: float, waits: Waits, random: Random
     ) -> Decision:
-        """Say what follows from the failure of attempt number `attempt`.
+        """Return what follows from the failure of attempt number `attempt`.
 
         `spent` is the time in seconds since the first failure, `left` what an enclosing deadline still allows.
         """
@@ -106,7 +108,7 @@ class Waits:
         self._generator.send(None)
 
     def next(self, random: Random) -> float:
-        """Give the next wait in seconds."""
+        """Return the next wait in seconds."""
         wait = min(next(self._generator), self._max)
         if self._jitter == "full":
             return random.uniform(0, wait)
@@ -116,17 +118,17 @@ class Waits:
 
 
 def passing(fault: Exception) -> bool:
-    """Tell whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
+    """Return whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
     return isinstance(fault, TransientError | CircuitOpenError)
 
 
 def was_made(fault: Exception) -> bool:
-    """Tell whether the call went out at all. One that an open circuit refused is no attempt and costs no retry budget."""
+    """Return whether the call was made at all. One that an open circuit refused is no attempt and costs no retry budget."""
     return not isinstance(fault, CircuitOpenError)
 
 
 def asked_wait(fault: Exception) -> float:
-    """Give the seconds that the other side asked to wait, 0 where it did not."""
+    """Return the seconds that the other side asked to wait, 0 where it did not."""
     if isinstance(fault, RateLimitError | ServiceUnavailableError | CircuitOpenError):
         return fault.retry_after or 0.0
     return 0.0
@@ -147,3 +149,54 @@ def _constant(retry: Retry) -> Generator[float, None, None]:
 
 
 _GENERATORS = {"exponential": _exponential, "fibonacci": _fibonacci, "constant": _constant}
+
+
+_BUCKETS = 10
+
+
+@attrs.frozen
+class RetryBudget:
+    """At most `floor` retries plus `ratio` of the calls, in the `window` before any retry."""
+
+    ratio: float = attrs.field(default=0.2, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    floor: int = attrs.field(default=10, validator=attrs.validators.ge(0))
+    window: Duration = attrs.field(
+        default=Duration(10), converter=as_duration, validator=attrs.validators.gt(Duration(0))
+    )
+
+
+class BudgetLedger:
+    """Counts calls and retries over the last window. Ten buckets; the oldest ones fall out, so memory is bounded.
+
+    A retry is counted for at least a window, a call for no more than one: rounding is always towards fewer retries.
+    """
+
+    __slots__ = ("_buckets", "_window_ns", "budget")
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self.budget = budget
+        self._window_ns = max(1, budget.window.ns)
+        self._buckets: deque[list[int]] = deque()
+        """Of each bucket: its number, the calls and the retries in it."""
+
+    def _bucket(self, now_ns: int) -> list[int]:
+        number = now_ns * _BUCKETS // self._window_ns
+        while self._buckets and self._buckets[0][0] < number - _BUCKETS:
+            self._buckets.popleft()
+        if not self._buckets or self._buckets[-1][0] != number:
+            self._buckets.append([number, 0, 0])
+        return self._buckets[-1]
+
+    def called(self, now_ns: int) -> None:
+        """Note a first attempt."""
+        self._bucket(now_ns)[1] += 1
+
+    def allows(self, now_ns: int) -> bool:
+        """Take one retry from the budget; return whether it had one."""
+        newest = self._bucket(now_ns)
+        calls = sum(bucket[1] for bucket in self._buckets if bucket[0] > newest[0] - _BUCKETS)
+        retries = sum(bucket[2] for bucket in self._buckets)
+        if retries + 1 > self.budget.floor + self.budget.ratio * calls:
+            return False
+        newest[2] += 1
+        return True

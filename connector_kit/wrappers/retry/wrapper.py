@@ -5,42 +5,31 @@ from __future__ import annotations
 import math
 from collections import deque
 from random import Random
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
-from connector_kit.capabilities import (
-    close_broken_stream,
-    close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
-)
+from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import (
-    ConfigError,
     ConnectorError,
     ResumeImpossibleError,
     RetriesExhaustedError,
 )
 from connector_kit.events import RetryScheduled, emit
-from connector_kit.protocols import Connector, SupportsSample
+from connector_kit.protocols import Connector
 from connector_kit.records.cursor_watch import CursorWatch
-from connector_kit.wrappers.prefetch.wrapper import Prefetching
-from connector_kit.wrappers.stack.layers import asks_for, layers, outline
+from connector_kit.wrappers.wrapper import NOT_OPEN, WrappedPages, Wrapper
 
-from .budget import BudgetLedger
-from .policy import Again, GiveUp, Retry, passing, was_made
+from .policy import Again, BudgetLedger, GiveUp, Retry, passing, was_made
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Cursor, Page
 
 __all__ = ["Retrying"]
 
@@ -51,8 +40,8 @@ KEPT_FAULTS = 20
 """How many faults a RetriesExhaustedError carries at most: the last ones."""
 
 
-@attrs.frozen
-class Retrying(Generic[C]):
+@attrs.frozen(repr=False)
+class Retrying(Wrapper[C]):
     """Retries what raises a `TransientError` or meets an open circuit, as its policy says.
 
     For a stream: whatever schedule of transient faults the policy can bear, the pages delivered are those of a read
@@ -64,63 +53,17 @@ class Retrying(Generic[C]):
     `allow_nested` is set.
     """
 
-    inner: C
     retry: Retry = attrs.field(factory=Retry)
     budget: BudgetLedger | None = attrs.field(default=None, kw_only=True)
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     random: Random = attrs.field(factory=Random, kw_only=True, repr=False)
     allow_nested: bool = attrs.field(default=False, kw_only=True, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not self.allow_nested and any(isinstance(layer, Retrying) for layer in layers(self.inner)):
-            raise ConfigError(
-                "there is a Retrying inside this Retrying, so that attempts would multiply; leave one out, or say "
-                "allow_nested=True"
-            )
-        if any(isinstance(layer, Prefetching) for layer in layers(self.inner)):
-            raise ConfigError(
-                "there is a Prefetching inside this Retrying, so that every fault would throw away what was fetched ahead; "
-                "put it outside: Prefetching(Retrying(connector, retry), tasks)"
-            )
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect, with retries."""
-        await self._call("connect", None, self.inner.connect)
-
-    async def disconnect(self) -> None:
-        """Disconnect, once: it is safe and must not be held up."""
-        await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog, with retries."""
-        return await self._call("discover_schema", None, self.inner.discover_schema)
-
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         """Read page by page, opening a new stream at the last page's cursor where one breaks."""
         return _RetriedPages(self, entity, since, cursor)
-
-    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample, with retries; page by page where it comes from a read."""
-        if not asks_for(self.inner, SupportsSample):
-            return await first_records(self, entity, limit)
-        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
-
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions, with retries."""
-        return await self._call(
-            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
-        )
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         attempts: _Attempts | None = None  # made for the first failure: most calls have none
@@ -199,40 +142,34 @@ class _Attempts:
 
 
 def _left() -> float:
-    """Give the seconds until the earliest deadline of the scopes around this call; infinite where there is none."""
+    """Return the seconds until the earliest deadline of the scopes around this call; infinite where there is none."""
     deadline = anyio.current_effective_deadline()
     # A scope that is cancelled already has its deadline at minus infinity: no deadline to keep, the wait will not begin.
     return math.inf if math.isinf(deadline) else deadline - anyio.current_time()
 
 
-class _RetriedPages:
+class _RetriedPages(WrappedPages):
     """One read over as many inner streams as it takes."""
 
     __slots__ = (
         "_attempts",
         "_cursor",
         "_delivered",
-        "_ended",
         "_entity",
         "_since",
-        "_stream",
         "_watch",
         "_wrapper",
     )
 
     def __init__(self, wrapper: Retrying[C], entity: str, since: datetime | None, cursor: Cursor) -> None:
+        super().__init__(NOT_OPEN)
         self._wrapper = wrapper
         self._entity = entity
         self._since = since
         self._cursor = cursor
         self._delivered = False
-        self._ended = False
-        self._stream: AsyncIterator[Page] | None = None
         self._attempts: _Attempts | None = None
         self._watch = CursorWatch()
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
         if self._ended:
@@ -242,11 +179,11 @@ class _RetriedPages:
             wrapper.count_call()
         while True:
             try:
-                if self._stream is None:
-                    self._stream = wrapper.inner.fetch_data(
+                if self._inner is NOT_OPEN:
+                    self._inner = wrapper.inner.fetch_data(
                         self._entity, since=self._since, cursor=self._cursor
                     )
-                page = await self._stream.__anext__()
+                page = await self._inner.__anext__()
             except StopAsyncIteration:
                 self._ended = True
                 raise
@@ -261,7 +198,7 @@ class _RetriedPages:
             self._watch.see(page.cursor)
         except ConnectorError as error:
             error.locate(operation="fetch_data", entity=self._entity, cursor=page.cursor)
-            await self._abandon()
+            await self._break()
             raise
         self._cursor = page.cursor
         self._delivered = True
@@ -269,7 +206,7 @@ class _RetriedPages:
 
     async def _recover(self, fault: Exception) -> None:
         """Get ready for the next attempt at the same page, or raise."""
-        await self._abandon()
+        await self._break()
         if passing(fault) and self._delivered and self._cursor is None:
             error = ResumeImpossibleError(
                 f"the read broke after a page without a cursor: {fault}; going on would lose or repeat records, "
@@ -281,15 +218,8 @@ class _RetriedPages:
         await self._attempts.failed(fault)
         self._ended = False
 
-    async def _abandon(self) -> None:
+    async def _break(self) -> None:
         # Ended until the next attempt is due: whoever is cancelled or given an error in between finds a finished stream.
         self._ended = True
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await close_broken_stream(stream)
-
-    async def aclose(self) -> None:
-        self._ended = True
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await close_stream(stream)
+        broken, self._inner = self._inner, NOT_OPEN
+        await close_broken_stream(broken)

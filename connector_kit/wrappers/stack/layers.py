@@ -18,25 +18,25 @@ T = TypeVar("T")
 @runtime_checkable
 class _Wrapper(Protocol):
     @property
-    def inner(self) -> Connector: ...
+    def inner(self) -> object: ...
 
 
 def layers(connector: Connector, /) -> tuple[Connector, ...]:
-    """Give the layers of a stack, outermost first; the last one is the connector that everything is around."""
+    """Return the layers of a stack, outermost first; the last one is the connector that everything is around."""
     found = [connector]
     # A connector may have an `inner` of its own that is none: its client, say.
-    while isinstance(found[-1], _Wrapper) and isinstance(found[-1].inner, Connector):
-        found.append(found[-1].inner)
+    while isinstance(outer := found[-1], _Wrapper) and isinstance(inner := outer.inner, Connector):
+        found.append(inner)
     return tuple(found)
 
 
 def innermost(connector: Connector, /) -> Connector:
-    """Give the connector that everything is around."""
+    """Return the connector that everything is around."""
     return layers(connector)[-1]
 
 
 def asks_for(connector: Connector, capability: type[object], /) -> bool:
-    """Tell whether an optional method is the connector's own, and not made up for by a wrapper, which has them all.
+    """Return whether an optional method is the connector's own, and not the default that every wrapper has.
 
     A wrapper with a limit builds a sample that is not from its own `fetch_data`, so that every page passes the limit.
     """
@@ -44,7 +44,7 @@ def asks_for(connector: Connector, capability: type[object], /) -> bool:
 
 
 def unwrap(connector: Connector, cls: type[T], /) -> T:
-    """Give the outermost layer that is a `cls`; raises `ConfigError` where there is none."""
+    """Return the outermost layer that is a `cls`; raises `ConfigError` where there is none."""
     stack = layers(connector)
     for layer in stack:
         if isinstance(layer, cls):
@@ -54,7 +54,7 @@ def unwrap(connector: Connector, cls: type[T], /) -> T:
 
 
 def outline(connector: Connector, /) -> str:
-    """Give a stack in words, a line for each layer from the outside inwards; what has its default is left out.
+    """Return a stack in words, a line for each layer from the outside inwards; what has its default is left out.
 
     It is what a wrapper shows as its `repr`.
     """
@@ -63,27 +63,27 @@ def outline(connector: Connector, /) -> str:
 
 
 def _in_words(value: object, left_out: str = "") -> str:
-    """Give a value with what of it is not as by default, in one line."""
+    """Return a value with what of it is not as by default, in one line."""
     cls = type(value)
     if not attrs.has(cls):
         shown = cls.__qualname__ if cls.__repr__ is object.__repr__ else _SHORT.repr(value)
         return " ".join(shown.split())
-    told = [
-        f"{field.alias}={field.repr(given) if callable(field.repr) else _in_words(given)}"
+    arguments = [
+        f"{field.alias}={field.repr(item) if callable(field.repr) else _in_words(item)}"
         for field in attrs.fields(cls)
         if field.repr and field.init and field.name != left_out
-        for given in [getattr(value, field.name)]
-        if not _is_default(field, given)
+        for item in [getattr(value, field.name)]
+        if not _is_default(field, item)
     ]
-    return f"{cls.__qualname__}({', '.join(told)})"
+    return f"{cls.__qualname__}({', '.join(arguments)})"
 
 
-def _is_default(field: attrs.Attribute[Any], given: object) -> bool:
+def _is_default(field: attrs.Attribute[Any], item: object) -> bool:
     default: Any = field.default
     factory = getattr(default, "factory", None)
     if factory is None:
-        return bool(given == default)
-    return not default.takes_self and bool(given == factory())
+        return bool(item == default)
+    return not default.takes_self and bool(item == factory())
 
 
 _SHORT = Repr()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.errors import ConfigError
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.protocols import Connector, FullConnector
 from connector_kit.structure.explain import require
-from connector_kit.wrappers.bulkhead.slots import Slots
+from connector_kit.wrappers.bulkhead.policy import Slots
 from connector_kit.wrappers.bulkhead.wrapper import Bulkheaded
 from connector_kit.wrappers.cache.wrapper import Cached
 from connector_kit.wrappers.circuit_breaker.policy import Circuit
@@ -18,22 +19,27 @@ from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking
 from connector_kit.wrappers.hedge.wrapper import Hedged
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
-from connector_kit.wrappers.retry.budget import BudgetLedger
+from connector_kit.wrappers.retry.policy import BudgetLedger
 from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.timeout.wrapper import TimeLimited
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 from connector_kit.wrappers.translation.wrapper import Rule, Translating
 from connector_kit.wrappers.validation.wrapper import Validating
 
 from .layers import layers
+from .order import ORDER, Position, refuse_order
 from .resilience import Resilience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.events import Observer
-    from connector_kit.protocols import Connector, FullConnector, Limiter
+    from connector_kit.protocols import Limiter
 
 __all__ = ["protect"]
+
+P = TypeVar("P")
+
+Build: TypeAlias = Callable[[Connector], FullConnector]
 
 
 def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of in the docstring
@@ -61,67 +67,48 @@ def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of
     """
     require(connector, "protect() was given")
     resilience = resilience or Resilience()
-    clock = clock or AnyioClock()
+    time = clock or AnyioClock()
     if limiter is None and resilience.rate is not None:
         kind = AdaptiveLimiter if resilience.adaptive else RateLimiter
-        limiter = kind(resilience.rate, clock=clock)
+        limiter = kind(resilience.rate, clock=time)
     if slots is None and resilience.bulkhead is not None:
-        slots = Slots(resilience.bulkhead, clock=clock)
+        slots = Slots(resilience.bulkhead, clock=time)
     if circuit is None and resilience.breaker is not None:
         circuit = Circuit(resilience.breaker)
     if budget is None and resilience.budget is not None:
         budget = BudgetLedger(resilience.budget)
-    _refuse_second_retry(connector)
-    one_try = _one_try(Translating(connector, rules), resilience, limiter, slots, circuit, clock)
-    stack = _all_tries(one_try, resilience, budget, clock, random or Random())  # noqa: S311 - spreads waits
-    return stack if observer is None else Observed(stack, observer, clock=clock)
-
-
-def _one_try(
-    stack: FullConnector,
-    resilience: Resilience,
-    limiter: Limiter | None,
-    slots: Slots | None,
-    circuit: Circuit | None,
-    clock: Clock,
-) -> FullConnector:
-    """Put around a connector what every attempt goes through."""
-    if resilience.validation is not None:
-        stack = Validating(stack, resilience.validation)
-    if resilience.attempt is not None and not resilience.attempt.unlimited:
-        stack = TimeLimited(stack, resilience.attempt, clock=clock)
+    refuse_order("protect", layers(connector))
     if limiter is not None:
-        _refuse_second_limit(stack)
-        stack = RateLimited(stack, limiter)
-    if slots is not None:
-        stack = Bulkheaded(stack, slots)
-    return stack if circuit is None else CircuitBreaking(stack, circuit, clock=clock)
+        refuse_order("protect with a rate", layers(connector))
+    chance = random or Random()  # noqa: S311 - spreads waits
+    builders: dict[Position, Build | None] = {
+        "Observed": _layer(observer, lambda inner, it: Observed(inner, it, clock=time)),
+        "Cached": _layer(resilience.cache or None, lambda inner, ttl: Cached(inner, ttl, clock=time)),
+        "TimeLimited(deadline)": _time_limits(resilience.deadline, time),
+        "Retrying": _layer(
+            resilience.retry,
+            lambda inner, retry: Retrying(inner, retry, budget=budget, clock=time, random=chance),
+        ),
+        "Hedged": _layer(resilience.hedge, lambda inner, hedge: Hedged(inner, hedge, clock=time)),
+        "CircuitBreaking": _layer(circuit, lambda inner, it: CircuitBreaking(inner, it, clock=time)),
+        "Bulkheaded": _layer(slots, Bulkheaded[Connector]),
+        "RateLimited": _layer(limiter, RateLimited[Connector]),
+        "TimeLimited(attempt)": _time_limits(resilience.attempt, time),
+        "Validating": _layer(resilience.validation, Validating[Connector]),
+        "Translating": _layer(tuple(rules), Translating[Connector]),
+    }
+    innermost, *others = [build for position in reversed(ORDER) if (build := builders[position])]
+    stack = innermost(connector)
+    for build in others:
+        stack = build(stack)
+    return stack
 
 
-def _all_tries(
-    stack: FullConnector, resilience: Resilience, budget: BudgetLedger | None, clock: Clock, random: Random
-) -> FullConnector:
-    """Put around it what makes attempts, and what bounds or spares them."""
-    if resilience.hedge is not None:
-        stack = Hedged(stack, resilience.hedge, clock=clock)
-    if resilience.retry is not None:
-        stack = Retrying(stack, resilience.retry, budget=budget, clock=clock, random=random)
-    if resilience.deadline is not None and not resilience.deadline.unlimited:
-        stack = TimeLimited(stack, resilience.deadline, clock=clock)
-    return Cached(stack, resilience.cache, clock=clock) if resilience.cache else stack
+def _layer(part: P | None, build: Callable[[Connector, P], FullConnector]) -> Build | None:
+    """Return what puts a layer with this part around a connector; None where there is no part."""
+    return None if part is None else lambda inner: build(inner, part)
 
 
-def _refuse_second_retry(connector: Connector) -> None:
-    if any(isinstance(layer, Retrying) for layer in layers(connector)):
-        raise ConfigError(
-            "there is a Retrying around this connector already, as protect puts one; give protect the connector without its "
-            "stack (the command line protects what it is given, as the file's [resilience] says)"
-        )
-
-
-def _refuse_second_limit(connector: Connector) -> None:
-    if any(isinstance(layer, RateLimited) for layer in layers(connector)):
-        raise ConfigError(
-            "there is a RateLimited around this connector already, so that every page would take two permits; "
-            "protect the connector without it, and give its limiter as limiter="
-        )
+def _time_limits(timeouts: Timeouts | None, clock: Clock) -> Build | None:
+    limits = None if timeouts is None or timeouts.unlimited else timeouts
+    return _layer(limits, lambda inner, it: TimeLimited(inner, it, clock=clock))

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import attrs
 
-from connector_kit.durations import Duration
+from connector_kit.durations import Duration, as_duration
 from connector_kit.limiters.rate import Rates
 from connector_kit.wrappers.bulkhead.policy import Bulkhead
 from connector_kit.wrappers.circuit_breaker.policy import Breaker
-from connector_kit.wrappers.hedge.policy import Hedge
-from connector_kit.wrappers.retry.budget import RetryBudget
-from connector_kit.wrappers.retry.policy import Retry
-from connector_kit.wrappers.timeout.policy import Timeouts
+from connector_kit.wrappers.hedge.wrapper import Hedge
+from connector_kit.wrappers.retry.policy import Retry, RetryBudget
+from connector_kit.wrappers.timeout.wrapper import Timeouts
 from connector_kit.wrappers.validation.policy import Validation
 
 __all__ = ["Resilience"]
 
 
-def _rates(given: Rates | str | None) -> Rates | None:
-    return Rates.parse(given) if isinstance(given, str) else given
-
-
-def _optional(given: str | float | None) -> Duration | None:
-    return None if given is None else Duration.of(given)
+def _as_rates(rates: Rates | str | None) -> Rates | None:
+    return Rates.parse(rates) if isinstance(rates, str) else rates
 
 
 @attrs.frozen
@@ -38,14 +33,14 @@ class Resilience:
     limits one try. `validation` compares records with the catalog.
     """
 
-    cache: Duration | None = attrs.field(default=None, converter=_optional)
+    cache: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
     deadline: Timeouts | None = attrs.field(default=Timeouts(call=Duration(900)))
     retry: Retry | None = attrs.field(factory=Retry)
     budget: RetryBudget | None = None
     hedge: Hedge | None = None
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
-    rate: Rates | None = attrs.field(default=None, converter=_rates)
+    rate: Rates | None = attrs.field(default=None, converter=_as_rates)
     adaptive: bool = False
     attempt: Timeouts | None = attrs.field(default=Timeouts(call=Duration(60), page=Duration(60)))
     validation: Validation | None = None

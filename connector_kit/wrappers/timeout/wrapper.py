@@ -8,37 +8,45 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import anyio
 import attrs
 
-from connector_kit.capabilities import (
-    close_broken_stream,
-    close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
-)
 from connector_kit.clock import AnyioClock, Clock
+from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import TimedOutError
 from connector_kit.events import TimeLimitPassed, emit
-from connector_kit.protocols import Connector, SupportsSample
-from connector_kit.wrappers.stack.layers import asks_for, outline
-
-from .policy import Timeouts
+from connector_kit.protocols import Connector
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
-    from connector_kit.records.catalog import Catalog
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page
 
-__all__ = ["TimeLimited"]
+__all__ = ["TimeLimited", "Timeouts"]
+
+
+@attrs.frozen
+class Timeouts:
+    """Limits of time; None is no limit.
+
+    `call` bounds a call that is no stream (connect, discover_schema, ...), `page` the wait for one page of a stream,
+    `total` a whole read, from its first page asked for to its last one delivered.
+    """
+
+    call: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+    page: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+    total: Duration | None = attrs.field(default=None, converter=attrs.converters.optional(as_duration))
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether there is nothing to limit."""
+        return self.call is None and self.page is None and self.total is None
+
 
 C = TypeVar("C", bound=Connector)
 T = TypeVar("T")
 
 
-@attrs.frozen
-class TimeLimited(Generic[C]):
+@attrs.frozen(repr=False)
+class TimeLimited(Wrapper[C]):
     """Raises `TimedOutError` where a limit passes; what was going on is cancelled and closed first.
 
     Inside Retrying and RateLimited it bounds one attempt, without the queueing for a permit. Outside Retrying it
@@ -47,51 +55,17 @@ class TimeLimited(Generic[C]):
     scope is opened.
     """
 
-    inner: C
     timeouts: Timeouts
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect within the `call` limit."""
-        await self._call("connect", None, self.inner.connect)
 
     async def disconnect(self) -> None:
         """Disconnect within the `call` limit."""
         await self._call("disconnect", None, self.inner.disconnect)
 
-    async def discover_schema(self) -> Catalog:
-        """Give the catalog within the `call` limit."""
-        return await self._call("discover_schema", None, self.inner.discover_schema)
-
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read with each page within the `page` limit and all of them within the `total`."""
-        pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+    def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:
         if self.timeouts.page is None and self.timeouts.total is None:
             return pages
         return _TimedPages(pages, self.timeouts, self.clock, entity)
-
-    async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample within the `call` limit; page by page where it comes from a read."""
-        if not asks_for(self.inner, SupportsSample):
-            return await first_records(self, entity, limit)
-        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
-
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the partitions within the `call` limit."""
-        return await self._call(
-            "partition_data", entity, lambda: partitions(self.inner, entity, since=since, target=target)
-        )
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
         limit = self.timeouts.call
@@ -109,23 +83,19 @@ def _timed_out(operation: str, entity: str | None, limit: float, what: str) -> T
     return error
 
 
-class _TimedPages:
+class _TimedPages(WrappedPages):
     """The inner stream; each wait for a page has an end."""
 
-    __slots__ = ("_allowed", "_clock", "_ended", "_ends_ns", "_entity", "_pages", "_scope", "_timeouts")
+    __slots__ = ("_allowed", "_clock", "_ends_ns", "_entity", "_scope", "_timeouts")
 
     def __init__(self, pages: AsyncIterator[Page], timeouts: Timeouts, clock: Clock, entity: str) -> None:
-        self._pages = pages
+        super().__init__(pages)
         self._timeouts = timeouts
         self._clock = clock
         self._entity = entity
         self._ends_ns: int | None = None
         self._allowed = 0.0
-        self._ended = False
         self._scope: type[anyio.CancelScope] | None = None
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
         if self._ended:
@@ -136,9 +106,8 @@ class _TimedPages:
             # The class that the running event loop has for them: to ask for it takes as long as a scope itself.
             self._scope = type(anyio.CancelScope())
         with self._scope() as scope:
-            return await _Waiting(self._pages.__anext__(), self._begin, scope)
-        self._ended = True
-        await close_broken_stream(self._pages)
+            return await _Waiting(self._inner.__anext__(), self._begin, scope)
+        await self._break()
         raise _timed_out("fetch_data", self._entity, self._allowed, self._what_took_longer())
 
     def _begin(self, scope: anyio.CancelScope) -> None:
@@ -147,7 +116,7 @@ class _TimedPages:
         scope.deadline = anyio.current_time() + self._allowed
 
     def _limit(self) -> float:
-        """Give the seconds until the earlier end."""
+        """Return the seconds until the earlier end."""
         page = self._timeouts.page
         if self._ends_ns is None:
             return page or 0.0
@@ -159,10 +128,6 @@ class _TimedPages:
         if self._allowed == page:
             return f"the wait for a page took longer than {page}"
         return f"the read took longer than {self._timeouts.total}"
-
-    async def aclose(self) -> None:
-        self._ended = True
-        await close_stream(self._pages)
 
 
 class _Waiting(Generic[T]):
@@ -186,12 +151,12 @@ class _Waiting(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         # A generator-based coroutine has no `__await__`: it is its own iterator.
         steps: Any = self._awaitable.__await__() if hasattr(self._awaitable, "__await__") else self._awaitable
-        given: T
+        result: T
         try:
             awaited = next(steps)
         except StopIteration as delivered:
-            given = delivered.value
-            return given
+            result = delivered.value
+            return result
         begun = False
         while True:
             try:
@@ -210,7 +175,7 @@ class _Waiting(Generic[T]):
             try:
                 awaited = resume()
             except StopIteration as delivered:
-                given = delivered.value
-                return given
+                result = delivered.value
+                return result
             finally:
                 del resume  # an exception that comes out of here would hold what it is held by

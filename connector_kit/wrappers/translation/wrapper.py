@@ -6,32 +6,31 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from connector_kit.capabilities import close_stream, partitions, sample, validate
+from connector_kit.capabilities import sample
 from connector_kit.errors import (
-    ConfigError,
     ConnectionFailedError,
     ConnectorError,
     SchemaMismatchError,
     TimedOutError,
 )
 from connector_kit.protocols import Connector
-from connector_kit.wrappers.retry.wrapper import Retrying
-from connector_kit.wrappers.stack.layers import innermost, layers, outline
+from connector_kit.wrappers.stack.layers import innermost
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
     from datetime import datetime
 
-    from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Page, Record
 
 __all__ = ["STANDARD_RULES", "Rule", "Translating"]
 
 C = TypeVar("C", bound=Connector)
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -42,7 +41,7 @@ class Rule:
     becomes: type[ConnectorError] | Callable[[Exception], ConnectorError | None]
 
     def apply(self, error: Exception) -> ConnectorError | None:
-        """Make the error that stands for this exception; None where the rule is not about it."""
+        """Return the error for this exception; None where the rule does not apply."""
         if not isinstance(error, self.catches):
             return None
         made: ConnectorError | None
@@ -54,7 +53,7 @@ class Rule:
 
 
 def _unreachable(error: Exception) -> ConnectorError | None:
-    """Tell the errors of a network that is down from the others of OSError, which has no class for them."""
+    """Return an error for a network that is down, for which OSError has no class; None for any other."""
     if isinstance(error, OSError) and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN):
         return ConnectionFailedError(f"{type(error).__name__}: {error}")
     return None
@@ -68,41 +67,23 @@ STANDARD_RULES = (
 """What the standard library's network calls raise; looked at after the rules that were given."""
 
 
-@attrs.frozen
-class Translating(Generic[C]):
+@attrs.frozen(repr=False)
+class Translating(Wrapper[C]):
     """Maps the inner connector's exceptions to `ConnectorError`s; the first rule that applies decides.
 
     An exception of no rule goes through as it is: it is a bug, and retrying it would hide it. Errors that are
     `ConnectorError`s already get the connector, operation and entity filled in.
     """
 
-    inner: C
     rules: tuple[Rule, ...] = attrs.field(default=(), converter=tuple[Rule, ...])
 
-    def __attrs_post_init__(self) -> None:
-        if any(isinstance(layer, Retrying) for layer in layers(self.inner)):
-            raise ConfigError(
-                "Translating is outside Retrying, which decides by the translated class; put it inside: "
-                "Retrying(Translating(connector, rules), retry)"
-            )
-
-    def __repr__(self) -> str:
-        return outline(self)
-
-    async def connect(self) -> None:
-        """Connect the inner connector."""
-        with self._translated("connect"):
-            await self.inner.connect()
+    async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        with self._translated(operation, entity):
+            return await call()
 
     async def disconnect(self) -> None:
         """Disconnect the inner connector."""
-        with self._translated("disconnect"):
-            await self.inner.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the inner connector's catalog."""
-        with self._translated("discover_schema"):
-            return await self.inner.discover_schema()
+        await self._call("disconnect", None, self.inner.disconnect)
 
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
@@ -113,24 +94,18 @@ class Translating(Generic[C]):
         return _TranslatedPages(self, pages, entity, cursor)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample of the inner connector's records."""
-        with self._translated("get_sample_data", entity):
-            return await sample(self.inner, entity, limit)
+        """Return a sample of the inner connector's records: one operation, also where it comes from a read."""
+        return await self._call("get_sample_data", entity, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
+        """Let the inner connector validate its configuration."""
         with self._translated("validate_config"):
-            validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the inner connector's partitions."""
-        with self._translated("partition_data", entity):
-            return await partitions(self.inner, entity, since=since, target=target)
+            super().validate_config()
 
     @contextmanager
-    def _translated(self, operation: str, entity: str | None = None, cursor: Cursor = None) -> Iterator[None]:
+    def _translated(
+        self, operation: str, entity: str | None = None, cursor: Cursor = None
+    ) -> Generator[None]:
         try:
             yield
         except Exception as error:
@@ -158,25 +133,22 @@ def _no_page(given: object, entity: str) -> SchemaMismatchError:
     return error
 
 
-class _TranslatedPages:
+class _TranslatedPages(WrappedPages):
     """The inner stream, its exceptions translated."""
 
-    __slots__ = ("_cursor", "_entity", "_pages", "_wrapper")
+    __slots__ = ("_cursor", "_entity", "_wrapper")
 
     def __init__(
         self, wrapper: Translating[C], pages: AsyncIterator[Page], entity: str, cursor: Cursor
     ) -> None:
+        super().__init__(pages)
         self._wrapper = wrapper
-        self._pages = pages
         self._entity = entity
         self._cursor = cursor
 
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
-
     async def __anext__(self) -> Page:
         try:
-            page = await self._pages.__anext__()
+            page = await self._inner.__anext__()
         except StopAsyncIteration:
             raise
         except Exception as error:
@@ -187,6 +159,3 @@ class _TranslatedPages:
         except AttributeError:
             raise _no_page(page, self._entity) from None
         return page
-
-    async def aclose(self) -> None:
-        await close_stream(self._pages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from reprlib import Repr
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import attrs
 
@@ -77,34 +77,34 @@ class Announced:
         object.__setattr__(self, "_whole", Struct(self.entity.fields))
 
     def sort_out(self, records: Sequence[Record]) -> Sorted | None:
-        """Take a page's records apart; None where all of them fit. The sequence is gone through once.
+        """Return a page's records apart; None where all of them fit. The sequence is iterated once.
 
         Lazy records that all fit stay as they are: their JSON goes through the type made for the entity, and is not kept.
         """
         if isinstance(records, JsonRecords) and records.surely_fit(self.entity):
             return None
-        looked_at: list[Record] = []
+        seen: list[Record] = []
         found: dict[int, tuple[str, ...]] = {}
         for index, record in enumerate(records):
-            looked_at.append(record)
+            seen.append(record)
             if reasons := self.reasons(record):
                 found[index] = reasons
         if not found:
             return None
         return Sorted(
-            [record for index, record in enumerate(looked_at) if index not in found],
+            [record for index, record in enumerate(seen) if index not in found],
             tuple(
-                Rejected(self.entity.name, index, reasons, looked_at[index], self._key(looked_at[index]))
+                Rejected(self.entity.name, index, reasons, seen[index], self._key(seen[index]))
                 for index, reasons in found.items()
             ),
         )
 
     def reasons(self, record: Any) -> tuple[str, ...]:
-        """Tell why a record does not fit; empty where it does."""
+        """Return why a record does not fit; empty where it does."""
         keys = self.entity.primary_key
         if fits(record, self._whole) and all(record.get(key) is not None for key in keys):
             return ()
-        if not isinstance(record, Mapping):
+        if not _is_record(record):
             return (f"{_SHORT.repr(record)} is no record; expected a mapping of field name to value",)
         reasons = mismatches(record, self.entity)
         told = {reason.partition(":")[0] for reason in reasons}
@@ -117,6 +117,10 @@ class Announced:
         return tuple(reasons)
 
     def _key(self, record: Any) -> str:
-        if not isinstance(record, Mapping):
+        if not _is_record(record):
             return ""
         return ", ".join(f"{name}={_SHORT.repr(record.get(name))}" for name in self.entity.primary_key)
+
+
+def _is_record(record: object) -> TypeGuard[Record]:
+    return isinstance(record, Mapping)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeGuard
 
 import anyio
 import anyio.to_thread
@@ -24,12 +24,20 @@ _BEGINNING = b'{"entity":'
 
 
 def _simplified(value: object) -> Any:
-    """Give a value that msgspec does not know as one that it does: what cannot be read back is still to be looked at."""
-    if isinstance(value, Mapping):
+    """Return a value that msgspec does not know as one that it does: what cannot be read back is still to be looked at."""
+    if _is_mapping(value):
         return dict(value)
-    if isinstance(value, Sequence | AbstractSet):
+    if _is_collection(value):
         return list(value)
     return repr(value)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_collection(value: object) -> TypeGuard[Collection[object]]:
+    return isinstance(value, Sequence | AbstractSet)
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_simplified)
@@ -50,7 +58,7 @@ class QuarantineFile:
     path: Path = attrs.field(converter=Path)
     remembered: int = attrs.field(default=100_000, kw_only=True)
     _file: IO[bytes] | None = attrs.field(default=None, init=False, repr=False)
-    _known: dict[bytes, None] = attrs.field(factory=dict, init=False, repr=False)
+    _known: dict[bytes, None] = attrs.field(factory=dict[bytes, None], init=False, repr=False)
     _opening: anyio.Lock = attrs.field(factory=anyio.Lock, init=False, repr=False)
 
     async def add(self, rejected: Sequence[Rejected]) -> None:
@@ -137,7 +145,7 @@ class QuarantineFile:
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Give the lines of an unbuffered file without asking the system for each byte."""
+    """Return the lines of an unbuffered file without asking the system for each byte."""
     rest = b""
     while chunk := file.read(1 << 20):
         *whole, rest = (rest + chunk).split(b"\n")

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import anyio
 import attrs
 
-from connector_kit.capabilities import (
-    close_broken_stream,
-    close_stream,
-    first_records,
-    partitions,
-    sample,
-    validate,
-)
+from connector_kit.capabilities import first_records, sample
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.events import RecordsRejected, emit
 from connector_kit.protocols import Connector, SupportsSample
 from connector_kit.records.catalog import Catalog
-from connector_kit.wrappers.stack.layers import asks_for, outline
+from connector_kit.wrappers.stack.layers import asks_for
+from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 from .policy import Announced, Rejected, Validation
 from .quarantine import QuarantineFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
 
-    from connector_kit.records.page import Cursor, Page, Record
+    from connector_kit.records.page import Page, Record
 
 __all__ = ["Quarantine", "Validating"]
 
@@ -62,8 +55,8 @@ def _quarantine(given: Quarantine | Path | str | None) -> Quarantine | None:
     return QuarantineFile(Path(given)) if isinstance(given, str | Path) else given
 
 
-@attrs.frozen
-class Validating(Generic[C]):
+@attrs.frozen(repr=False)
+class Validating(Wrapper[C]):
     """Looks at every record that is read; what becomes of one that does not fit is for `validation` to say.
 
     "fail" raises `SchemaMismatchError` instead of the page. With "drop" and "quarantine" the page is delivered without
@@ -76,7 +69,6 @@ class Validating(Generic[C]):
     The catalog is asked for once after each connect, by the first read if nobody did before.
     """
 
-    inner: C
     validation: Validation = attrs.field(factory=Validation)
     quarantine: Quarantine | None = attrs.field(default=None, kw_only=True, converter=_quarantine)
     _known: _KnownCatalog = attrs.field(factory=_KnownCatalog, init=False, repr=False, eq=False)
@@ -96,9 +88,7 @@ class Validating(Generic[C]):
             )
         if file is not None:
             object.__setattr__(self, "quarantine", QuarantineFile(Path(file)))
-
-    def __repr__(self) -> str:
-        return outline(self)
+        super().__attrs_post_init__()
 
     async def connect(self) -> None:
         """Connect the inner connector; what was known of its catalog is forgotten."""
@@ -112,37 +102,24 @@ class Validating(Generic[C]):
         await self.inner.disconnect()
 
     async def discover_schema(self) -> Catalog:
-        """Give the inner connector's catalog; records are compared with it from now on."""
+        """Return the inner connector's catalog; records are compared with it from now on."""
         catalog = await self.inner.discover_schema()
         self._known.catalog = catalog
         return catalog
 
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Read page by page; records that do not fit are dealt with."""
-        return _ValidatedPages(self, self.inner.fetch_data(entity, since=since, cursor=cursor), entity)
+    def _stream(self, pages: AsyncIterator[Page], entity: str) -> AsyncIterator[Page]:
+        return _ValidatedPages(self, pages, entity)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give a sample; records that do not fit are dealt with as in a read."""
+        """Return a sample; records that do not fit are dealt with as in a read."""
         if not asks_for(self.inner, SupportsSample):
             return await first_records(self, entity, limit)
         announced = await self.announced(entity)
         records = await sample(self.inner, entity, limit)
         return records if announced is None else await self.fitting(records, announced)
 
-    def validate_config(self) -> None:
-        """Let the inner connector look at its configuration."""
-        validate(self.inner)
-
-    async def partition_data(
-        self, entity: str, /, *, since: datetime | None = None, target: int
-    ) -> Sequence[Cursor]:
-        """Give the inner connector's partitions."""
-        return await partitions(self.inner, entity, since=since, target=target)
-
     async def announced(self, entity: str) -> Announced | None:
-        """Give what records of an entity have to be like; None where nothing is announced. Asks for the catalog once."""
+        """Return what is announced of an entity's records; None where nothing is. Asks for the catalog once."""
         catalog = self._known.catalog
         if catalog is None:
             catalog = await self._known.ask(self.inner)
@@ -152,7 +129,7 @@ class Validating(Generic[C]):
         return Announced(found) if found.fields else None
 
     async def fitting(self, records: Sequence[Record], announced: Announced) -> Sequence[Record]:
-        """Give the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
+        """Return the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
         found = announced.sort_out(records)
         if found is None:
             return records
@@ -179,39 +156,30 @@ async def _put_aside(quarantine: Quarantine, rejected: Sequence[Rejected]) -> No
             quarantine(each)
 
 
-class _ValidatedPages:
+class _ValidatedPages(WrappedPages):
     """The inner stream, with each page's records looked at."""
 
-    __slots__ = ("_announced", "_asked", "_entity", "_over", "_pages", "_wrapper")
+    __slots__ = ("_announced", "_asked", "_entity", "_wrapper")
 
     def __init__(self, wrapper: Validating[C], pages: AsyncIterator[Page], entity: str) -> None:
+        super().__init__(pages)
         self._wrapper = wrapper
-        self._pages = pages
         self._entity = entity
         self._asked = False
         self._announced: Announced | None = None
-        self._over = False
-
-    def __aiter__(self) -> AsyncIterator[Page]:
-        return self
 
     async def __anext__(self) -> Page:
-        if self._over:
+        if self._ended:
             raise StopAsyncIteration
         try:
             if not self._asked:  # before there is a page that could be lost
                 self._announced = await self._wrapper.announced(self._entity)
                 self._asked = True
-            page = await self._pages.__anext__()
+            page = await self._inner.__anext__()
             if self._announced is None:
                 return page
             records = await self._wrapper.fitting(page.records, self._announced)
         except BaseException:  # cancelled, too: the page in hand could not be had again from this stream
-            self._over = True
-            await close_broken_stream(self._pages)
+            await self._break()
             raise
         return page if records is page.records else attrs.evolve(page, records=records)
-
-    async def aclose(self) -> None:
-        self._over = True
-        await close_stream(self._pages)

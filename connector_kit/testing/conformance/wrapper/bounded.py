@@ -56,7 +56,7 @@ def bounded(subject: WrapperSubject, found: Findings) -> None:
 
 
 async def _requests(subject: WrapperSubject, rate: Rate, readers: int, needed: int) -> list[int]:
-    """Give the times of the requests that got through, in nanoseconds."""
+    """Return the times of the requests that got through, in nanoseconds."""
     inner = subject.inner()
     subject.doing = f"reading with {readers} readers at once under {rate}"
     async with subject.wrapped(inner) as wrapper:
@@ -78,7 +78,7 @@ async def _reader(wrapper: FullConnector, entity: str, seconds: float | None) ->
 
 
 def fullest(times: Sequence[int], rate: Rate) -> tuple[int, int] | None:
-    """Give the first crowd that the rate does not allow: how many requests within how many nanoseconds."""
+    """Return the first crowd that the rate does not allow: how many requests within how many nanoseconds."""
     times = sorted(times)
     for last, end in enumerate(times):
         for first in range(last):

@@ -53,7 +53,7 @@ class Content:
     pages: Mapping[str, Sequence[Page]]
 
     def fresh(self) -> Mapping[str, Sequence[Page]]:
-        """Give the pages anew: whoever changes a record does not change it for the next one."""
+        """Return the pages anew: whoever changes a record does not change it for the next one."""
         return deepcopy(dict(self.pages))
 
     @property
@@ -63,7 +63,7 @@ class Content:
 
 
 def record(number: int) -> Record:
-    """Give a record; they are a minute apart."""
+    """Return a record; they are a minute apart."""
     return {
         "id": number,
         "updated_at": (START + timedelta(minutes=number)).isoformat(),
@@ -72,19 +72,19 @@ def record(number: int) -> Record:
 
 
 def lazy(*numbers: int) -> LazyRecords:
-    """Give records that are decoded when somebody looks."""
+    """Return records that are decoded when somebody looks."""
     return LazyRecords([msgspec.json.encode(record(number)) for number in numbers])
 
 
 def entity(name: str) -> Entity:
-    """Give an entity of such records."""
+    """Return an entity of such records."""
     return Entity(
         name, _FIELDS, primary_key="id", replication_key="updated_at", ordered=True, incremental="since"
     )
 
 
 def varied_content() -> Content:
-    """Give pages that are lazy, empty, with quotas, with cursors of each JSON type, with a cursor that is false."""
+    """Return pages that are lazy, empty, with quotas, with cursors of each JSON type, with a cursor that is false."""
     orders = (
         Page([record(0), record(1), record(2)], cursor=0),
         Page(lazy(3, 4), cursor="", quota=Quota(limit=100, remaining=98, reset_after=60.0)),
@@ -97,7 +97,7 @@ def varied_content() -> Content:
 
 
 def plain_content(page_size: int = 3, records: int = 8) -> Content:
-    """Give full pages of plain records, cursors that can be told from the last record, and nothing else.
+    """Return full pages of plain records, cursors that can be told from the last record, and nothing else.
 
     For a wrapper that makes its pages itself.
     """

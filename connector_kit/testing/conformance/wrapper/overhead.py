@@ -55,13 +55,13 @@ def overhead(subject: WrapperSubject, found: Findings) -> None:
 
 
 @attrs.define(eq=False)
-class Ready:
+class _EndlessConnector:
     """Delivers pages of lazy records, and is never waited for."""
 
     records: int
     subject: WrapperSubject
     decoded: int = 0
-    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet)
+    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet[LazyRecords])
 
     async def connect(self) -> None:
         """Do nothing."""
@@ -70,7 +70,7 @@ class Ready:
         """Do nothing."""
 
     async def discover_schema(self) -> Catalog:
-        """Give one entity."""
+        """Return one entity."""
         return Catalog([Entity("orders", [Field("id", Scalar.INTEGER)], primary_key="id")])
 
     async def fetch_data(
@@ -161,22 +161,22 @@ def _does_not_grow_with_records(subject: WrapperSubject, few: _Work, many: _Work
 
 
 async def _read(subject: WrapperSubject, records: int, wrapped: bool) -> _Work:  # noqa: FBT001 - run takes no keywords
-    ready = Ready(records, subject)
+    inner = _EndlessConnector(records, subject)
     if not wrapped:
-        return await _count(ready.fetch_data("orders"), ready)
-    async with subject.wrapped(ready) as wrapper:
-        return await _count(wrapper.fetch_data("orders"), ready)
+        return await _count(inner.fetch_data("orders"), inner)
+    async with subject.wrapped(inner) as wrapper:
+        return await _count(wrapper.fetch_data("orders"), inner)
 
 
-async def _count(stream: AsyncIterator[Page], ready: Ready) -> _Work:
-    calls = []
+async def _count(stream: AsyncIterator[Page], inner: _EndlessConnector) -> _Work:
+    calls: list[int] = []
     held = 0
     with _Counting() as counting:
         while await _next(stream):
             calls.append(counting.calls)
             if len(calls) == PAGES - 1:  # a stream that has ended has let go of everything
-                held = len(ready.alive)
-    return _Work(tuple(calls), counting.scopes, ready.decoded, held)
+                held = len(inner.alive)
+    return _Work(tuple(calls), counting.scopes, inner.decoded, held)
 
 
 async def _next(stream: AsyncIterator[Page]) -> bool:

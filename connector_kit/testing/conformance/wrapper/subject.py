@@ -1,9 +1,9 @@
-"""What is examined: a wrapper, put around connectors of the kit's, in an event loop whose time is virtual."""
+"""The wrapper under examination: put around connectors of the kit's, in a thread and an event loop in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, TypeVarTuple
@@ -14,19 +14,19 @@ import attrs
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.limiters.rate import Rate
 from connector_kit.protocols import Connector, FullConnector
-from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.isolation import in_thread
-from connector_kit.testing.conformance.law import Findings, Laws
+from connector_kit.testing.conformance.law import Examined, Findings, Laws
 from connector_kit.testing.conformance.reading import SeenPage
+from connector_kit.testing.conformance.telling import members_of
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .content import Content, varied_content
-from .inner import Fails, Inner
+from .inner import AbleInner, Fails, Inner
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "StoppedError", "WrapperSubject", "read_out"]
+__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "error_of", "read_out"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -39,12 +39,49 @@ It is called inside of a running event loop, and may give an async context manag
 """
 
 
-class StoppedError(BaseException):
+class _StoppedError(BaseException):
     """What ran was stopped from another thread, since nothing happened any more. No Exception: no law judges it."""
 
 
+@attrs.frozen
+class Outcome:
+    """What a read came to: its pages, and the error that ended it, if one did."""
+
+    pages: tuple[SeenPage, ...]
+    error: Exception | None = None
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """All records in their order, as text."""
+        return tuple(record for page in self.pages for record in page.records)
+
+
+async def read_out(stream: AsyncIterator[Page]) -> Outcome:
+    """Read to the end or to the first error, and close the stream."""
+    seen: list[SeenPage] = []
+    try:
+        async for page in stream:
+            seen.append(SeenPage.of(len(seen) + 1, page))
+        await close_stream(stream)
+    except BaseException as error:
+        await close_broken_stream(stream)
+        if isinstance(error, Exception):
+            return Outcome(tuple(seen), error)
+        raise
+    return Outcome(tuple(seen))
+
+
+async def error_of(call: Awaitable[object]) -> Exception | None:
+    """Return the error that comes out of a call; None where none does."""
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
+        return error
+    return None
+
+
 @attrs.define(eq=False)
-class WrapperSubject:
+class WrapperSubject(Examined):
     """A wrapper, and what it claims.
 
     retries: it makes good for a transient fault of each request, so that a read comes to its end.
@@ -61,9 +98,6 @@ class WrapperSubject:
     content: Content = attrs.field(factory=varied_content, kw_only=True)
     clock: VirtualClock = attrs.field(factory=VirtualClock, kw_only=True)
     backend: str = attrs.field(default="asyncio", kw_only=True)
-    bounds: Bounds = attrs.field(factory=Bounds, kw_only=True)
-    findings: Findings | None = attrs.field(default=None, init=False)
-    secrets: tuple[str, ...] = attrs.field(default=(), init=False)
     doing: str = attrs.field(default="putting it around a connector", init=False)
     """What is looked at now: named where the wrapper hangs."""
     hung: bool = attrs.field(default=False, init=False)
@@ -71,12 +105,64 @@ class WrapperSubject:
     beats: int = attrs.field(default=0, init=False)
     """Grows while something happens besides requests to the connectors inside."""
     _stop: Callable[[], object] | None = attrs.field(default=None, init=False)
-    _inners: list[Inner] = attrs.field(factory=list, init=False)
+    _inners: list[Inner] = attrs.field(factory=list[Inner], init=False)
 
     @classmethod
     def of(cls, wrapper: Around | WrapperSubject) -> WrapperSubject:
-        """Give a subject for what a law was called with."""
+        """Return a subject for what a law was called with."""
         return wrapper if isinstance(wrapper, WrapperSubject) else cls(wrapper)
+
+    @property
+    def requests(self) -> int:
+        """How many requests reached the connectors inside."""
+        return sum(len(inner.requests) for inner in self._inners)
+
+    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
+        """Make a connector with the four methods to put inside."""
+        self._inners.append(Inner(self.content, self.clock, wait, fails))
+        return self._inners[-1]
+
+    def able_inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None, wrong: str = "") -> AbleInner:
+        """Make a connector with all seven methods to put inside."""
+        made = AbleInner(self.content, self.clock, wait, fails, wrong=wrong)
+        self._inners.append(made)
+        return made
+
+    async def bare(self, entity: str) -> Outcome:
+        """Read an entity from a connector without the wrapper."""
+        return await read_out(self.inner().fetch_data(entity))
+
+    @asynccontextmanager
+    async def wrapped(self, inner: Connector) -> AsyncGenerator[FullConnector]:
+        """Yield the wrapper around a connector."""
+        made = self.around(inner)
+        if isinstance(made, Connector):
+            yield made
+        else:
+            async with made as wrapper:
+                yield wrapper
+
+    def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Run an async function in an event loop of its own whose time is virtual, and return its result."""
+        self.beats += 1
+
+        async def main() -> T:
+            with anyio.CancelScope() as scope:
+                self._stop = partial(_thread_safe(self.backend), scope.cancel)
+                return await body(*args)
+            raise _StoppedError
+
+        try:
+            return self.clock.run(main, backend=self.backend)
+        finally:
+            self._stop = None
+
+    def stop(self) -> None:
+        """Cancel what runs; to be called from another thread."""
+        stop = self._stop
+        if stop is not None:
+            with suppress(RuntimeError):  # its event loop has just been closed
+                stop()
 
     async def run_law(self, look: Callable[[], Awaitable[None] | None], /) -> None:
         """Run a law in a thread of its own, with event loops of its own; a wrapper that hangs is left behind."""
@@ -120,52 +206,14 @@ class WrapperSubject:
         )
         return raised[0] if raised else None
 
-    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
-        """Make a connector to put inside."""
-        made = Inner(self.content, self.clock, wait, fails)
-        self._inners.append(made)
-        return made
 
-    @property
-    def requests(self) -> int:
-        """How many requests reached the connectors inside."""
-        return sum(len(inner.requests) for inner in self._inners)
-
-    @asynccontextmanager
-    async def wrapped(self, inner: Connector) -> AsyncIterator[FullConnector]:
-        """Give the wrapper around a connector, for the length of a block."""
-        made = self.around(inner)
-        if isinstance(made, Connector):
-            yield made
-        else:
-            async with made as wrapper:
-                yield wrapper
-
-    def run(self, body: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Run an async function in an event loop of its own whose time is virtual, and give its result."""
-        self.beats += 1
-
-        async def main() -> T:
-            with anyio.CancelScope() as scope:
-                self._stop = partial(_thread_safe(self.backend), scope.cancel)
-                return await body(*args)
-            raise StoppedError
-
-        try:
-            return self.clock.run(main, backend=self.backend)
-        finally:
-            self._stop = None
-
-    def stop(self) -> None:
-        """Cancel what runs; to be called from another thread."""
-        stop = self._stop
-        if stop is not None:
-            with suppress(RuntimeError):  # its event loop has just been closed
-                stop()
+WRAPPER_LAWS: Final[Laws[WrapperSubject, Around]] = Laws(
+    "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
+)
 
 
 def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
-    """Give what lets the running event loop call a function, from whatever thread."""
+    """Return what lets the running event loop call a function, from whatever thread."""
     if backend == "trio":
         from trio.lowlevel import current_trio_token  # noqa: PLC0415 - trio is no core dependency
 
@@ -175,40 +223,7 @@ def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
 
 def _text_of(error: BaseException) -> str:
     """Return an error's text; of a group, those of its members."""
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in error.exceptions)
-    return str(error)
-
-
-@attrs.frozen
-class Outcome:
-    """What a read came to: its pages, and the error that ended it, if one did."""
-
-    pages: tuple[SeenPage, ...]
-    error: Exception | None = None
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """All records in their order, as text."""
-        return tuple(record for page in self.pages for record in page.records)
-
-
-async def read_out(stream: AsyncIterator[Page]) -> Outcome:
-    """Read to the end or to the first error, and close the stream."""
-    seen: list[SeenPage] = []
-    try:
-        async for page in stream:
-            seen.append(SeenPage.of(len(seen) + 1, page))
-        await close_stream(stream)
-    except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
-        await close_broken_stream(stream)
-        return Outcome(tuple(seen), error)
-    except BaseException:
-        await close_broken_stream(stream)
-        raise
-    return Outcome(tuple(seen))
-
-
-WRAPPER_LAWS: Final[Laws[WrapperSubject, Around]] = Laws(
-    "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
-)
+    members = members_of(error)
+    return (
+        ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in members) if members else str(error)
+    )

@@ -1,4 +1,4 @@
-"""Law 7, whole: all seven methods are there, reach the inner connector where it has them, and keep the wrapper's way else."""
+"""All seven methods are there, reach the inner connector where it has them, and go the wrapper's own way where not."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from connector_kit.structure.explain import explain
 from connector_kit.testing.conformance.reading import text_of
 
 from .content import START
+from .errors import ClientError
 from .inner import AbleInner, Fails, Inner
-from .subject import WRAPPER_LAWS, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, error_of, read_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from connector_kit.protocols import FullConnector
-    from connector_kit.records.page import Record
     from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["whole"]
+__all__ = ["methods"]
+
+_OWN_FETCH = "use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's"
 
 
 @WRAPPER_LAWS.law(
     7,
-    "whole",
+    "methods",
     "A wrapper has all seven methods, loses none of the inner connector's, and bypasses itself in none.",
 )
-def whole(subject: WrapperSubject, found: Findings) -> None:
+def methods(subject: WrapperSubject, found: Findings) -> None:
     """Look at the seven methods, around a connector that has them all and around one that has only four."""
-    for inner in (subject.inner(), AbleInner(subject.inner())):
-        if not subject.run(_methods, subject, found, inner):
+    for inner in (subject.inner(), subject.able_inner()):
+        if not subject.run(_has_all, subject, found, inner):
             return
-    subject.run(_able, subject, found)
-    subject.run(_bare, subject, found)
+    subject.run(_around_seven, subject, found)
+    subject.run(_around_four, subject, found)
     subject.run(_lifecycle, subject, found)
     _own_way(subject, found)
 
 
-async def _methods(subject: WrapperSubject, found: Findings, inner: Inner | AbleInner) -> bool:
+async def _has_all(subject: WrapperSubject, found: Findings, inner: Inner) -> bool:
     subject.doing = "looking at its methods"
     around = "has all seven" if isinstance(inner, AbleInner) else "has four of them"
     async with subject.wrapped(inner) as wrapper:
@@ -54,68 +54,61 @@ async def _methods(subject: WrapperSubject, found: Findings, inner: Inner | Able
     return not wrong
 
 
-async def _able(subject: WrapperSubject, found: Findings) -> None:
-    """Whether the optional methods of the inner connector are asked, with what was given."""
+async def _around_seven(subject: WrapperSubject, found: Findings) -> None:
+    """Whether the optional methods of the inner connector are asked, with the same arguments."""
     entity = subject.content.first
     subject.doing = "asking for what an inner connector with all methods has"
-    able, direct = AbleInner(subject.inner()), AbleInner(subject.inner(), wrong="the token is missing")
+    able, direct = subject.able_inner(), subject.able_inner(wrong="the token is missing")
     async with subject.wrapped(able) as wrapper:
         wrapper.validate_config()
         for limit in (3, 1):
-            its = await AbleInner(subject.inner()).get_sample_data(entity, limit)
-            _same_sample(await wrapper.get_sample_data(entity, limit), its, limit, found)
-        before = len(able.source.requests)
+            its = text_of(await subject.able_inner().get_sample_data(entity, limit))
+            got = text_of(await wrapper.get_sample_data(entity, limit))
+            if got != its:
+                found.broken(
+                    f"get_sample_data(limit={limit}) does not give the inner connector's sample",
+                    expected="what its own get_sample_data gives for the same limit",
+                    mend="use connector_kit.capabilities.sample(inner, entity, limit)",
+                    records=(got,),
+                )
+        before = len(able.requests)
         cursors = list(await wrapper.partition_data(entity, since=START, target=2))
-        asked = [each for each in able.source.requests[before:] if each.operation == "partition_data"]
+        asked = [each.since for each in able.requests[before:] if each.operation == "partition_data"]
     if cursors != list(await direct.partition_data(entity, since=START, target=2)):
         found.broken(
             f"partition_data(target=2) gives {cursors!r}, which are not the inner one's",
             expected="what the inner connector answers to the same arguments",
             mend="use connector_kit.capabilities.partitions(inner, entity, since=since, target=target)",
         )
-    elif [each.since for each in asked] != [START]:
+    elif asked != [START]:
         found.broken(
             "partition_data did not hand `since` on", expected=f"since={START}", mend="pass since=since"
         )
     async with subject.wrapped(direct) as wrapper:
-        _validates(wrapper, found)
+        try:
+            wrapper.validate_config()
+        except ConfigError:
+            pass
+        else:
+            found.broken(
+                "validate_config says nothing where the inner connector's raises ConfigError",
+                expected="its ConfigError",
+                mend="use connector_kit.capabilities.validate(inner)",
+            )
     if not found.any_broken:
         found.checked("sample, partitions and validation are the inner connector's where it has them")
 
 
-def _same_sample(got: object, its: object, limit: int, found: Findings) -> None:
-    if text_of(got) != text_of(its):
-        found.broken(
-            f"get_sample_data(limit={limit}) does not give the inner connector's sample",
-            expected="what its own get_sample_data gives for the same limit",
-            mend="use connector_kit.capabilities.sample(inner, entity, limit)",
-            records=(text_of(got),),
-        )
-
-
-def _validates(wrapper: FullConnector, found: Findings) -> None:
-    try:
-        wrapper.validate_config()
-    except ConfigError:
-        return
-    found.broken(
-        "validate_config says nothing where the inner connector's raises ConfigError",
-        expected="its ConfigError",
-        mend="use connector_kit.capabilities.validate(inner)",
-    )
-
-
-async def _bare(subject: WrapperSubject, found: Findings) -> None:
+async def _around_four(subject: WrapperSubject, found: Findings) -> None:
     """What is made up for an inner connector without the optional methods."""
     entity = subject.content.first
     subject.doing = "asking for what an inner connector with four methods lacks"
     inner = subject.inner()
-    pages = (await read_out(subject.inner().fetch_data(entity))).pages
-    records = [record for page in pages for record in page.records]
+    records = list((await subject.bare(entity)).records)
     async with subject.wrapped(inner) as wrapper:
         wrapper.validate_config()
         for limit in (0, 2, 4, len(records) + 10):
-            sample: list[Record] = list(await wrapper.get_sample_data(entity, limit))
+            sample = list(await wrapper.get_sample_data(entity, limit))
             if [text_of(dict(each)) for each in sample] != records[:limit]:
                 found.broken(
                     f"get_sample_data(limit={limit}) gives {len(sample)} records, or other ones",
@@ -174,38 +167,36 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
         found.broken(
             f"a sample asked for page {page} after {sampled[page - 1]:g} s, a read after {read[page - 1]:g} s",
             expected="a sample that is taken from a read passes the same limits",
-            mend="use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's",
+            mend=_OWN_FETCH,
             entity=entity,
             page=page,
         )
         return
-    for fault in (_client_down(1), _client_down(2), _broke_once(1), _broke_once(2)):
-        read_error, sample_error = (
-            subject.run(_error, subject, entity, fault(), sample) for sample in (False, True)
-        )
-        if read_error != sample_error:
-            found.broken(
-                f"a fault on a page makes {read_error} of a read and {sample_error} of a sample",
-                expected="the same of both, where the inner connector has no sample of its own",
-                mend="use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's",
-                entity=entity,
+    for once in (False, True):
+        for page in (1, 2):
+            read_error, sample_error = (
+                subject.run(_error, subject, entity, _fault(page, once=once), sample)
+                for sample in (False, True)
             )
-            return
+            if read_error != sample_error:
+                found.broken(
+                    f"a fault on a page makes {read_error} of a read and {sample_error} of a sample",
+                    expected="the same of both, where the inner connector has no sample of its own",
+                    mend=_OWN_FETCH,
+                    entity=entity,
+                )
+                return
     found.checked("a sample that is taken from a read goes the same way as one: limits, retries, translation")
 
 
 async def _ask(wrapper: FullConnector, entity: str, *, sample: bool) -> Exception | None:
-    if not sample:
-        return (await read_out(wrapper.fetch_data(entity))).error
-    try:
-        await wrapper.get_sample_data(entity, 1000)
-    except Exception as error:  # noqa: BLE001 - what becomes of an error is compared
-        return error
-    return None
+    if sample:
+        return await error_of(wrapper.get_sample_data(entity, 1000))
+    return (await read_out(wrapper.fetch_data(entity))).error
 
 
 async def _times(subject: WrapperSubject, entity: str, sample: bool) -> list[float]:  # noqa: FBT001 - run takes no keywords
-    """Give when each page was asked for, in seconds."""
+    """Return when each page was asked for, in seconds."""
     inner = subject.inner()
     start = subject.clock.monotonic_ns()
     async with subject.wrapped(inner) as wrapper:
@@ -213,27 +204,16 @@ async def _times(subject: WrapperSubject, entity: str, sample: bool) -> list[flo
     return [(each.at_ns - start) / 1e9 for each in inner.requests if each.number]
 
 
-class _ClientError(Exception):
-    """What a client raises that knows nothing of the kit."""
-
-
-def _client_down(number: int) -> Callable[[], Fails]:
-    """Let a page fail, each time, with an error that the kit does not know."""
-    return lambda: lambda request: _ClientError("down") if request.number == number else None
-
-
-def _broke_once(number: int) -> Callable[[], Fails]:
-    """Let a page fail, once, with an error that passes."""
-
-    def made() -> Fails:
-        left = [ConnectionFailedError("the connection broke")]
+def _fault(number: int, *, once: bool) -> Fails:
+    """Let a page fail: once, with an error that passes, or each time, with one that the kit does not know."""
+    left = [ConnectionFailedError("the connection broke")]
+    if once:
         return lambda request: left.pop() if left and request.number == number else None
-
-    return made
+    return lambda request: ClientError("down") if request.number == number else None
 
 
 async def _error(subject: WrapperSubject, entity: str, fails: Fails, sample: bool) -> str:  # noqa: FBT001 - as above
-    """Give what a fault on a page becomes."""
+    """Return what a fault on a page becomes."""
     async with subject.wrapped(subject.inner(fails=fails)) as wrapper:
         error = await _ask(wrapper, entity, sample=sample)
     return "nothing" if error is None else type(error).__name__

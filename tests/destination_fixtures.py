@@ -1,4 +1,4 @@
-"""The shipped destinations as `check_destination` needs them: with every seam a place can have."""
+"""The shipped destinations as `check_destination` needs them: with every method a fixture can have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.destinations.jsonl.files import LocalFiles
 from connector_kit.destinations.jsonl.names import file_name
 from connector_kit.destinations.sqlite import SqliteDestination
-from connector_kit.testing.conformance.destination.place import Killed
+from connector_kit.testing.conformance.destination.fixture import Killed
 from connector_kit.testing.memory import MemoryDestination
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Destination
     from connector_kit.records.page import Record
 
-__all__ = ["JsonlPlace", "MemoryPlace", "SqlitePlace"]
+__all__ = ["JsonlFixture", "MemoryFixture", "SQLiteFixture"]
 
 
 @attrs.define
-class MemoryPlace:
+class MemoryFixture:
     """It has no crash points: what is in memory is gone with its process."""
 
     _memory: MemoryDestination = attrs.field(factory=MemoryDestination)
 
     @classmethod
-    def inside(cls, folder: Path) -> MemoryPlace:
+    def inside(cls, folder: Path) -> MemoryFixture:
         """Give a new one; the folder is for those that need one."""
         return cls()
 
@@ -50,7 +50,7 @@ class MemoryPlace:
 
 
 @attrs.define
-class SqlitePlace:
+class SQLiteFixture:
     folder: Path
 
     @property
@@ -108,7 +108,7 @@ def _killed_at(at: int) -> type[sqlite3.Connection]:
 
 
 @attrs.define
-class JsonlPlace:
+class JsonlFixture:
     path: Path
 
     @property
