@@ -388,14 +388,14 @@ async def _check_entity_under_changes(
         )
 
 
+@attrs.define(eq=False)
 class _ChangingSource:
     """What the source holds before, between and after the changes, each time as a connector of its own reads it."""
 
-    def __init__(self, subject: Subject, entity: str, change: Callable[[], None]) -> None:
-        self.subject = subject
-        self.entity = entity
-        self._change = change
-        self.states: list[Reading] = []
+    subject: Subject
+    entity: str
+    _change: Callable[[], None]
+    states: list[Reading] = attrs.field(factory=list[Reading], init=False)
 
     async def look(self) -> None:
         """Take note of the state now."""
