@@ -10,7 +10,7 @@ from connector_kit.errors import ConnectorError, TransientError, UnknownEntityEr
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.testing.conformance.bounds import NoAnswerError
 from connector_kit.testing.conformance.overheard import SHORTEST, SecretForms, overhearing, texts_of
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched
 
 from .baseline import full_reads, result_or_error
 from .wire_errors import check_wire_errors
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Cursor
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject, Watched
 
 __all__ = ["errors"]
 
@@ -52,7 +51,7 @@ async def errors(subject: Subject, findings: Findings) -> None:
 
 
 class _SecretsShown:
-    """Looks for secrets in texts, and remembers where it findings one and what stood around it."""
+    """Looks for secrets in texts, and remembers where it found one and what stood around it."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -79,6 +78,14 @@ class _SecretsShown:
         for where, text in texts_of(error):
             self.look_at(where, text)
 
+    async def error_of(self, call: Callable[[], Awaitable[object]]) -> Exception | None:
+        """Return the error of a call, and look for secrets in it. Raises `EnoughError`, and `NoAnswerError`."""
+        error = await result_or_error(call, NoAnswerError)
+        if not isinstance(error, Exception):
+            return None
+        self.look_at_error(error)
+        return error
+
     def tell(self, findings: Findings) -> None:
         """Tell where secrets showed, and what was not looked at."""
         if not self._secrets:
@@ -100,22 +107,13 @@ class _SecretsShown:
             )
 
 
-async def _error_of(call: Callable[[], Awaitable[object]], shown: _SecretsShown) -> Exception | None:
-    """Return the error that a call raises, and look for secrets in it. Raises `EnoughError`, and `NoAnswerError`."""
-    error = await result_or_error(call, NoAnswerError)
-    if not isinstance(error, Exception):
-        return None
-    shown.look_at_error(error)
-    return error
-
-
 async def _check_unknown_entity(subject: Subject, shown: _SecretsShown, findings: Findings) -> None:
     known = (await subject.catalog()).names
     name = "no_such_entity"
     while name in known:
         name += "_"
     async with subject.connector() as connector:
-        error = await _error_of(partial(subject.read, connector, name, pages=1), shown)
+        error = await shown.error_of(partial(subject.read, connector, name, pages=1))
     match error:
         case UnknownEntityError() if name in str(error):
             findings.checked("an unknown entity is refused and named")
@@ -142,7 +140,7 @@ async def _check_foreign_cursors(subject: Subject, shown: _SecretsShown, finding
             for cursor in FOREIGN_CURSORS:
                 read = partial(subject.read, connector, entity.name, cursor=cursor, pages=1)
                 try:
-                    error = await _error_of(read, shown)
+                    error = await shown.error_of(read)
                 except NoAnswerError as hang:
                     what, error = str(hang), hang
                 else:
@@ -171,7 +169,7 @@ async def _check_unconnected(subject: Subject, shown: _SecretsShown, findings: F
     for name, call in calls.items():
         connector = subject.make()
         try:
-            error = await _error_of(partial(call, connector), shown)
+            error = await shown.error_of(partial(call, connector))
         finally:
             with suppress(Exception):  # what is wrong with disconnecting is the law of the lifecycle's to say
                 await disconnect_surely(connector)
@@ -195,7 +193,7 @@ async def _check_what_is_shown(subject: Subject, shown: _SecretsShown, findings:
         shown.look_at("str(connector)", str(connector.inner))
         shown.look_at("the catalog", repr(await connector.discover_schema()))
         for entity in await subject.entities():  # once more, so that it is heard what a read logs
-            await _error_of(partial(subject.read, connector, entity.name, pages=1), shown)
+            await shown.error_of(partial(subject.read, connector, entity.name, pages=1))
     for read in await full_reads(subject, findings):
         for page in read.reading.pages:
             shown.look_at(f"the cursor of page {page.number} of {read.name}", page.cursor or "")

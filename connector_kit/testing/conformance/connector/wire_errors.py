@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +18,9 @@ from connector_kit.errors import (
     TransientError,
 )
 from connector_kit.testing.conformance.bounds import NoAnswerError
-from connector_kit.testing.conformance.law import Evidence
+from connector_kit.testing.conformance.law import Evidence, Findings
 from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
+from connector_kit.testing.conformance.subject import Subject
 from connector_kit.testing.conformance.wire import (
     Answer,
     CutOff,
@@ -38,11 +40,9 @@ from .baseline import Baseline, attempted, full_reads, result_or_error
 from .record_texts import cursor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Sequence
 
     from connector_kit.protocols import Connector
-    from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject
 
 __all__ = ["check_wire_errors"]
 
@@ -100,18 +100,16 @@ async def check_wire_errors(
             )
 
 
+@attrs.define(eq=False)
 class _SingleFaults:
     """Calls under single faults, and which evidence was told already: one of a kind is enough."""
 
-    def __init__(
-        self, subject: Subject, wire: Wire, look_at_error: Callable[[Exception], None], findings: Findings
-    ) -> None:
-        self._subject = subject
-        self._wire = wire
-        self._look_at_error = look_at_error
-        self._findings = findings
-        self._told: set[tuple[str, str]] = set()
-        self._held = False
+    _subject: Subject
+    _wire: Wire
+    _look_at_error: Callable[[Exception], None]
+    _findings: Findings
+    _told: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]], init=False)
+    _held: bool = attrs.field(default=False, init=False)
 
     async def check_opening(self) -> None:
         """Let the first request of connecting and asking for the catalog fail."""
