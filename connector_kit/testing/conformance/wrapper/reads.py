@@ -12,8 +12,8 @@ import attrs
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError
 from connector_kit.records.page import Cursor, Page
-from connector_kit.testing.conformance.wire import plan_text
 from connector_kit.testing.conformance.reading import Difference, SeenPage, difference, text_of
+from connector_kit.testing.conformance.wire import plan_text
 from connector_kit.wrappers.fault_injection.wrapper import Faulty
 
 from .subject import WRAPPER_LAWS, Outcome, WrapperSubject, read_out
