@@ -10,7 +10,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError, ServiceUnav
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page
 from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.wire import wire_plans
+from connector_kit.testing.conformance.wire import one_after_each, wire_plans
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
 from .drawing import st
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from connector_kit.records.page import JsonValue
 
 __all__ = [
-    "as_text",
     "catalogs",
     "cursors",
     "entities",
@@ -32,14 +31,10 @@ __all__ = [
     "field_types",
     "fields",
     "json_values",
-    "names",
-    "natives",
-    "nested",
     "pages",
     "reads",
     "records",
     "schedules",
-    "values",
     "wire_plans",
 ]
 
@@ -51,11 +46,14 @@ _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-7)), timezone(timedelta
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 """Any text that has a UTF-8 form. The default of `text` asks the codec about every character first, which takes seconds."""
 
+_INTEGER = st.integers(-(2**63), 2**63 - 1)
+_NUMBER = _INTEGER | st.floats(allow_nan=False, allow_infinity=False)
+
 
 def json_values() -> SearchStrategy[JsonValue]:
-    """Give JSON values that come back from JSON text as they were: no NaN, keys are text, integers of 64 bits."""
+    """Return JSON values that come back from JSON text as they were: no NaN, keys are text, integers of 64 bits."""
     return st.recursive(
-        st.none() | st.booleans() | _integers() | _finite() | _TEXT,
+        st.none() | st.booleans() | _NUMBER | _TEXT,
         lambda inner: (
             st.lists(inner, max_size=_MOST_ITEMS) | st.dictionaries(_TEXT, inner, max_size=_MOST_ITEMS)
         ),
@@ -64,19 +62,14 @@ def json_values() -> SearchStrategy[JsonValue]:
 
 
 def names() -> SearchStrategy[str]:
-    """Give names of entities and fields: mostly plain ones, now and then what a database has to quote."""
+    """Return names of entities and fields: mostly plain ones, now and then what a database has to quote."""
     plain = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
     strange = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
     return plain | plain | strange
 
 
-def _moments() -> SearchStrategy[datetime]:
-    """Give times from 1900 to 2100, each with an offset."""
-    return st.datetimes(_EARLIEST, _LATEST, timezones=_ZONES)
-
-
 def values(kind: FieldType, *, as_json: bool = False) -> SearchStrategy[Any]:
-    """Give values that fit a type, never None by itself; with `as_json` only in the form that JSON has for them."""
+    """Return values that fit a type, never None by itself; with `as_json` only in the form that JSON has for them."""
     if isinstance(kind, Struct):
         return nested(kind.fields, as_json=as_json)
     if isinstance(kind, ListOf):
@@ -88,12 +81,12 @@ def values(kind: FieldType, *, as_json: bool = False) -> SearchStrategy[Any]:
 
 
 def natives(kind: Scalar) -> SearchStrategy[Any]:
-    """Give values of a type in Python's own form, in which they can be sorted. Not for `JSON`."""
+    """Return values of a type in Python's own form, in which they can be sorted. Not for `JSON`."""
     return _NATIVES[kind]
 
 
 def nested(fields: tuple[Field, ...], *, as_json: bool = False) -> SearchStrategy[dict[str, Any]]:
-    """Give mappings that have a value for every field; a nullable one may be None or missing."""
+    """Return mappings that have a value for every field; a nullable one may be None or missing."""
     return st.fixed_dictionaries(
         {field.name: values(field.type, as_json=as_json) for field in fields if not field.nullable},
         optional={
@@ -103,7 +96,7 @@ def nested(fields: tuple[Field, ...], *, as_json: bool = False) -> SearchStrateg
 
 
 def as_text(value: object) -> object:
-    """Give what JSON has for a time, a decimal or bytes; other values as they are."""
+    """Return what JSON has for a time, a decimal or bytes; other values as they are."""
     match value:
         case datetime() | date() | time():
             return value.isoformat()
@@ -115,20 +108,12 @@ def as_text(value: object) -> object:
             return str(value)
 
 
-def _integers() -> SearchStrategy[int]:
-    return st.integers(-(2**63), 2**63 - 1)
-
-
-def _finite() -> SearchStrategy[float]:
-    return st.floats(allow_nan=False, allow_infinity=False)
-
-
 _NATIVES: Mapping[Scalar, SearchStrategy[Any]] = {
     Scalar.STRING: _TEXT,
-    Scalar.INTEGER: _integers(),
-    Scalar.NUMBER: _integers() | _finite(),
+    Scalar.INTEGER: _INTEGER,
+    Scalar.NUMBER: _NUMBER,
     Scalar.BOOLEAN: st.booleans(),
-    Scalar.DATETIME: _moments(),
+    Scalar.DATETIME: st.datetimes(_EARLIEST, _LATEST, timezones=_ZONES),
     Scalar.DATE: st.dates(_EARLIEST.date(), _LATEST.date()),
     Scalar.TIME: st.times(),
     Scalar.DECIMAL: st.decimals(allow_nan=False, allow_infinity=False),
@@ -140,7 +125,7 @@ _ERRORS = (ConnectionFailedError, ServiceUnavailableError, TimedOutError)
 
 
 def faults(*, max_seconds: float = 30.0) -> st.SearchStrategy[Fault]:
-    """Give single transient faults; stalls and Retry-After take up to `max_seconds`."""
+    """Return single transient faults; stalls and Retry-After take up to `max_seconds`."""
     seconds = st.floats(0, max_seconds)
     return st.one_of(
         st.builds(Fail, st.sampled_from(_ERRORS)),
@@ -153,21 +138,13 @@ def faults(*, max_seconds: float = 30.0) -> st.SearchStrategy[Fault]:
 def schedules(
     *, max_in_a_row: int = 3, max_size: int = 30, max_seconds: float = 30.0
 ) -> st.SearchStrategy[Schedule]:
-    """Give schedules with at most `max_in_a_row` faults one after the other, for up to `max_size` requests.
+    """Return schedules with at most `max_in_a_row` faults one after the other, for up to `max_size` requests.
 
     All faults are transient and none repeats a page: with more than `max_in_a_row` attempts for each request and
     enough time, a retry gets past all of them.
     """
     runs = st.lists(faults(max_seconds=max_seconds), max_size=max_in_a_row)
-    return st.lists(runs, max_size=max_size).map(lambda parts: _joined(parts, max_size))
-
-
-def _joined(runs: list[list[Fault]], max_size: int) -> Schedule:
-    """Put a request without a fault after each run."""
-    joined: list[Fault | None] = []
-    for run in runs:
-        joined += [*run, None]
-    return tuple(joined[:max_size])
+    return st.lists(runs, max_size=max_size).map(lambda parts: one_after_each(parts, max_size))
 
 
 _MOST_FIELDS = 6
@@ -175,7 +152,7 @@ _KEYS = (Scalar.INTEGER, Scalar.STRING, Scalar.DATE)
 
 
 def field_types(*, max_depth: int = 2) -> SearchStrategy[FieldType]:
-    """Give types of fields, lists and structs in each other up to `max_depth` deep."""
+    """Return types of fields, lists and structs in each other up to `max_depth` deep."""
     scalars: SearchStrategy[FieldType] = st.sampled_from(Scalar)
     if max_depth <= 0:
         return scalars
@@ -185,13 +162,13 @@ def field_types(*, max_depth: int = 2) -> SearchStrategy[FieldType]:
 
 
 def fields(*, max_depth: int = 2) -> SearchStrategy[Field]:
-    """Give fields of any type."""
+    """Return fields of any type."""
     return st.builds(Field, names(), field_types(max_depth=max_depth), st.booleans())
 
 
 @st.composite
 def entities(draw: DrawFn, *, name: str | None = None, max_depth: int = 2) -> Entity:
-    """Give entities as sources have them: with and without keys, order, fields; read by since, by cursor or in full.
+    """Return entities as sources have them: with and without keys, order, fields; read by since, by cursor or in full.
 
     `name` is theirs, any where None. A key is a required field of a type with an order.
     """
@@ -214,12 +191,12 @@ def entities(draw: DrawFn, *, name: str | None = None, max_depth: int = 2) -> En
 
 
 def catalogs(*, max_size: int = 4) -> SearchStrategy[Catalog]:
-    """Give catalogs of up to `max_size` entities."""
+    """Return catalogs of up to `max_size` entities."""
     return st.lists(entities(), max_size=max_size, unique_by=_name).map(Catalog)
 
 
 def records(entity: Entity, *, as_json: bool = False) -> SearchStrategy[dict[str, Any]]:
-    """Give records that fit the entity, with a value for each of its keys.
+    """Return records that fit the entity, with a value for each of its keys.
 
     Times, decimals and bytes come as Python's values and as the text that JSON has for them; with `as_json` as text only.
     """
@@ -232,12 +209,12 @@ def records(entity: Entity, *, as_json: bool = False) -> SearchStrategy[dict[str
 
 
 def cursors() -> SearchStrategy[Cursor]:
-    """Give cursors: JSON values that survive a round trip through text, none of them None."""
+    """Return cursors: JSON values that survive a round trip through text, none of them None."""
     return json_values().filter(lambda value: value is not None)
 
 
 def pages(entity: Entity, *, max_size: int = 10, as_json: bool = False) -> SearchStrategy[Page]:
-    """Give single pages of up to `max_size` records of the entity, with a cursor or without."""
+    """Return single pages of up to `max_size` records of the entity, with a cursor or without."""
     batches = st.lists(records(entity, as_json=as_json), max_size=max_size, unique_by=_keys_of(entity))
     return st.builds(Page, batches, st.none() | cursors())
 
@@ -246,7 +223,7 @@ def pages(entity: Entity, *, max_size: int = 10, as_json: bool = False) -> Searc
 def reads(
     draw: DrawFn, entity: Entity, *, max_pages: int = 5, max_size: int = 5, as_json: bool = False
 ) -> tuple[Page, ...]:
-    """Give the pages of one full read of the entity, as the laws want them.
+    """Return the pages of one full read of the entity, as the laws want them.
 
     Primary keys are unique, records are in order where the entity promises it, and either no page has a cursor or each
     has one of its own. Pages may be empty, and there may be none.
@@ -254,7 +231,7 @@ def reads(
     one = records(entity, as_json=as_json)
     key = entity.replication_key if entity.ordered else None
     if key is not None:
-        one = st.builds(lambda record, value: {**record, key: value}, one, natives(_growing_type(entity)))
+        one = st.tuples(one, natives(_growing_type(entity))).map(lambda both: {**both[0], key: both[1]})
     read = draw(st.lists(one, max_size=max_pages * max_size, unique_by=_keys_of(entity)))
     if key is not None:
         read.sort(key=lambda record: record[key])
@@ -286,7 +263,7 @@ def _name(named: Field | Entity) -> str:
 
 
 def _growing_type(entity: Entity) -> Scalar:
-    """Give the type of the replication key's values: times where nothing is said of it."""
+    """Return the type of the replication key's values: times where nothing is said of it."""
     kinds = [field.type for field in entity.fields if field.name == entity.replication_key] or [
         Scalar.DATETIME
     ]
@@ -299,7 +276,7 @@ def _growing_type(entity: Entity) -> Scalar:
 
 
 def _keys_of(entity: Entity) -> Any:
-    """Give by what records are told apart: the values of their key, and the text of them. None without a key."""
+    """Return by what records are told apart: the values of their key, and the text of them. None without a key."""
     if not entity.primary_key:
         return None
 
@@ -313,4 +290,4 @@ def _keys_of(entity: Entity) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    return text_of(value) if isinstance(value, dict | list) else value
+    return text_of(value) if type(value) in (dict, list) else value

@@ -104,7 +104,9 @@ class VirtualClock:
         try:
             if backend == "asyncio":
                 return anyio.run(
-                    function, *args, backend_options={"loop_factory": lambda: _VirtualLoop(self)}
+                    function,
+                    *args,
+                    backend_options={"loop_factory": lambda: _VirtualLoop(self._elapsed, self._jump)},
                 )
             if backend == "trio":
                 self._mock = _mock_clock()
@@ -132,12 +134,12 @@ class VirtualClock:
 class _VirtualLoop(asyncio.SelectorEventLoop):
     """asyncio's event loop on virtual time."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        super().__init__(_JumpingSelector(clock))
-        self._virtual = clock
+    def __init__(self, elapsed: Callable[[], float], jump: Callable[[float], None]) -> None:
+        super().__init__(_JumpingSelector(jump))
+        self._elapsed = elapsed
 
     def time(self) -> float:
-        now = self._virtual._elapsed()  # noqa: SLF001 - the loop is a part of the clock
+        now = self._elapsed()
         # By how much timers may be early. Half a year into a run a float no longer holds a nanosecond, and asyncio
         # would not see that a timer is due; on Windows its own figure is 16 ms.
         self._clock_resolution = max(1 / _SECOND, math.ulp(now))
@@ -147,16 +149,16 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.DefaultSelector):
     """Looks whether a thread or a socket has something; if not, jumps over the time it was to wait."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, jump: Callable[[float], None]) -> None:
         super().__init__()
-        self._virtual = clock
+        self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         ready = super().select(0)
         if not ready:
-            self._virtual._jump(timeout)  # noqa: SLF001 - the selector is a part of the clock
+            self._jump(timeout)
         return ready
 
 

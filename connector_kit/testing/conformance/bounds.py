@@ -14,7 +14,7 @@ from connector_kit.errors import RateLimitError
 from connector_kit.protocols import Limiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["Bounds", "EnoughError", "Meter", "NoAnswerError"]
 
@@ -69,7 +69,9 @@ class Meter:
     refusals: int = 0
     """How many requests were refused because of a quota."""
     _started: float = attrs.field(factory=time.monotonic)
-    _under_way: dict[object, tuple[str, float]] = attrs.field(factory=dict, init=False)
+    _under_way: dict[object, tuple[str, float]] = attrs.field(
+        factory=dict[object, tuple[str, float]], init=False
+    )
 
     def count(self) -> None:
         """Count a request that is about to be made. Raises `EnoughError` where it is one too many."""
@@ -92,7 +94,7 @@ class Meter:
         return self.bounds.seconds - (time.monotonic() - self._started)
 
     @contextmanager
-    def answering(self, call: str) -> Iterator[None]:
+    def answering(self, call: str) -> Generator[None]:
         """Wait for the answer to a call no longer than allowed. No page is handed over inside.
 
         Raise `NoAnswerError` where none came.

@@ -277,7 +277,7 @@ class _Watch(Generic[T]):
     _waiting_for: str = attrs.field(default="", init=False)
 
     def look(self) -> _End | None:
-        """Give how the run has ended; None while it goes on."""
+        """Return how the run has ended; None while it goes on."""
         silence = self._heart.silence(time.monotonic(), self._run.beats)
         if self._run.over.is_set() or self._run.answered:
             return self._after_answer()
@@ -296,7 +296,7 @@ class _Watch(Generic[T]):
         return None
 
     def result(self, end: _End) -> Isolated[T]:
-        """Give what came of the run."""
+        """Return what came of the run."""
         run = self._run
         if end in {"ended", "stopped"}:
             return Isolated(end, run.value, run.error, tuple(self._stalls))

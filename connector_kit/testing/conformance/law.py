@@ -133,9 +133,11 @@ class Findings:
     ) -> None:
         """Add evidence that the law is broken."""
         if len(self._evidence) < _EVIDENCE_LIMIT:
-            texts = [self._clean(text) for text in (what, expected, mend)]
-            shown = tuple(_short(self._clean(record)) for record in records[:_MOST_RECORDS])
-            self._evidence.append(Evidence(*texts, entity, page, shown, self._clean(plan)))
+            clean = self._clean
+            shown = tuple(_short(clean(record)) for record in records[:_MOST_RECORDS])
+            self._evidence.append(
+                Evidence(clean(what), clean(expected), clean(mend), entity, page, shown, clean(plan))
+            )
 
     def checked(self, what: str) -> None:
         """Say what was looked at and found right, as in "resumed at 5 of 5 cursors of orders"."""
@@ -148,7 +150,7 @@ class Findings:
             self._unchecked.append(text)
 
     def verdict(self, requests: int = 0) -> Verdict:
-        """Give the verdict on what was found."""
+        """Return the verdict on what was found."""
         return Verdict(
             self.law,
             tuple(self._evidence),
@@ -163,7 +165,7 @@ class Findings:
 
 
 def cleaned(text: str, secrets: tuple[str, ...]) -> str:
-    """Give a text with every secret hidden."""
+    """Return a text with every secret hidden."""
     for secret in sorted(set(secrets) - {""}, key=len, reverse=True):  # one may be a part of another
         text = text.replace(secret, HIDDEN)
     return text
@@ -218,7 +220,7 @@ class LawReport:
             raise LawsBrokenError(self)
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Give the report as a JSON value."""
+        """Return the report as a JSON value."""
         return {
             "subject": self.subject,
             "ok": self.ok,

@@ -16,8 +16,10 @@ import attrs
 
 from connector_kit.redaction import HIDDEN
 
+from .telling import members_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 __all__ = ["SHORTEST", "SecretForms", "overhearing", "texts_of"]
 
@@ -37,12 +39,12 @@ class SecretForms:
 
     @classmethod
     def of(cls, secrets: tuple[str, ...]) -> SecretForms:
-        """Give the forms of all secrets that are long enough to be told from other text."""
+        """Return the forms of all secrets that are long enough to be told from other text."""
         forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms_of(secret)}
         return cls(tuple(sorted(forms, key=len, reverse=True)))
 
     def excerpt(self, text: str) -> str | None:
-        """Give what stands around the first secret in a text, with it hidden; None where there is none."""
+        """Return what stands around the first secret in a text, with it hidden; None where there is none."""
         places = [place for form in self.forms if (place := text.find(form)) >= 0]
         if not places:
             return None
@@ -69,7 +71,7 @@ def _forms_of(secret: str) -> Iterator[str]:
 
 
 def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Give what a traceback of an error shows, without the lines of source: where it stands, and the text.
+    """Return what a traceback of an error shows, without the lines of source: where it stands, and the text.
 
     Its causes count, and the errors of a group; a context that was suppressed does not.
     """
@@ -88,8 +90,7 @@ def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
         behind = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
         if behind is not None:
             left.append((behind, f", the cause of {type(one).__name__}"))
-        if isinstance(one, BaseExceptionGroup):
-            left += [(each, f", in {type(one).__name__}") for each in one.exceptions]
+        left += [(each, f", in {type(one).__name__}") for each in members_of(one)]
 
 
 def _safely(show: Callable[[BaseException], str], error: BaseException) -> str:
@@ -100,7 +101,7 @@ def _safely(show: Callable[[BaseException], str], error: BaseException) -> str:
 
 
 @contextmanager
-def overhearing(hear: Callable[[str, str], None]) -> Iterator[None]:
+def overhearing(hear: Callable[[str, str], None]) -> Generator[None]:
     """Tell `hear` of everything that is said meanwhile: where, and the text."""
     with ExitStack() as stack:
         stack.enter_context(_logs(hear))
@@ -115,7 +116,7 @@ def overhearing(hear: Callable[[str, str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _logs(hear: Callable[[str, str], None]) -> Iterator[None]:
+def _logs(hear: Callable[[str, str], None]) -> Generator[None]:
     root = logging.getLogger()
     level = root.level
     as_before = _AsBefore(level)
@@ -142,8 +143,8 @@ class _AsBefore(logging.Filter):
         self._level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
-        logger: logging.Logger | None = logging.getLogger(record.name)
-        while logger is not None and logger.parent is not None:
+        logger = logging.getLogger(record.name)
+        while logger.parent is not None:
             if logger.level:
                 return True
             logger = logger.parent
@@ -175,7 +176,7 @@ class _Listening(logging.Handler):
 
 
 @contextmanager
-def _warnings(hear: Callable[[str, str], None]) -> Iterator[None]:
+def _warnings(hear: Callable[[str, str], None]) -> Generator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

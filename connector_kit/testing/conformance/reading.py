@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import attrs
 import msgspec
@@ -14,7 +14,7 @@ from connector_kit.records.page import Cursor, Page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "text_of"]
+__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "record_text", "text_of"]
 
 
 class NoPageError(Exception):
@@ -22,18 +22,32 @@ class NoPageError(Exception):
 
 
 def text_of(value: object) -> str:
-    """Give a value as JSON text with sorted keys: the same text for the same content, whatever holds it.
+    """Return a value as JSON text with sorted keys: the same text for the same content, whatever holds it.
 
     What JSON has no word for is given by its `repr`.
     """
     try:
-        return msgspec.json.encode(value, enc_hook=_plain, order="sorted").decode()
+        return msgspec.json.encode(value, enc_hook=_encodable, order="sorted").decode()
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return repr(value)
 
 
+def _encodable(value: Any) -> object:
+    plain = _plain(value)
+    return repr(value) if plain is value else plain
+
+
 def _plain(value: Any) -> object:
-    return dict(value) if isinstance(value, Mapping) else repr(value)
+    """Return a mapping as a dict; anything else as it is."""
+    return dict(value) if _is_mapping(value) else value
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_iterable(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, Iterable)
 
 
 @attrs.frozen
@@ -46,18 +60,17 @@ class SeenPage:
     page: Page
 
     @classmethod
-    def of(cls, number: int, page: Page) -> SeenPage:
-        """Look at a page now. Raises `NoPageError` where it is none."""
-        came: object = page
-        if not isinstance(came, Page):
-            raise NoPageError(f"page {number} is no Page: a {type(came).__name__} came")
+    def of(cls, number: int, page: object) -> SeenPage:
+        """Look at a page now. Raise `NoPageError` where it is none."""
+        if not isinstance(page, Page):
+            raise NoPageError(f"page {number} is no Page: a {type(page).__name__} came")
         records: object = page.records
-        if not isinstance(records, Iterable):
+        if not _is_iterable(records):
             raise NoPageError(
                 f"page {number} has no records: {type(records).__name__} is no sequence of records"
             )
         cursor = None if page.cursor is None else text_of(page.cursor)
-        return cls(number, tuple(_record(record) for record in page.records), cursor, page)
+        return cls(number, tuple(record_text(record) for record in records), cursor, page)
 
     def still(self) -> bool:
         """Whether the page's records and its cursor are what they were when it came."""
@@ -65,9 +78,9 @@ class SeenPage:
         return (now.records, now.cursor) == (self.records, self.cursor)
 
 
-def _record(record: object) -> str:
-    """Give a record as text; something that is no record, too: the law of shape has a word on it."""
-    return text_of(dict(record) if isinstance(record, Mapping) else record)
+def record_text(record: object) -> str:
+    """Return a record as text; something that is no record, too: the law of shape has a word on it."""
+    return text_of(_plain(record))
 
 
 @attrs.frozen
@@ -83,11 +96,11 @@ class Reading:
         return tuple(record for page in self.pages for record in page.records)
 
     def after(self, number: int) -> tuple[str, ...]:
-        """Give the records that followed page `number` (the first is 1)."""
+        """Return the records that followed page `number` (the first is 1)."""
         return tuple(record for page in self.pages[number:] for record in page.records)
 
     def cursors(self) -> list[tuple[SeenPage, Cursor]]:
-        """Give the pages that carry a cursor, with a copy of it that has been through text."""
+        """Return the pages that carry a cursor, with a copy of it that has been through text."""
         return [
             (page, msgspec.json.decode(page.cursor.encode()))
             for page in self.pages

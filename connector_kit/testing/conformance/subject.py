@@ -177,7 +177,7 @@ class Subject(IsolatedSubject):
         try:
             await connector.connect()
             step = "discover_schema"
-            catalog: object = await connector.discover_schema()
+            catalog = await connector.discover_schema()
         except EnoughError as error:
             return Ready(name, str(error), ConfigError(str(error)))
         except Exception as error:  # noqa: BLE001 - whatever an author's connector raises is told, not passed on
@@ -185,6 +185,9 @@ class Subject(IsolatedSubject):
         finally:
             with suppress(Exception):  # what is wrong with disconnecting is the lifecycle law's to say
                 await disconnect_surely(connector)
+        return await self._judge_catalog(name, catalog)
+
+    async def _judge_catalog(self, name: str, catalog: object) -> Ready:
         if not isinstance(catalog, Catalog):
             return Ready(
                 name,

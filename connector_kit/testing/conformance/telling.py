@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from connector_kit.errors import ConnectorError, TransientError
 
@@ -11,7 +11,7 @@ from .bounds import EnoughError, NoAnswerError
 from .reading import NoPageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from .law import Findings
 
@@ -41,14 +41,15 @@ _KNOWN: Final = (
 
 def members_of(error: BaseException) -> Sequence[BaseException]:
     """Return the errors of a group; nothing for an error that is none."""
-    if not isinstance(error, BaseExceptionGroup):
-        return ()
-    group: BaseExceptionGroup[BaseException] = error
-    return group.exceptions
+    return error.exceptions if _is_group(error) else ()
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 def advice(error: BaseException) -> tuple[str, str]:
-    """Give what is expected instead of the error, and what to mend, as far as its words tell."""
+    """Return what is expected instead of the error, and what to mend, as far as its words tell."""
     text = str(error) if isinstance(error, RuntimeError) else ""
     mend = next((mend for words, mend in _KNOWN if words in text), "")
     return ("no error", mend) if mend else ("a ConnectorError, classified", _TRANSLATE)
@@ -58,7 +59,7 @@ _USED_UP: Final = "do what the error says, or look at what is closed or used up 
 
 
 @contextmanager
-def telling(found: Findings, entity: str | None, *, when: str = "") -> Iterator[None]:
+def telling(found: Findings, entity: str | None, *, when: str = "") -> Generator[None]:
     """Let what a block raises become a part of the verdict, as of this entity, so that the others are looked at, too.
 
     `when` says under which circumstance, as in "after reads that were closed early". `EnoughError` passes: there is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import anyio.from_thread
@@ -18,7 +19,7 @@ from .bounds import EnoughError, NoAnswerError
 from .reading import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -35,6 +36,8 @@ __all__ = [
     "Wire",
     "WireFault",
     "WirePlan",
+    "failing",
+    "one_after_each",
     "plan_text",
     "search_plan",
     "wire_plans",
@@ -94,9 +97,20 @@ class Wire(Protocol):
         ...
 
 
+@contextmanager
+def failing(wire: Wire, faults: Sequence[WireFault | None]) -> Generator[None]:
+    """Let the next requests fail, as `Wire.fail` does, and none after the block."""
+    wire.fail(faults)
+    try:
+        yield
+    finally:
+        wire.fail(())
+
+
 WirePlan: TypeAlias = tuple[WireFault | None, ...]
 
 P = TypeVar("P", Schedule, WirePlan)
+T = TypeVar("T")
 
 Breaks: TypeAlias = Callable[[P], Coroutine[None, None, Difference | None]]
 """Tries one plan on connectors of its own, and gives what broke under it, if anything did."""
@@ -237,7 +251,7 @@ def _length(plan: tuple[object, ...]) -> int:
 
 
 def plan_text(plan: Schedule | WirePlan) -> str:
-    """Give a plan as Python text that can be pasted: `[None, Fail(TimedOutError)]`."""
+    """Return a plan as Python text that can be pasted: `[None, Fail(TimedOutError)]`."""
     faults = [_fault_text(fault) for fault in plan]
     return f"[{', '.join(faults)}]"
 
@@ -255,11 +269,13 @@ def _fault_text(fault: Fault | WireFault | None) -> str:
             given = f"{float(seconds):g}"
         case Answer(status, wait):
             given = f"{status}" if wait is None else f"{status}, retry_after={wait:g}"
+        case _:
+            pass
     return f"{type(fault).__name__}({given})"
 
 
 def wire_plans(*, max_in_a_row: int = 2, max_size: int = 12) -> SearchStrategy[WirePlan]:
-    """Give plans for a `Wire`, with at most `max_in_a_row` faults one after the other.
+    """Return plans for a `Wire`, with at most `max_in_a_row` faults one after the other.
 
     All faults are transient: with more than `max_in_a_row` attempts for each request, a retry gets past all of them.
     """
@@ -274,6 +290,9 @@ def wire_plans(*, max_in_a_row: int = 2, max_size: int = 12) -> SearchStrategy[W
         st.builds(Trickle),
     )
     runs = st.lists(faults, max_size=max_in_a_row)
-    return st.lists(runs, max_size=max_size).map(
-        lambda parts: tuple([each for run in parts for each in (*run, None)][:max_size])
-    )
+    return st.lists(runs, max_size=max_size).map(lambda parts: one_after_each(parts, max_size))
+
+
+def one_after_each(runs: Sequence[Sequence[T]], most: int) -> tuple[T | None, ...]:
+    """Return runs of faults one after the other, each followed by a request without one; `most` requests in all."""
+    return tuple([each for run in runs for each in (*run, None)][:most])

@@ -2,254 +2,283 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from connector_kit.errors import (
     AuthenticationError,
+    ConnectorError,
     CursorExpiredError,
     PermissionDeniedError,
     RateLimitError,
+    TimedOutError,
     TransientError,
 )
-from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
-from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.wire import Hold, Reset, Trickle, WireFault, plan_text
+from connector_kit.testing.conformance.bounds import NoAnswerError
+from connector_kit.testing.conformance.law import Evidence
+from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
+from connector_kit.testing.conformance.wire import (
+    Answer,
+    CutOff,
+    Hold,
+    Reset,
+    Trickle,
+    Wire,
+    WireFault,
+    WirePlan,
+    failing,
+    plan_text,
+)
 from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers
 
-from .identity import cursor_of
-from .readings import full_reads
-from .steady import QuietRead, attempted
-from .wire_judgements import SURFACES, Attempt, Problem, class_of, differs, hidden, misdelivered, misread
+from .baseline import Baseline, attempted, full_reads, result_or_error
+from .record_texts import cursor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from connector_kit.protocols import Connector
     from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.wire import Wire
 
-    from .secrets_shown import SecretsShown
+__all__ = ["check_wire_errors"]
 
-__all__ = ["look_at_wire_errors"]
-
-FIRST_REQUESTS: Final = 3
-"""At which requests of a read faults are made."""
-
-MOST_PAGES: Final = 8
-"""How far such a read goes."""
-
-MOST_ENTITIES: Final = 2
-
+_FIRST_REQUESTS: Final = 3  # of a read, at which faults are made
+_MOST_PAGES: Final = 8  # of such a read
+_MOST_ENTITIES: Final = 2
+_RETRY_AFTER: Final = 2.0  # seconds; no default that somebody would write instead of reading the header
 _HOLD_SECONDS: Final = 1.0
 _RESETS: Final = 5
 
+SURFACES: Final[tuple[tuple[WireFault, type[ConnectorError]], ...]] = (
+    (Answer(429, retry_after=_RETRY_AFTER), RateLimitError),
+    (Answer(500), TransientError),
+    (Answer(503), TransientError),
+    (CutOff(), TransientError),
+    (Reset(), TransientError),
+    (Answer(401), AuthenticationError),
+    (Answer(403), PermissionDeniedError),
+)
+"""What each fault has to surface as."""
 
-async def look_at_wire_errors(subject: Subject, shown: SecretsShown, found: Findings) -> None:
-    """Make each kind of fault at each of the first requests."""
+
+@attrs.frozen
+class _Attempt:
+    """What came of a call: the pages before its error or its end, and how many requests passed the wire."""
+
+    reading: Reading
+    error: Exception | None
+    requests: int
+
+
+async def check_wire_errors(
+    subject: Subject, look_at_error: Callable[[Exception], None], findings: Findings
+) -> None:
+    """Make each kind of fault at each of the first requests; `look_at_error` gets each error that is raised."""
+    wire = subject.wire
     if not subject.bounds.faults:
-        found.unchecked("errors on the wire (faults are turned off)")
-        return
-    if subject.wire is None:
-        found.unchecked("errors on the wire (give wire=...)")
-        return
-    if any(isinstance(layer, Retrying) for layer in layers(subject.factory())):
-        found.unchecked(
+        findings.unchecked("errors on the wire (faults are turned off)")
+    elif wire is None:
+        findings.unchecked("errors on the wire (give wire=...)")
+    elif any(isinstance(layer, Retrying) for layer in layers(subject.factory())):
+        findings.unchecked(
             "errors on the wire: there is a Retrying in the stack, which mends them; give the bare connector"
         )
-        return
-    look = _Look(subject, subject.wire, shown, found)
-    await look.at_opening()
-    reads = [QuietRead(entity, reading) for entity, reading in await full_reads(subject, found)]
-    reads.sort(key=lambda read: -len(read.reading.pages))
-    for read in reads[:MOST_ENTITIES]:
-        await look.at_read(read)
-    if left := [read.name for read in reads[MOST_ENTITIES:]]:
-        found.unchecked(
-            f"errors on the wire in reads of {', '.join(left)} (looked at in those of the longest)"
-        )
+    else:
+        faults = _SingleFaults(subject, wire, look_at_error, findings)
+        await faults.check_opening()
+        reads = await full_reads(subject, findings)
+        reads.sort(key=lambda read: -len(read.reading.pages))
+        for read in reads[:_MOST_ENTITIES]:
+            await faults.check_read(read)
+        if left := [read.name for read in reads[_MOST_ENTITIES:]]:
+            findings.unchecked(
+                f"errors on the wire in reads of {', '.join(left)} (looked at in those of the longest)"
+            )
 
 
-class _Look:
-    """The reads under single faults, on a wire, and which problems were told already: one of a kind is enough."""
+class _SingleFaults:
+    """Calls under single faults, and which evidence was told already: one of a kind is enough."""
 
-    def __init__(self, subject: Subject, wire: Wire, shown: SecretsShown, found: Findings) -> None:
+    def __init__(
+        self, subject: Subject, wire: Wire, look_at_error: Callable[[Exception], None], findings: Findings
+    ) -> None:
         self._subject = subject
         self._wire = wire
-        self._shown = shown
-        self._found = found
+        self._look_at_error = look_at_error
+        self._findings = findings
         self._told: set[tuple[str, str]] = set()
         self._held = False
 
-    async def at_opening(self) -> None:
+    async def check_opening(self) -> None:
         """Let the first request of connecting and asking for the catalog fail."""
-        usual = await self._open(())
+        calls = "connect, discover_schema"
+        usual = await self._attempt((), self._open)
         if not usual.requests:
-            self._found.unchecked("errors on the wire in connect and discover_schema: they make no request")
+            self._findings.unchecked(
+                "errors on the wire in connect and discover_schema: they make no request"
+            )
             return
         told = len(self._told)
         for fault, kind in SURFACES:
-            attempt = await self._open([fault])
-            if kind in (AuthenticationError, PermissionDeniedError) and isinstance(
-                attempt.error, AuthenticationError | PermissionDeniedError
-            ):
+            attempt = await self._attempt([fault], self._open)
+            refusal = AuthenticationError | PermissionDeniedError
+            if kind in (AuthenticationError, PermissionDeniedError) and isinstance(attempt.error, refusal):
                 continue  # who asks for a token may be refused in either way
-            problem = misread(fault, kind, attempt.error) or hidden(fault, attempt, usual)
-            if problem is not None:
-                self._tell(attrs.evolve(problem, what=f"connect, discover_schema: {problem.what}"), (fault,))
+            if evidence := _misread(fault, kind, attempt.error) or _hidden(fault, attempt, usual):
+                self._tell(attrs.evolve(evidence, what=f"{calls}: {evidence.what}"), (fault,))
         if len(self._told) == told:
-            self._found.checked(
-                f"{len(SURFACES)} faults on the wire at the first request of connect, discover_schema"
-            )
+            self._findings.checked(f"{len(SURFACES)} faults on the wire at the first request of {calls}")
 
-    async def at_read(self, read: QuietRead) -> None:
+    async def check_read(self, read: Baseline) -> None:
         """Let each of the first requests of a read fail in each way."""
         usual = await self._read(read, ())
-        requests = min(usual.requests, FIRST_REQUESTS)
+        requests = min(usual.requests, _FIRST_REQUESTS)
         if usual.error is not None or not requests:
-            why = (
-                "it makes no request on the wire"
-                if usual.error is None
-                else "its source failed in the middle"
-            )
-            self._found.unchecked(f"errors on the wire in a read of {read.name}: {why}")
+            why = "its source failed in the middle" if usual.error else "it makes no request on the wire"
+            self._findings.unchecked(f"errors on the wire in a read of {read.name}: {why}")
             return
-        told, tried = len(self._told), 0
+        told = len(self._told)
         kinds: list[WireFault] = [*(fault for fault, _ in SURFACES), Trickle()]
         faults = [(fault, place) for fault in kinds for place in range(requests)]
         if not self._held:  # once: where the client waits long, this takes its time
             self._held = True
             faults.append((Hold(min(_HOLD_SECONDS, 0.8 * self._subject.bounds.call_seconds)), requests - 1))
         for fault, place in faults:
-            problem, attempt = await self._problem(read, fault, place, usual)
-            tried += 1
-            if problem is None or (problem.kind, plan_text((fault,))) in self._told:
+            evidence = await self._evidence(read, fault, place, usual)
+            if evidence is None or (evidence.expected, plan_text((fault,))) in self._told:
                 continue
-            if not await read.still_the_same(self._subject):
-                self._found.unchecked(
-                    f"errors on the wire in reads of {read.name}: the source changed meanwhile"
-                )
+            if not await read.confirmed(f"errors on the wire in reads of {read.name}", in_order=True):
                 return
-            failed = None if attempt is None or attempt.error is None else len(attempt.reading.pages) + 1
-            self._tell(problem, (*[None] * place, fault), read.name, failed)
+            self._tell(attrs.evolve(evidence, entity=read.name), (*[None] * place, fault))
         if len(self._told) == told:
-            self._found.checked(
-                f"{tried} single faults on the wire at the first {requests} requests of {read.name}"
+            self._findings.checked(
+                f"{len(faults)} single faults on the wire at the first {requests} requests of {read.name}"
             )
 
-    async def _problem(
-        self, read: QuietRead, fault: WireFault, place: int, usual: Attempt
-    ) -> tuple[Problem | None, Attempt | None]:
-        plan = (*[None] * place, fault)
+    async def _evidence(
+        self, read: Baseline, fault: WireFault, place: int, usual: _Attempt
+    ) -> Evidence | None:
         async with self._subject.connector() as connector:
             try:
-                attempt = await self._read_with(connector, read, plan)
+                attempt = await self._read_with(connector, read, (*[None] * place, fault))
             except NoAnswerError as hang:
-                return Problem(
-                    "hang", str(hang), "an answer or an error", "set a time limit in the client"
-                ), None
-            problem = (
-                misread(fault, class_of(fault), attempt.error)
-                or misdelivered(read, attempt)
-                or hidden(fault, attempt, usual)
-            )
-            if problem is None and isinstance(attempt.error, TransientError):
-                problem = await self._after(connector, read, attempt)
-        if problem is not None and problem.kind == "hidden" and isinstance(fault, Reset):
+                return Evidence(str(hang), "an answer or an error", "set a time limit in the client")
+            evidence = _misread(fault, _class_of(fault), attempt.error) or _misdelivered(read, attempt)
+            if evidence is None and isinstance(attempt.error, TransientError):
+                evidence = await _misdelivered_after(connector, read, attempt)
+        if evidence is None and (evidence := _hidden(fault, attempt, usual)) and isinstance(fault, Reset):
             again = await self._read(read, (*[None] * place, *[fault] * _RESETS))
             if again.error is not None and again.requests <= place + 2:
-                return None, attempt  # a client may open a stale connection anew, once
-        return problem, attempt
+                return None  # a client may open a stale connection anew, once
+        page = None if attempt.error is None else len(attempt.reading.pages) + 1
+        return evidence and attrs.evolve(evidence, page=page)
 
-    async def _after(self, connector: Connector, read: QuietRead, attempt: Attempt) -> Problem | None:
-        """Go on with the same connector after an error, where that is possible."""
-        before = attempt.reading
-        cursor = cursor_of(before.pages[-1]) if before.pages else None
-        if before.pages and cursor is None:
-            return None
+    async def _open(self, _: list[SeenPage]) -> bool:
+        async with self._subject.connector() as connector:
+            await connector.discover_schema()
+        return False
 
-        async def go_on() -> Reading:
-            return await self._subject.read(connector, read.entity.name, cursor=cursor, pages=MOST_PAGES)
-
-        try:
-            got = await attempted(go_on)
-        except (
-            CursorExpiredError,
-            RateLimitError,
-        ):  # answers: start again, or wait as long as the source has said
-            return None
-        seen = (
-            differs(read, [*before.records, *got.records], ended=got.ended)
-            if isinstance(got, Reading)
-            else got
-        )
-        if seen is None:
-            return None
-        return Problem(
-            "after",
-            f"going on after {type(attempt.error).__name__} with the same connector: {seen.what}",
-            "what followed",
-            "leave nothing behind in the connector when a request fails",
-            seen.records,
-        )
-
-    async def _open(self, plan: Sequence[WireFault | None]) -> Attempt:
-        before = self._wire.requests
-        error: Exception | None = None
-        self._wire.fail(plan)
-        try:
-            async with self._subject.connector() as connector:
-                await connector.discover_schema()
-        except (EnoughError, NoAnswerError):
-            raise
-        except Exception as raised:  # noqa: BLE001 - whatever an author's connector raises is judged, not passed on
-            self._shown.look_at_error(raised)
-            error = raised
-        finally:
-            self._wire.fail(())
-        return Attempt(Reading((), ended=False), error, self._wire.requests - before)
-
-    async def _read(self, read: QuietRead, plan: Sequence[WireFault | None]) -> Attempt:
+    async def _read(self, read: Baseline, plan: WirePlan) -> _Attempt:
         async with self._subject.connector() as connector:
             return await self._read_with(connector, read, plan)
 
-    async def _read_with(
-        self, connector: Connector, read: QuietRead, plan: Sequence[WireFault | None]
-    ) -> Attempt:
-        seen: list[SeenPage] = []
-        error: Exception | None = None
-        ended = False
-        before = self._wire.requests
-        self._wire.fail(plan)
-        try:
-            stream = connector.fetch_data(read.entity.name)
-            ended = await self._subject.read_into(seen, stream, MOST_PAGES)
-        except (EnoughError, NoAnswerError):
-            raise
-        except Exception as raised:  # noqa: BLE001 - whatever an author's connector raises is judged, not passed on
-            self._shown.look_at_error(raised)
-            error = raised
-        finally:
-            self._wire.fail(())
-        return Attempt(Reading(tuple(seen), ended), error, self._wire.requests - before)
+    async def _read_with(self, connector: Connector, read: Baseline, plan: WirePlan) -> _Attempt:
+        async def read_into(seen: list[SeenPage]) -> bool:
+            return await self._subject.read_into(seen, connector.fetch_data(read.name), _MOST_PAGES)
 
-    def _tell(
-        self,
-        problem: Problem,
-        plan: tuple[WireFault | None, ...],
-        entity: str | None = None,
-        page: int | None = None,
-    ) -> None:
-        self._told.add((problem.kind, plan_text(plan[-1:])))
-        self._found.broken(
-            problem.what,
-            expected=problem.expected,
-            mend=problem.mend,
-            entity=entity,
-            page=page,
-            records=problem.records,
-            plan=plan_text(plan),
-        )
+        return await self._attempt(plan, read_into)
+
+    async def _attempt(
+        self, plan: Sequence[WireFault | None], call: Callable[[list[SeenPage]], Awaitable[bool]]
+    ) -> _Attempt:
+        seen: list[SeenPage] = []
+        before = self._wire.requests
+        with failing(self._wire, plan):
+            ended = await result_or_error(partial(call, seen), NoAnswerError)
+        error = ended if isinstance(ended, Exception) else None
+        if error is not None:
+            self._look_at_error(error)
+        return _Attempt(Reading(tuple(seen), ended is True), error, self._wire.requests - before)
+
+    def _tell(self, evidence: Evidence, plan: WirePlan) -> None:
+        self._told.add((evidence.expected, plan_text(plan[-1:])))
+        self._findings.broken(**attrs.asdict(attrs.evolve(evidence, plan=plan_text(plan))))
+
+
+async def _misdelivered_after(connector: Connector, read: Baseline, attempt: _Attempt) -> Evidence | None:
+    """Go on with the same connector after an error, where that is possible. Return what is wrong with the records."""
+    before = attempt.reading
+    cursor = cursor_of(before.pages[-1]) if before.pages else None
+    if before.pages and cursor is None:
+        return None
+    try:
+        got = await attempted(partial(read.read, connector, cursor=cursor, pages=_MOST_PAGES))
+    except (
+        CursorExpiredError,
+        RateLimitError,
+    ):  # answers: start again, or wait as long as the source has said
+        return None
+    if isinstance(got, Difference):
+        differs: Difference | None = got
+    else:
+        differs = read.difference([*before.records, *got.records], ended=got.ended)
+    if differs is None:
+        return None
+    what = f"going on after {type(attempt.error).__name__} with the same connector: {differs.what}"
+    mend = "leave nothing behind in the connector when a request fails"
+    return Evidence(what, "what followed", mend, records=differs.records)
+
+
+def _class_of(fault: WireFault) -> type[ConnectorError]:
+    """Return what a fault has to surface as, where it surfaces at all: a slow answer is one, if somebody waits for it."""
+    slow = TimedOutError if isinstance(fault, Trickle) else TransientError
+    return next((kind for known, kind in SURFACES if known == fault), slow)
+
+
+def _misread(fault: WireFault, kind: type[ConnectorError], error: Exception | None) -> Evidence | None:
+    """Return what is wrong with the class of an error, or with the time to wait that it tells."""
+    if error is None:
+        return None
+    what = f"{plan_text((fault,))[1:-1]} on the wire surfaced as {type(error).__name__}: {error}"
+    if not isinstance(error, kind):
+        return Evidence(what, kind.__name__, "give each of the client's errors its class (`Translating`)")
+    wait = error.retry_after if isinstance(error, RateLimitError) else None
+    if isinstance(fault, Answer) and fault.status == 429 and (wait is None or abs(wait - _RETRY_AFTER) > 1):  # noqa: PLR2004 - Too Many Requests
+        expected = f"retry_after={_RETRY_AFTER:g}, as the source said"
+        return Evidence(f"{what}, with retry_after={wait}", expected, "read the header Retry-After")
+    return None
+
+
+def _misdelivered(read: Baseline, attempt: _Attempt) -> Evidence | None:
+    """Return what is wrong with the records before an error, or those of a read that ended without one."""
+    differs = read.difference(attempt.reading.records, ended=attempt.reading.ended)
+    if differs is None:
+        return None
+    how = "the read went on as if nothing had happened" if attempt.error is None else "before the error came"
+    return Evidence(
+        f"with a fault on the wire {how}: {differs.what}",
+        "an error, and nothing but the records of the undisturbed read before it",
+        "do not take a fault for an end, nor leave out or repeat a page: raise",
+        records=differs.records,
+    )
+
+
+def _hidden(fault: WireFault, attempt: _Attempt, usual: _Attempt) -> Evidence | None:
+    """Return evidence that a request was made again without a word.
+
+    A refused token may be renewed. A fault without an error and without a further request was met by one that nothing
+    depends on.
+    """
+    mended = isinstance(fault, Trickle) or fault == Answer(401)
+    if attempt.error is not None or mended or attempt.requests <= usual.requests:
+        return None
+    return Evidence(
+        f"{plan_text((fault,))[1:-1]} on the wire did not surface, and {attempt.requests} requests were made instead of "
+        f"{usual.requests}: the connector tries again by itself",
+        "an error at the first fault",
+        "turn the client's own retries off; retries, limits and budgets around the connector do not hear of them",
+    )
