@@ -197,12 +197,12 @@ async def scenario(
     *,
     mend_rows: str = "",
     mend_checkpoint: str = "",
-    told: bool = True,
+    report: bool = True,
 ) -> AsyncGenerator[Scenario]:
     """Yield a scenario with an open destination at a new fixture, and tell how it ended.
 
     Evidence and errors end the block; the law goes on with its next scenario. Only the bounds, and a call that does
-    not come back, end the law. What held is not `told` where there are many scenarios of a kind.
+    not come back, end the law. What held is told unless `report` is false, as for many scenarios of a kind.
     """
     fixture = subject.new_fixture()
     destination = subject.watched(fixture.destination())
@@ -218,7 +218,7 @@ async def scenario(
         if not isinstance(error, Exception) or isinstance(error, EnoughError | NoAnswerError):
             raise
     else:
-        if told:
+        if report:
             found.checked(name)
 
 
