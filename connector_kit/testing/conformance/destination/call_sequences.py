@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .subject import FixtureOrSubject
     from .watched import WatchedDestination
 
-__all__ = ["Crash", "Finish", "Reopen", "Reset", "Start", "Step", "Write", "replay", "sequences"]
+__all__ = ["Crash", "Finish", "Reopen", "ResetEntity", "Start", "Step", "Write", "replay", "sequences"]
 
 
 @attrs.frozen
@@ -55,8 +55,8 @@ class Finish:
 
 
 @attrs.frozen
-class Reset:
-    """Reset an entity."""
+class ResetEntity:
+    """ResetEntity an entity."""
 
     entity: str
 
@@ -71,7 +71,7 @@ class Reopen:
     """Close, and open the fixture anew."""
 
 
-Step: TypeAlias = Start | Write | Finish | Reset | Crash | Reopen
+Step: TypeAlias = Start | Write | Finish | ResetEntity | Crash | Reopen
 
 _MOST_READS = 5
 _FEWEST, _MOST = 4, 16
@@ -88,7 +88,7 @@ _ENDS: tuple[_Ending, ...] = (
     lambda entity: [Finish(entity), Crash()],
     lambda _: [Crash()],
     lambda _: [Reopen()],
-    lambda entity: [Reset(entity)],
+    lambda entity: [ResetEntity(entity)],
 )
 """How a read ends; one that is left open goes on beside the next."""
 
@@ -239,7 +239,7 @@ async def replay(subject: FixtureOrSubject, steps: Sequence[Step], /) -> str:
 
     Entities are "orders" and "customers", their records have an integer `id` and whatever else.
     """
-    player = _Player(DestinationSubject.of(subject))
+    player = _SequencePlayer(DestinationSubject.of(subject))
     await player.open()
     try:
         for number, step in enumerate(steps, 1):
@@ -250,7 +250,7 @@ async def replay(subject: FixtureOrSubject, steps: Sequence[Step], /) -> str:
     return ""
 
 
-class _Player:
+class _SequencePlayer:
     """A fixture, and the models of its entities."""
 
     destination: WatchedDestination
@@ -287,7 +287,7 @@ class _Player:
                 checkpoint = reached(mode, number, entity, complete=True)
                 await self.destination.finish(entity, checkpoint)
                 self._models[entity].finish(checkpoint)
-            case Reset(entity):
+            case ResetEntity(entity):
                 await self.destination.reset(entity)
                 self._models[entity].reset()
             case Crash():

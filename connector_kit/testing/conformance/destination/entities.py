@@ -132,7 +132,7 @@ async def names(subject: DestinationSubject, found: Findings) -> None:
     async with quoting("entities with odd names") as at:
         for name in _ODD:
             if refusal := await _refusal(at, mode, 1, name):
-                at.unchecked(f"an entity named {name!r}: {refusal}")
+                at.found.unchecked(f"an entity named {name!r}: {refusal}")
             else:
                 await _has_entity(at, 1, name)
     for name in _ODD:
@@ -143,7 +143,7 @@ async def names(subject: DestinationSubject, found: Findings) -> None:
             if refusal := await _refusal(at, mode, 1, one):
                 at.skip(f"entity {one!r} beside {other!r}: {refusal}")
             if refusal := await _refusal(at, mode, 2, other):
-                at.unchecked(f"entity {other!r} beside {one!r}: {refusal}")
+                at.found.unchecked(f"entity {other!r} beside {one!r}: {refusal}")
             else:
                 await _has_entity(at, 2, other)
             await _has_entity(at, 1, one)
@@ -169,9 +169,7 @@ async def _fields(at: Scenario, mode: Mode, records: list[dict[str, Any]], what:
     _, *fields = records[0]
     kinds = (Field("id", Scalar.INTEGER), *(Field(name, Scalar.STRING) for name in fields))
     try:
-        await at.start(mode, Entity("things", kinds, primary_key="id"))
-        await at.write(1, records, entity="things")
-        await at.finish(entity="things")
+        await at.store(mode, Entity("things", kinds, primary_key="id"), records)
     except ConnectorError as error:
         at.skip(f"{what}: refused ({error})")
     at.rows_are(records, "after finish", entity="things", ordered=False)
@@ -202,10 +200,7 @@ async def evolution(subject: DestinationSubject, found: Findings) -> None:
     mode = subject.any_mode()
     async with at_new("fields of which the catalog says nothing") as at:
         rows: list[Record] = [{"id": 1, "name": "a"}, {"id": 2, "size": 3}]
-        await at.start(mode, Entity("orders", primary_key="id"))
-        await at.write(1, rows[:1])
-        await at.write(2, rows[1:])
-        await at.finish()
+        await at.store(mode, Entity("orders", primary_key="id"), rows[:1], rows[1:])
         at.rows_are(rows, "after finish")
     async with at_new("an integer that becomes a number") as at:
         await _widened(at, mode)
@@ -237,18 +232,14 @@ async def _between(at: Scenario, mode: Mode) -> None:
     before: list[Record] = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
     after: list[Record] = [{"id": 3, "size": 1}, {"id": 4, "size": None}]
     last: list[Record] = [{"id": 5, "size": 2}]
-    await at.start(mode, _entity(_NAME))
-    await at.write(1, before)
-    await at.finish()
+    await at.store(mode, _entity(_NAME), before)
     await at.start(mode, _entity(_NAME, _SIZE))
     at.rows_are(before, "after a start with a new field")
     await at.write(2, after)
     await at.finish()
     wanted = after if mode == "replace" else [*before, *after]
     at.rows_are(wanted, "after the second read")
-    await at.start(mode, _entity(_SIZE))
-    await at.write(3, last)
-    await at.finish()
+    await at.store(mode, _entity(_SIZE), last)
     wanted = last if mode == "replace" else [*wanted, *last]
     at.rows_are(wanted, "after a read whose catalog lacks a field", mend="keep the field and its values")
 
@@ -260,7 +251,7 @@ async def _widened(at: Scenario, mode: Mode) -> None:
     try:
         await at.write(2, rows[2:])
     except ConnectorError as error:
-        at.skip(f"an integer that becomes a number: refused ({error})")
+        at.skip(f"{at.name}: refused ({error})")
     await at.finish()
     mend = "widen what holds the field so that no value of it changes, or refuse the page"
     at.rows_are(rows, "after finish", mend=mend)

@@ -68,7 +68,7 @@ async def _at_every_point(subject: DestinationSubject, found: Findings, mode: Mo
         if found.any_broken:
             return  # the first one tells
         survived = False
-        async with scenario(subject, found, f"{mode}, killed at crash point {point}", told=False) as at:
+        async with scenario(subject, found, f"{mode}, killed at crash point {point}", report=False) as at:
             await _read_earlier(at, mode)
             await at.destination.close()
             assert isinstance(at.fixture, Crashing)
@@ -132,7 +132,7 @@ async def _at_every_await(subject: DestinationSubject, found: Findings, mode: Mo
     for step in range(1, _MOST_AWAITS + 1):
         waited = False
         name = f"{mode}, {_CALLS[call]} cancelled at its await number {step}"
-        async with scenario(subject, found, name, told=False) as at:
+        async with scenario(subject, found, name, report=False) as at:
             await _read_earlier(at, mode)
             if call == 0:
                 await at.destination.close()

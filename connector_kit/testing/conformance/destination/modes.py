@@ -79,9 +79,8 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
     """Write the same keys again: in a page, between pages, between reads, with fields that are gone."""
     if "upsert" not in subject.modes():
         return found.unchecked("it has no mode upsert")
-    at_new = partial(
-        scenario, subject, found, mend_rows="write over the row with the same primary key, all of its fields"
-    )
+    mend = "write over the row with the same primary key, all of its fields"
+    at_new = partial(scenario, subject, found, mend_rows=mend)
     first, second = pages(1)
     async with at_new("a key in two pages and in two reads") as at:
         await at.complete("upsert", 1, 2)
@@ -103,17 +102,9 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
         await at.finish()
         at.rows_are([{**first, "name": "c"}, {**second, "name": "b"}], "after the same keys again")
     async with at_new("a key of two fields") as at:
-        await at.start("upsert", _LINES)
-        rows = [
-            _line(1, "1", "a"),
-            _line(1, "2", "b"),
-            _line(2, "1", "c"),
-            _line(11, "", "d"),
-            _line(1, "11", "e"),
-        ]
-        await at.write(1, rows, entity="lines")
-        await at.write(2, [_line(1, "2", "new")], entity="lines")
-        await at.finish(entity="lines")
+        keys = ((1, "1"), (1, "2"), (2, "1"), (11, ""), (1, "11"))
+        rows = [_line(order, line, note) for (order, line), note in zip(keys, "abcde", strict=True)]
+        await at.store("upsert", _LINES, rows, [_line(1, "2", "new")])
         at.rows_are([rows[0], _line(1, "2", "new"), *rows[2:]], "after finish", entity="lines")
     async with at_new("a field that became empty") as at:
         first, second = pages(1)

@@ -57,7 +57,7 @@ async def lifecycle(subject: DestinationSubject, found: Findings) -> None:
         try:
             await at.destination.open()
         except ConnectorError as error:
-            at.unchecked(f"a second open: refused ({error})")
+            at.found.unchecked(f"a second open: refused ({error})")
         await at.complete(mode, 1)
         at.rows_are(pages(1), "after a read", ordered=False)
     mend = "store a page in write(), or at the latest in close()"

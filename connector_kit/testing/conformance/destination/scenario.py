@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import attrs
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Scenario", "scenario"]
 
 
+_Wanted: TypeAlias = "Checkpoint | int | None"
+"""A checkpoint that has to be; a number is that of its page."""
+
+
 class _OverError(Exception):
     """The scenario is over: what it has shown is in the findings. Never leaves this module."""
 
@@ -39,13 +43,13 @@ class Scenario:
     mend that, where a call says nothing else.
     """
 
+    found: Findings
     name: str
     fixture: DestinationFixture
     destination: WatchedDestination
     mend_rows: str
     mend_checkpoint: str
     _subject: DestinationSubject
-    _found: Findings
     _modes: dict[str, Mode] = attrs.field(factory=dict[str, Mode], init=False)
 
     # -- what is done ---------------------------------------------------------------------------------------------
@@ -79,6 +83,13 @@ class Scenario:
             await self.write(number, entity=entity)
         await self.destination.finish(entity, self.last(entity))
 
+    async def store(self, mode: Mode, entity: Entity, *written: Sequence[Record]) -> None:
+        """Read these records, a sequence for each page, from start to finish."""
+        await self.start(mode, entity)
+        for number, records in enumerate(written, 1):
+            await self.write(number, records, entity=entity.name)
+        await self.finish(entity=entity.name)
+
     async def complete(self, mode: Mode, *numbers: int, entity: Entity = ORDERS) -> None:
         """Read these pages from start to finish."""
         await self.begin(mode, *numbers, entity=entity)
@@ -99,7 +110,7 @@ class Scenario:
     async def crash(self) -> None:
         """Let the process be gone, and open another destination there."""
         if why_not := await self._subject.why_no_crashes():
-            self._found.unchecked(why_not)
+            self.found.unchecked(why_not)
         await self._subject.crash(self.fixture, self.destination)
         await self.open()
 
@@ -130,19 +141,12 @@ class Scenario:
             mend = self.mend_rows if mend is None else mend
             self.broken(f"{when}: {differs.what}", mend=mend, entity=entity, records=differs.records)
 
-    async def start_gives(
-        self, wanted: Checkpoint | int | None, mode: Mode, when: str, *, mend: str | None = None
-    ) -> None:
+    async def start_gives(self, wanted: _Wanted, mode: Mode, when: str, *, mend: str | None = None) -> None:
         """Start a read of the orders, and compare its checkpoint with what has to be."""
         self.checkpoint_is(await self.start(mode), wanted, when, mend=mend)
 
     async def stored_is(
-        self,
-        wanted: Checkpoint | int | None,
-        when: str,
-        *,
-        mend: str | None = None,
-        entity: str = ORDERS.name,
+        self, wanted: _Wanted, when: str, *, mend: str | None = None, entity: str = ORDERS.name
     ) -> None:
         """Compare what `checkpoints` gives for the entity with what has to be."""
         given = (await self.destination.checkpoints()).get(entity)
@@ -151,13 +155,13 @@ class Scenario:
     def checkpoint_is(
         self,
         given: Checkpoint | None,
-        wanted: Checkpoint | int | None,
+        wanted: _Wanted,
         when: str,
         *,
         mend: str | None = None,
         entity: str = ORDERS.name,
     ) -> None:
-        """Compare a checkpoint with the one that has to be; a number is that of its page."""
+        """Compare a checkpoint with the one that has to be."""
         if isinstance(wanted, int):
             wanted = reached(self._modes[entity], wanted, entity)
         if differs := checkpoint_difference(wanted, given):
@@ -174,18 +178,14 @@ class Scenario:
         records: tuple[str, ...] = (),
     ) -> NoReturn:
         """Add evidence and end the scenario."""
-        self._found.broken(
+        self.found.broken(
             f"{self.name}: {what}", expected=expected, mend=mend, entity=entity, records=records
         )
         raise _OverError
 
-    def unchecked(self, what: str) -> None:
-        """Say what was not looked at."""
-        self._found.unchecked(what)
-
     def skip(self, why: str) -> NoReturn:
         """Say why nothing more can be looked at, and end the scenario."""
-        self._found.unchecked(why)
+        self.found.unchecked(why)
         raise _OverError
 
 
@@ -197,34 +197,34 @@ async def scenario(
     *,
     mend_rows: str = "",
     mend_checkpoint: str = "",
-    told: bool = True,
+    report: bool = True,
 ) -> AsyncGenerator[Scenario]:
     """Yield a scenario with an open destination at a new fixture, and tell how it ended.
 
     Evidence and errors end the block; the law goes on with its next scenario. Only the bounds, and a call that does
-    not come back, end the law. What held is not `told` where there are many scenarios of a kind.
+    not come back, end the law. What held is told unless `report` is false, as for many scenarios of a kind.
     """
     fixture = subject.new_fixture()
     destination = subject.watched(fixture.destination())
-    at = Scenario(name, fixture, destination, mend_rows, mend_checkpoint, subject, found)
+    at = Scenario(found, name, fixture, destination, mend_rows, mend_checkpoint, subject)
     try:
         await destination.open()
         yield at
         await at.destination.close()
     except BaseException as error:
         if isinstance(error, Exception) and not isinstance(error, _OverError | EnoughError | NoAnswerError):
-            _tell(at, error, found)
+            _tell(at, error)
         await close_quietly(at.destination)
         if not isinstance(error, Exception) or isinstance(error, EnoughError | NoAnswerError):
             raise
     else:
-        if told:
+        if report:
             found.checked(name)
 
 
-def _tell(at: Scenario, error: Exception, found: Findings) -> None:
+def _tell(at: Scenario, error: Exception) -> None:
     known = isinstance(error, ConnectorError)
-    found.broken(
+    at.found.broken(
         f"{at.name}: {type(error).__name__} came out, the last call being {at.destination.call}: {error}",
         expected="the call to be carried out" + ("" if known else ", or a DestinationError"),
         mend="see the error" if known else "raise DestinationError from the store's own errors",

@@ -27,7 +27,7 @@ __all__ = ["lazy", "values"]
 
 
 @attrs.frozen
-class _Kind:
+class _ValueKind:
     """Values of one sort, and the field type announced for them."""
 
     name: str
@@ -47,24 +47,30 @@ _SCRIPTS = ("Zürich", "Zu\u0308rich", "東京", "𝄞", "\u200f", "\u2028\x7f")
 _ADDRESS = Struct((Field("street", Scalar.STRING), Field("floor", Scalar.INTEGER)))
 
 _KINDS = (
-    _Kind("text", Scalar.STRING, ("a", "", " ", "007", "null", "1e3", "true", 'it\'s "so" \\ 100%\t\n\r\n.')),
-    _Kind("text of many scripts", Scalar.STRING, _SCRIPTS),
-    _Kind("long text", Scalar.STRING, ("x" * 100_000,)),
-    _Kind("text with NUL", Scalar.STRING, ("a\0b",)),
-    _Kind("integers", Scalar.INTEGER, (0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63))),
-    _Kind("integers beyond 64 bits", Scalar.INTEGER, (2**63, 2**64 + 1, -(10**30) - 1)),
-    _Kind("numbers", Scalar.NUMBER, (0.1, -0.5, 1 / 3, 2.0, 1e-300, 1.7976931348623157e308, 5e-324)),
-    _Kind("booleans", Scalar.BOOLEAN, (True, False)),
-    _Kind("datetimes", Scalar.DATETIME, _DATETIMES),
-    _Kind("dates", Scalar.DATE, (date(2013, 1, 1), date(1900, 2, 28), date(2024, 2, 29))),
-    _Kind("times", Scalar.TIME, (time(0, 0), time(23, 59, 59, 999_999))),
-    _Kind("decimals", Scalar.DECIMAL, _DECIMALS),
-    _Kind("decimals of many digits", Scalar.DECIMAL, (Decimal("123456789012345678901234567890.123456789"),)),
-    _Kind("bytes", Scalar.BINARY, (b"\x00\xff", b"", b"plain", bytes(range(256)))),
-    _Kind("lists", ListOf(Scalar.INTEGER), ([1, 2, 3], [], [0])),
-    _Kind("lists of text", ListOf(Scalar.STRING), (["a,b", 'c"d', "", "null"],)),
-    _Kind("nested records", _ADDRESS, ({"street": "O'Connell", "floor": 0}, {"street": None, "floor": -1})),
-    _Kind("JSON", Scalar.JSON, ({"ü": [1, {"deep": [True, None, "x"]}], "2": 2.5}, [[], {}, [[1]]], {})),
+    _ValueKind(
+        "text", Scalar.STRING, ("a", "", " ", "007", "null", "1e3", "true", 'it\'s "so" \\ 100%\t\n\r\n.')
+    ),
+    _ValueKind("text of many scripts", Scalar.STRING, _SCRIPTS),
+    _ValueKind("long text", Scalar.STRING, ("x" * 100_000,)),
+    _ValueKind("text with NUL", Scalar.STRING, ("a\0b",)),
+    _ValueKind("integers", Scalar.INTEGER, (0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63))),
+    _ValueKind("integers beyond 64 bits", Scalar.INTEGER, (2**63, 2**64 + 1, -(10**30) - 1)),
+    _ValueKind("numbers", Scalar.NUMBER, (0.1, -0.5, 1 / 3, 2.0, 1e-300, 1.7976931348623157e308, 5e-324)),
+    _ValueKind("booleans", Scalar.BOOLEAN, (True, False)),
+    _ValueKind("datetimes", Scalar.DATETIME, _DATETIMES),
+    _ValueKind("dates", Scalar.DATE, (date(2013, 1, 1), date(1900, 2, 28), date(2024, 2, 29))),
+    _ValueKind("times", Scalar.TIME, (time(0, 0), time(23, 59, 59, 999_999))),
+    _ValueKind("decimals", Scalar.DECIMAL, _DECIMALS),
+    _ValueKind(
+        "decimals of many digits", Scalar.DECIMAL, (Decimal("123456789012345678901234567890.123456789"),)
+    ),
+    _ValueKind("bytes", Scalar.BINARY, (b"\x00\xff", b"", b"plain", bytes(range(256)))),
+    _ValueKind("lists", ListOf(Scalar.INTEGER), ([1, 2, 3], [], [0])),
+    _ValueKind("lists of text", ListOf(Scalar.STRING), (["a,b", 'c"d', "", "null"],)),
+    _ValueKind(
+        "nested records", _ADDRESS, ({"street": "O'Connell", "floor": 0}, {"street": None, "floor": -1})
+    ),
+    _ValueKind("JSON", Scalar.JSON, ({"ü": [1, {"deep": [True, None, "x"]}], "2": 2.5}, [[], {}, [[1]]], {})),
 )
 _MEND = "keep it in a form that loses nothing (text, if there is no other), or raise SchemaMismatchError"
 _DIGITS = "keep all digits: a float has 53 bits of them"
@@ -88,7 +94,7 @@ async def values(subject: DestinationSubject, found: Findings) -> None:
             await _come_back(at, kind, subject)
 
 
-async def _come_back(at: Scenario, kind: _Kind, subject: DestinationSubject) -> None:
+async def _come_back(at: Scenario, kind: _ValueKind, subject: DestinationSubject) -> None:
     fields = (Field("id", Scalar.INTEGER, nullable=False), Field("value", kind.type))
     records: list[Record] = [
         {"id": number, "value": value} for number, value in enumerate((*kind.values, None), 1)

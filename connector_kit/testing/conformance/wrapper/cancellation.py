@@ -9,10 +9,9 @@ import attrs
 from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_stream
-from connector_kit.errors import ConnectionFailedError
 
-from .inner import Inner, InnerRequest, call
-from .subject import WRAPPER_LAWS, WrapperSubject, error_of, read_out
+from .inner import Inner, InnerRequest, fails_once
+from .subject import WRAPPER_LAWS, WrapperSubject, call, error_of, read_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -93,21 +92,6 @@ class _Moment:
     where: str
 
 
-class _OneFault:
-    """Lets the second page of a read fail, or the first call of an operation, once."""
-
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
-        self._made = False
-
-    def __call__(self, request: InnerRequest) -> Exception | None:
-        concerned = request.number == 2 or (not request.number and request.operation == self._operation)  # noqa: PLR2004 - the second page
-        if self._made or not concerned:
-            return None
-        self._made = True
-        return ConnectionFailedError("the connection broke, on purpose")
-
-
 @attrs.frozen
 class _Cancelled:
     """An operation, around a new inner connector each time, that is cancelled at one place.
@@ -130,7 +114,7 @@ class _Cancelled:
         inner, clock = self._inner(_WAIT), self.subject.clock
         start = free = clock.monotonic_ns()
         async with self.subject.wrapped(inner) as wrapper:
-            await self._error(wrapper)
+            await self._calling(wrapper)
         moments: list[_Moment] = []
         for request in inner.requests:
             if request.at_ns > free + 1_000_000:
@@ -148,7 +132,7 @@ class _Cancelled:
             start = clock.monotonic_ns()
             error: Exception | None = None
             with anyio.move_on_after(moment.seconds) as scope:
-                error = await self._error(wrapper)
+                error = await self._calling(wrapper)
             late = (clock.monotonic_ns() - start) / 1e9 - moment.seconds
             if not scope.cancel_called:
                 return None
@@ -171,7 +155,7 @@ class _Cancelled:
 
             async def run() -> None:
                 with scope:
-                    await self._error(wrapper)
+                    await self._calling(wrapper)
                     ended.set()
 
             async with anyio.create_task_group() as tasks:
@@ -208,13 +192,14 @@ class _Cancelled:
 
     def _inner(self, wait: float) -> Inner:
         make = self.subject.able_inner if self.able else self.subject.inner
-        return make(wait=wait, fails=_OneFault(self.operation) if self.faulty else lambda _: None)
+        return make(wait=wait, fails=fails_once(self._concerned) if self.faulty else lambda _: None)
 
-    async def _error(self, wrapper: FullConnector) -> Exception | None:
-        entity = self.subject.content.first
-        if self.operation == "fetch_data":
-            return (await read_out(wrapper.fetch_data(entity))).error
-        return await error_of(call(wrapper, self.operation, entity))
+    def _concerned(self, request: InnerRequest) -> bool:
+        """Whether it is the second page of a read, or a call of the operation."""
+        return request.number == 2 if request.number else request.operation == self.operation  # noqa: PLR2004
+
+    def _calling(self, wrapper: FullConnector) -> Awaitable[Exception | None]:
+        return error_of(call(wrapper, self.operation, self.subject.content.first))
 
 
 def _went_on(request: InnerRequest, cancelled_ns: int) -> bool:

@@ -16,8 +16,7 @@ from connector_kit.errors import (
     UnknownEntityError,
 )
 
-from .inner import InnerRequest, call
-from .subject import WRAPPER_LAWS, WrapperSubject, error_of, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, call, error_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Page
     from connector_kit.testing.conformance.law import Findings
 
-    from .inner import Fails, Inner
+    from .inner import Fails, Inner, InnerRequest
 
 __all__ = ["closing", "errors", "wrong_of_error"]
 
@@ -61,9 +60,9 @@ def errors(subject: WrapperSubject, found: Findings) -> None:
         if subject.retries and isinstance(make(), _PASSING):
             continue  # the wrapper may make good for it: see law 2
         for number in range(1, pages + 2):
-            subject.run(_page, subject, found, make(), number)
+            subject.run(_fail, subject, found, make(), "fetch_data", number)
         for operation in _CALLS:
-            subject.run(_call, subject, found, make(), operation)
+            subject.run(_fail, subject, found, make(), operation, None)
         if found.any_broken:
             return
     found.checked(f"{len(_ERRORS)} kinds of errors on each page and in each call come out")
@@ -83,44 +82,36 @@ def _failing(error: Exception, concerned: Callable[[InnerRequest], bool]) -> Fai
     return fails
 
 
-async def _page(subject: WrapperSubject, found: Findings, error: Exception, number: int) -> None:
+async def _fail(
+    subject: WrapperSubject, found: Findings, error: Exception, operation: str, page: int | None
+) -> None:
+    """Let a call fail, or a page of a read, and look at what comes out and what stays open."""
+
+    def concerned(request: InnerRequest) -> bool:
+        return request.operation == operation if page is None else request.number == page
+
     entity = subject.content.first
-    inner = subject.inner(fails=_failing(error, lambda request: request.number == number))
-    subject.doing = f"page {number} of {entity} fails with {type(error).__name__}"
+    make = subject.able_inner if page is None else subject.inner
+    inner = make(fails=_failing(error, concerned))
+    what = operation if page is None else f"page {page} of {entity}"
+    subject.doing = f"{what} fails with {type(error).__name__}"
     async with subject.wrapped(inner) as wrapper:
-        outcome = await read_out(wrapper.fetch_data(entity))
-        _judge(outcome.error, error, subject, found, page=number)
-    if inner.open_streams:
+        came = await error_of(call(wrapper, operation, entity))
+        if wrong := wrong_of_error(came, error):
+            found.broken(
+                f"{subject.doing}: {wrong}",
+                expected=f"the {type(error).__name__}, or a ConnectorError with it as its cause",
+                mend="pass it on, or `raise SomeConnectorError(...) from error`; "
+                "`except Exception` around a page hides it",
+                entity=None if page is None else entity,
+                page=page,
+            )
+    if page is not None and inner.open_streams:
         found.broken(
             f"{subject.doing}: {inner.open_streams} streams of the inner connector stay open",
             expected="none",
             mend="close the stream that broke",
             entity=entity,
-            page=number,
-        )
-
-
-async def _call(subject: WrapperSubject, found: Findings, error: Exception, operation: str) -> None:
-    inner = subject.able_inner(fails=_failing(error, lambda request: request.operation == operation))
-    subject.doing = f"{operation} fails with {type(error).__name__}"
-    async with subject.wrapped(inner) as wrapper:
-        came = await error_of(call(wrapper, operation, subject.content.first))
-        _judge(came, error, subject, found)
-
-
-def _judge(
-    came: Exception | None,
-    error: Exception,
-    subject: WrapperSubject,
-    found: Findings,
-    page: int | None = None,
-) -> None:
-    if wrong := wrong_of_error(came, error):
-        found.broken(
-            f"{subject.doing}: {wrong}",
-            expected=f"the {type(error).__name__}, or a ConnectorError with it as its cause",
-            mend="pass it on, or `raise SomeConnectorError(...) from error`; `except Exception` around a page hides it",
-            entity=None if page is None else subject.content.first,
             page=page,
         )
 
@@ -159,24 +150,18 @@ async def _thrown_in(subject: WrapperSubject, found: Findings) -> None:
         opened, error = inner.opened, ConnectionFailedError("the destination is down")
         came = await error_of(stream.athrow(error))
         await stream.aclose()
+    wrong = expected = mend = ""
     if came is not error or inner.opened != opened:
         what = "a page came" if came is None else f"{type(came).__name__} came out"
         again = ", and the inner connector was read again" if inner.opened != opened else ""
-        found.broken(
-            f"{subject.doing}, and {what}{again}",
-            expected="the consumer's error, and no retry: the inner connector has not failed",
-            mend="put the `yield` outside of the `try`; only what `await stream.__anext__()` raises is the inner one's",
-            entity=entity,
-            page=1,
-        )
+        wrong = f", and {what}{again}"
+        expected = "the consumer's error, and no retry: the inner connector has not failed"
+        mend = "put the `yield` outside of the `try`; only what `await stream.__anext__()` raises is the inner one's"
     elif inner.open_streams:
-        found.broken(
-            f"{subject.doing}: the inner stream stays open",
-            expected="it is closed",
-            mend="close it in a `finally`",
-            entity=entity,
-            page=1,
-        )
+        wrong, expected = ": the inner stream stays open", "it is closed"
+        mend = "close it in a `finally`"
+    if wrong:
+        found.broken(f"{subject.doing}{wrong}", expected=expected, mend=mend, entity=entity, page=1)
     else:
         found.checked("what is thrown in where a page is handed over comes out, and is not retried")
 
@@ -204,13 +189,10 @@ def closing(subject: WrapperSubject, found: Findings) -> None:
 
 async def _close_after(subject: WrapperSubject, found: Findings, taken: int, failing: int) -> None:
     """Take so many pages (those there are), close twice, and ask for another one."""
-
-    def fails(request: InnerRequest) -> Exception | None:
-        return ConnectionFailedError("on purpose") if failing and request.number == failing else None
-
+    error = ConnectionFailedError("on purpose")
     where = f"after {taken} pages" if not failing else f"after an error on page {failing}"
     subject.doing = f"closing {where}"
-    inner = subject.inner(fails=fails)
+    inner = subject.inner(fails=lambda request: error if failing and request.number == failing else None)
     async with subject.wrapped(inner) as wrapper:
         stream = wrapper.fetch_data(subject.content.first)
         closable = hasattr(stream, "aclose")

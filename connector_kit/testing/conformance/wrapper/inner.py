@@ -10,7 +10,7 @@ import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
-from connector_kit.errors import ConfigError, CursorExpiredError
+from connector_kit.errors import ConfigError, ConnectionFailedError, CursorExpiredError
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -20,10 +20,9 @@ from .content import Content
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from connector_kit.protocols import FullConnector
     from connector_kit.records.catalog import Catalog
 
-__all__ = ["AbleInner", "Fails", "Inner", "InnerRequest", "call"]
+__all__ = ["AbleInner", "Fails", "Inner", "InnerRequest", "fails_once"]
 
 _MOST_REQUESTS = 10_000
 """Whoever asks more often asks forever: no further request is answered, so that a busy loop comes to rest."""
@@ -50,6 +49,12 @@ class InnerRequest:
 
 Fails: TypeAlias = Callable[[InnerRequest], Exception | None]
 """Returns the error with which a request fails, or None."""
+
+
+def fails_once(concerned: Callable[[InnerRequest], bool]) -> Fails:
+    """Let the first request that is concerned fail with an error that passes."""
+    left = [ConnectionFailedError("the connection broke, on purpose")]
+    return lambda request: left.pop() if left and concerned(request) else None
 
 
 @attrs.define(eq=False)
@@ -209,16 +214,3 @@ class AbleInner(Inner):
         await self.request(InnerRequest("partition_data", entity, since))
         cursors = [page.cursor for page in self.pages[entity] if page.cursor is not None]
         return [None, *cursors][:target]
-
-
-async def call(wrapper: FullConnector, operation: str, entity: str) -> object:
-    """Call a method other than `fetch_data` by its name."""
-    match operation:
-        case "connect":
-            return await wrapper.connect()
-        case "discover_schema":
-            return await wrapper.discover_schema()
-        case "get_sample_data":
-            return await wrapper.get_sample_data(entity, 1000)
-        case _:
-            return await wrapper.partition_data(entity, target=2)

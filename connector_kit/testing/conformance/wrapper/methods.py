@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.errors import ConfigError, ConnectionFailedError
+from connector_kit.errors import ConfigError
 from connector_kit.structure.explain import explain
 from connector_kit.testing.conformance.reading import text_of
 
 from .content import START
 from .errors import ClientError
-from .inner import AbleInner, Fails, Inner
-from .subject import WRAPPER_LAWS, WrapperSubject, error_of, read_out
+from .inner import AbleInner, Fails, Inner, fails_once
+from .subject import WRAPPER_LAWS, WrapperSubject, call, error_of
 
 if TYPE_CHECKING:
-    from connector_kit.protocols import FullConnector
     from connector_kit.testing.conformance.law import Findings
 
 __all__ = ["methods"]
 
+_BOTH = ("fetch_data", "get_sample_data")
 _OWN_FETCH = "use first_records(self, entity, limit): the wrapper's own fetch_data, not the inner one's"
 
 
@@ -160,7 +160,7 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
     """Whether the pages of a sample go the same way as those of a read: not earlier, and with the same errors."""
     entity = subject.content.first
     subject.doing = "comparing a sample with a read"
-    read, sampled = (subject.run(_times, subject, entity, sample) for sample in (False, True))
+    (read, _), (sampled, _) = (subject.run(_ask, subject, each, lambda _: None) for each in _BOTH)
     early = [number for number, (mine, its) in enumerate(zip(sampled, read, strict=False), 1) if mine < its]
     if early:
         page = early[0]
@@ -174,9 +174,8 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
         return
     for once in (False, True):
         for page in (1, 2):
-            read_error, sample_error = (
-                subject.run(_error, subject, entity, _fault(page, once=once), sample)
-                for sample in (False, True)
+            (_, read_error), (_, sample_error) = (
+                subject.run(_ask, subject, each, _fault(page, once=once)) for each in _BOTH
             )
             if read_error != sample_error:
                 found.broken(
@@ -189,31 +188,18 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
     found.checked("a sample that is taken from a read goes the same way as one: limits, retries, translation")
 
 
-async def _ask(wrapper: FullConnector, entity: str, *, sample: bool) -> Exception | None:
-    if sample:
-        return await error_of(wrapper.get_sample_data(entity, 1000))
-    return (await read_out(wrapper.fetch_data(entity))).error
-
-
-async def _times(subject: WrapperSubject, entity: str, sample: bool) -> list[float]:  # noqa: FBT001 - run takes no keywords
-    """Return when each page was asked for, in seconds."""
-    inner = subject.inner()
+async def _ask(subject: WrapperSubject, operation: str, fails: Fails) -> tuple[list[float], str]:
+    """Return when each page was asked for, in seconds, and what came out."""
+    inner = subject.inner(fails=fails)
     start = subject.clock.monotonic_ns()
     async with subject.wrapped(inner) as wrapper:
-        await _ask(wrapper, entity, sample=sample)
-    return [(each.at_ns - start) / 1e9 for each in inner.requests if each.number]
+        error = await error_of(call(wrapper, operation, subject.content.first))
+    times = [(each.at_ns - start) / 1e9 for each in inner.requests if each.number]
+    return times, "nothing" if error is None else type(error).__name__
 
 
 def _fault(number: int, *, once: bool) -> Fails:
     """Let a page fail: once, with an error that passes, or each time, with one that the kit does not know."""
-    left = [ConnectionFailedError("the connection broke")]
     if once:
-        return lambda request: left.pop() if left and request.number == number else None
+        return fails_once(lambda request: request.number == number)
     return lambda request: ClientError("down") if request.number == number else None
-
-
-async def _error(subject: WrapperSubject, entity: str, fails: Fails, sample: bool) -> str:  # noqa: FBT001 - as above
-    """Return what a fault on a page becomes."""
-    async with subject.wrapped(subject.inner(fails=fails)) as wrapper:
-        error = await _ask(wrapper, entity, sample=sample)
-    return "nothing" if error is None else type(error).__name__

@@ -13,7 +13,8 @@ import attrs
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
 
-from .content import LazyRecords
+from .content import Content, LazyRecords
+from .inner import Inner
 from .subject import WRAPPER_LAWS, WrapperSubject
 
 if TYPE_CHECKING:
@@ -54,40 +55,35 @@ def overhead(subject: WrapperSubject, found: Findings) -> None:
     )
 
 
+_CONTENT = Content(
+    Catalog([Entity("orders", [Field("id", Scalar.INTEGER)], primary_key="id")]), {"orders": []}
+)
+
+
 @attrs.define(eq=False)
-class _EndlessConnector:
+class _EndlessConnector(Inner):
     """Delivers pages of lazy records, and is never waited for."""
 
-    records: int
-    subject: WrapperSubject
+    size: int = attrs.field(kw_only=True)
+    subject: WrapperSubject = attrs.field(kw_only=True)
     decoded: int = 0
     alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet[LazyRecords])
 
-    async def connect(self) -> None:
-        """Do nothing."""
-
-    async def disconnect(self) -> None:
-        """Do nothing."""
-
-    async def discover_schema(self) -> Catalog:
-        """Return one entity."""
-        return Catalog([Entity("orders", [Field("id", Scalar.INTEGER)], primary_key="id")])
-
     async def fetch_data(
         self,
-        entity: str,  # noqa: ARG002 - a connector takes them, with a use for them or not
+        _entity: str,
         /,
         *,
-        since: datetime | None = None,  # noqa: ARG002 - as above
+        since: datetime | None = None,  # noqa: ARG002 - a connector takes them, with a use for them or not
         cursor: Cursor = None,  # noqa: ARG002 - as above
     ) -> AsyncIterator[Page]:
-        """Deliver the pages."""
+        """Deliver the pages, all of them whatever is asked for."""
         for number in range(PAGES):
             self.subject.beats += 1
-            first = number * self.records
-            records = LazyRecords([b'{"id":%d}' % (first + each) for each in range(self.records)])
+            first = number * self.size
+            records = LazyRecords([b'{"id":%d}' % (first + each) for each in range(self.size)])
             self.alive.add(records)
-            yield Page(records, cursor={"after": first + self.records})
+            yield Page(records, cursor={"after": first + self.size})
             self.decoded += records.decoded
             del records
 
@@ -161,7 +157,7 @@ def _does_not_grow_with_records(subject: WrapperSubject, few: _Work, many: _Work
 
 
 async def _read(subject: WrapperSubject, records: int, wrapped: bool) -> _Work:  # noqa: FBT001 - run takes no keywords
-    inner = _EndlessConnector(records, subject)
+    inner = _EndlessConnector(_CONTENT, subject.clock, size=records, subject=subject)
     if not wrapped:
         return await _count(inner.fetch_data("orders"), inner)
     async with subject.wrapped(inner) as wrapper:
@@ -172,17 +168,8 @@ async def _count(stream: AsyncIterator[Page], inner: _EndlessConnector) -> _Work
     calls: list[int] = []
     held = 0
     with _Counting() as counting:
-        while await _next(stream):
+        while await anext(stream, None) is not None:
             calls.append(counting.calls)
             if len(calls) == PAGES - 1:  # a stream that has ended has let go of everything
                 held = len(inner.alive)
     return _Work(tuple(calls), counting.scopes, inner.decoded, held)
-
-
-async def _next(stream: AsyncIterator[Page]) -> bool:
-    """Take a page and let go of it; tell whether there was one."""
-    try:
-        await stream.__anext__()
-    except StopAsyncIteration:
-        return False
-    return True

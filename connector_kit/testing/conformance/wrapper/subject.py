@@ -26,7 +26,7 @@ from .inner import AbleInner, Fails, Inner
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "error_of", "read_out"]
+__all__ = ["WRAPPER_LAWS", "Around", "Outcome", "WrapperSubject", "call", "error_of", "read_out"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -78,6 +78,23 @@ async def error_of(call: Awaitable[object]) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - whatever comes out of an author's wrapper is judged, not passed on
         return error
     return None
+
+
+async def call(wrapper: FullConnector, operation: str, entity: str) -> None:
+    """Call a method by its name, and read to the end where it is `fetch_data`."""
+    match operation:
+        case "fetch_data":
+            outcome = await read_out(wrapper.fetch_data(entity))
+            if outcome.error is not None:
+                raise outcome.error
+        case "connect":
+            await wrapper.connect()
+        case "discover_schema":
+            await wrapper.discover_schema()
+        case "get_sample_data":
+            await wrapper.get_sample_data(entity, 1000)
+        case _:
+            await wrapper.partition_data(entity, target=2)
 
 
 @attrs.define(eq=False)
@@ -223,7 +240,6 @@ def _thread_safe(backend: str) -> Callable[[Callable[[], object]], object]:
 
 def _text_of(error: BaseException) -> str:
     """Return an error's text; of a group, those of its members."""
-    members = members_of(error)
-    return (
-        ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in members) if members else str(error)
-    )
+    if not (members := members_of(error)):
+        return str(error)
+    return ", ".join(f"{type(each).__name__}: {_text_of(each)}" for each in members)
