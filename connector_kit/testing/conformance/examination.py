@@ -19,7 +19,7 @@ from .telling import advice
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .isolation import Stall
+    from .isolation import Standstill
 
 __all__ = ["Examination", "IsolatedSubject", "Ready", "examine", "require_backend"]
 
@@ -117,7 +117,7 @@ class Examination(Generic[Examinee]):
         self._subject = subject
         self._backend = backend
         self._to_come = [law.name for law in laws]
-        self._stalls: list[Stall] = []  # those that no verdict has told yet
+        self._stalls: list[Standstill] = []  # those that no verdict has told yet
         self._reported: set[tuple[str, int]] = set()
         self._over = ""  # why no further law is looked at
 
