@@ -146,7 +146,7 @@ def _is_collection(value: object, *kinds: type) -> TypeGuard[Collection[Any]]:
 
 
 def _tell_checked(read: Baseline) -> None:
-    """Say what was looked at, and what could not be."""
+    """Tell what was looked at, and what could not be."""
     entity, findings, count = read.entity, read.findings, len(read.reading.records)
     findings.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
     if entity.fields:

@@ -162,7 +162,7 @@ _MEND_ERROR: Final = "take since as what it is, a datetime with a time zone, and
 
 
 @attrs.frozen
-class _Outcome:
+class _Losses:
     """What a read by since lacks of what it should have, and whether it left out any of the others."""
 
     lost: tuple[str, ...]
@@ -184,7 +184,7 @@ class _ReadsSince:
 
     async def check(self, times: Sequence[Boundary], connector: Connector) -> None:
         """Ask for what is since each of these times, and around them."""
-        outcomes: list[_Outcome] = []
+        outcomes: list[_Losses] = []
         broken: set[str] = set()
         meter = self._read.subject.meter
         before = meter.requests
@@ -202,7 +202,7 @@ class _ReadsSince:
                     )
                     continue
                 outcome = await self._read_since(moment, connector)
-                if isinstance(outcome, _Outcome) and not outcome.lost:
+                if isinstance(outcome, _Losses) and not outcome.lost:
                     outcomes.append(outcome)
                     continue
                 broken.add(how)
@@ -217,7 +217,7 @@ class _ReadsSince:
             suffix = "; since filters nothing, each is the whole" if whole else ""
             self._read.findings.checked(f"{what}: {', '.join(each.what for each in times)}{suffix}")
 
-    async def _read_since(self, moment: datetime, connector: Connector) -> _Outcome | Difference:
+    async def _read_since(self, moment: datetime, connector: Connector) -> _Losses | Difference:
         read, full = attrs.evolve(self._read, since=moment), self._read.reading
         most = 4 * len(full.pages) + 10
         got = await attempted(partial(read.read, connector, pages=most if full.ended else None))
@@ -230,7 +230,7 @@ class _ReadsSince:
         came = Counter(identity_of(read.entity, record) for record in got.records)
         lost = self._missing(came, [record for instant, record in self._dated if instant >= moment])
         others = [record for instant, record in self._dated if instant < moment]
-        return _Outcome(lost if got.ended else (), bool(others), bool(self._missing(came, others)))
+        return _Losses(lost if got.ended else (), bool(others), bool(self._missing(came, others)))
 
     def _missing(self, came: Counter[str], records: Iterable[str]) -> tuple[str, ...]:
         """Return those of the records that did not come, or not so often."""
@@ -245,7 +245,7 @@ class _ReadsSince:
         return tuple(missing)
 
     def _tell_broken(
-        self, boundary: Boundary, how: str, moment: datetime, outcome: _Outcome | Difference
+        self, boundary: Boundary, how: str, moment: datetime, outcome: _Losses | Difference
     ) -> None:
         lost: tuple[str, ...] = ()
         if isinstance(outcome, Difference):
