@@ -21,6 +21,8 @@ from .model import Model
 from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reached
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from connector_kit.testing.conformance.law import Findings
 
     from .subject import FixtureOrSubject
@@ -163,11 +165,13 @@ async def _first_failure(subject: DestinationSubject) -> tuple[list[Step], str] 
             failed.append((steps, complaint))
             raise _DivergedError(complaint)
 
-    search = _search(play, subject.modes(), _MOST * subject.bounds.plans)
+    drawn = _sequences(subject.modes())
 
     def search_in_time() -> None:
+        from connector_kit.testing.drawing import search  # noqa: PLC0415 - an extra, needed only here
+
         with suppress(_TimeIsOver):
-            search()
+            search(drawn, play, _MOST * subject.bounds.plans)
 
     try:
         await anyio.to_thread.run_sync(search_in_time)
@@ -193,10 +197,9 @@ async def _smallest(subject: DestinationSubject, steps: list[Step], complaint: s
     return steps, complaint
 
 
-def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], most: int) -> Callable[[], None]:
-    """Return what draws so many sequences and plays them."""
+def _sequences(modes: tuple[Mode, ...]) -> SearchStrategy[list[Step]]:
+    """Return what draws sequences."""
     try:
-        from hypothesis import HealthCheck, Phase, Verbosity, given, settings  # noqa: PLC0415 - an extra
         from hypothesis import strategies as st  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigError(
@@ -216,19 +219,9 @@ def _search(play: Callable[[list[Step]], None], modes: tuple[Mode, ...], most: i
     start = st.tuples(st.sampled_from(modes), yes)
     writes = st.lists(st.tuples(st.lists(record, max_size=4), yes), max_size=3)
     reads = st.builds(read, st.sampled_from(["orders", "customers"]), start, writes, st.sampled_from(_ENDS))
-    steps = st.lists(reads, min_size=1, max_size=_MOST_READS).map(
+    return st.lists(reads, min_size=1, max_size=_MOST_READS).map(
         lambda drawn: list(chain.from_iterable(drawn))
     )
-    return settings(
-        database=None,
-        deadline=None,
-        derandomize=True,
-        max_examples=most,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
-        report_multiple_bugs=False,
-        verbosity=Verbosity.quiet,
-    )(given(steps)(play))
 
 
 # -- playing one sequence ----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_stream
 
-from .inner import Inner, InnerRequest, fails_once
+from .inner import Inner, InnerRequest, fails_once, no_fault
 from .subject import WRAPPER_LAWS, WrapperSubject, call, error_of, read_out
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class _Cancelled:
         if inner.open_streams:
             mend = "close it in a `finally`, under CancelScope(shield=True): an await there is cancelled, too"
             return f"streams of the inner connector that stay open: {inner.open_streams}", mend
-        inner.wait, inner.fails = 0.0, lambda _: None
+        inner.wait, inner.fails = 0.0, no_fault
         entity = self.subject.content.first
         expected = await self.subject.bare(entity)
         got = await read_out(wrapper.fetch_data(entity))
@@ -192,7 +192,7 @@ class _Cancelled:
 
     def _inner(self, wait: float) -> Inner:
         make = self.subject.able_inner if self.able else self.subject.inner
-        return make(wait=wait, fails=fails_once(self._concerned) if self.faulty else lambda _: None)
+        return make(wait=wait, fails=fails_once(self._concerned) if self.faulty else no_fault)
 
     def _concerned(self, request: InnerRequest) -> bool:
         """Whether it is the second page of a read, or a call of the operation."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Catalog
 
-__all__ = ["AbleInner", "Fails", "Inner", "InnerRequest", "fails_once"]
+__all__ = ["AbleInner", "Fails", "Inner", "InnerRequest", "fails_once", "no_fault"]
 
 _MOST_REQUESTS = 10_000
 """Whoever asks more often asks forever: no further request is answered, so that a busy loop comes to rest."""
@@ -51,6 +51,10 @@ Fails: TypeAlias = Callable[[InnerRequest], Exception | None]
 """Returns the error with which a request fails, or None."""
 
 
+def no_fault(_: InnerRequest) -> None:
+    """Let every request be answered."""
+
+
 def fails_once(concerned: Callable[[InnerRequest], bool]) -> Fails:
     """Let the first request that is concerned fail with an error that passes."""
     left = [ConnectionFailedError("the connection broke, on purpose")]
@@ -68,7 +72,7 @@ class Inner:
     content: Content
     clock: VirtualClock
     wait: float = 0.0
-    fails: Fails = lambda _: None
+    fails: Fails = no_fault
     requests: list[InnerRequest] = attrs.field(factory=list[InnerRequest])
     delivered: list[Page] = attrs.field(factory=list[Page])
     opened: int = 0

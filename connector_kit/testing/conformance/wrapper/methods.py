@@ -10,7 +10,7 @@ from connector_kit.testing.conformance.reading import text_of
 
 from .content import START
 from .errors import ClientError
-from .inner import AbleInner, Fails, Inner, fails_once
+from .inner import AbleInner, Fails, Inner, fails_once, no_fault
 from .subject import WRAPPER_LAWS, WrapperSubject, call, error_of
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _own_way(subject: WrapperSubject, found: Findings) -> None:
     """Whether the pages of a sample go the same way as those of a read: not earlier, and with the same errors."""
     entity = subject.content.first
     subject.doing = "comparing a sample with a read"
-    (read, _), (sampled, _) = (subject.run(_ask, subject, each, lambda _: None) for each in _BOTH)
+    (read, _), (sampled, _) = (subject.run(_ask, subject, each, no_fault) for each in _BOTH)
     early = [number for number, (mine, its) in enumerate(zip(sampled, read, strict=False), 1) if mine < its]
     if early:
         page = early[0]

@@ -257,26 +257,15 @@ def _under_schedules(subject: WrapperSubject, found: Findings, entity: str) -> N
 
 
 def _draw(subject: WrapperSubject, attempt: Callable[[Schedule], None]) -> None:
-    from connector_kit.testing.drawing import hypothesis  # noqa: PLC0415 - an extra, needed only here
+    from connector_kit.testing.drawing import search  # noqa: PLC0415 - an extra, needed only here
     from connector_kit.testing.strategies import schedules  # noqa: PLC0415 - an extra, needed only here
 
-    # A wrapper that retries has to bear one fault of each request, and waits of a second: how much more is its own to say.
-    drawn = (
-        schedules(max_in_a_row=1, max_size=_MOST_FAULTS, max_seconds=1.0)
-        if subject.retries
-        else schedules(max_size=_MOST_FAULTS)
-    )
-    settings = hypothesis.settings(
-        database=None,
-        deadline=None,
-        derandomize=True,
-        max_examples=subject.bounds.plans,
-        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-        suppress_health_check=(hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.nested_given),
-        verbosity=hypothesis.Verbosity.quiet,
-        report_multiple_bugs=False,
-    )
-    settings(hypothesis.given(drawn)(attempt))()
+    drawn = schedules(max_size=_MOST_FAULTS)
+    if (
+        subject.retries
+    ):  # it has to bear one fault of each request, and waits of a second: more is its own to say
+        drawn = schedules(max_in_a_row=1, max_size=_MOST_FAULTS, max_seconds=1.0)
+    search(drawn, attempt, subject.bounds.plans)
 
 
 async def _under(subject: WrapperSubject, entity: str, schedule: Schedule) -> Outcome:

@@ -21,7 +21,7 @@ from connector_kit.testing.conformance.telling import members_of
 from connector_kit.testing.virtual_clock import VirtualClock
 
 from .content import Content, varied_content
-from .inner import AbleInner, Fails, Inner
+from .inner import AbleInner, Fails, Inner, no_fault
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
@@ -134,12 +134,12 @@ class WrapperSubject(Examined):
         """How many requests reached the connectors inside."""
         return sum(len(inner.requests) for inner in self._inners)
 
-    def inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None) -> Inner:
+    def inner(self, *, wait: float = 0.0, fails: Fails = no_fault) -> Inner:
         """Make a connector with the four methods to put inside."""
         self._inners.append(Inner(self.content, self.clock, wait, fails))
         return self._inners[-1]
 
-    def able_inner(self, *, wait: float = 0.0, fails: Fails = lambda _: None, wrong: str = "") -> AbleInner:
+    def able_inner(self, *, wait: float = 0.0, fails: Fails = no_fault, wrong: str = "") -> AbleInner:
         """Make a connector with all seven methods to put inside."""
         made = AbleInner(self.content, self.clock, wait, fails, wrong=wrong)
         self._inners.append(made)
