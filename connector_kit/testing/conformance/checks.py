@@ -55,7 +55,7 @@ async def check_connector(  # noqa: PLR0913 - the options of the one call that t
     comes back, is named and abandoned. Whatever the connector does is told in the report, which has a verdict on each
     law that was asked for, or says in `failure` why nothing could be looked at.
 
-    Raises `ConfigError` for the name of a law that there is not, for a backend that is not installed, and without
+    Raise `ConfigError` for the name of a law that there is not, for a backend that is not installed, and without
     hypothesis, which draws the plans of faults (not needed with `Bounds(faults=False)`).
 
     >>> import anyio
@@ -105,7 +105,7 @@ async def check_wrapper(  # noqa: PLR0913 - the options of the one call that the
     `progress` is called with each verdict as it comes. Each law runs in a thread of its own: a wrapper that blocks it
     is named and left behind.
 
-    Raises `ConfigError` for the name of a law that there is not, for a rate that is none, and for a backend that is not
+    Raise `ConfigError` for the name of a law that there is not, for a rate that is none, and for a backend that is not
     installed.
 
     >>> import anyio
@@ -149,15 +149,14 @@ async def check_destination(
     """Look at the laws that a destination keeps; at those named in `laws`, or at all of them.
 
     `new_fixture` makes a new, empty fixture each time: see `DestinationFixture`, and the protocols beside it that let more
-    be checked. `ordered`
-    says that rows are read back in the order in which they were written; False for a store that has none.
-    `bounds.plans` sequences of calls are drawn for the last law. `progress` is called with each verdict as it comes;
-    what it raises is passed on.
+    be checked. `ordered` says that rows are read back in the order in which they were written; False for a store that
+    has none. `bounds.plans` sequences of calls are drawn for the last law. `progress` is called with each verdict as it
+    comes; what it raises is passed on.
 
     Each law runs in a thread of its own on a `backend` event loop of its own: a destination that blocks it, or never
     comes back, is named and abandoned.
 
-    Raises `ConfigError` for the name of a law that there is not, and for a backend that is not installed.
+    Raise `ConfigError` for the name of a law that there is not, and for a backend that is not installed.
     """
     chosen = DESTINATION_LAWS.named(laws)
     require_backend(backend)

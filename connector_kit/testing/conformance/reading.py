@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import attrs
 import msgspec
 
-from connector_kit.records.page import Cursor, Page
+from connector_kit.records.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,14 +98,6 @@ class Reading:
     def after(self, number: int) -> tuple[str, ...]:
         """Return the records that followed page `number` (the first is 1)."""
         return tuple(record for page in self.pages[number:] for record in page.records)
-
-    def cursors(self) -> list[tuple[SeenPage, Cursor]]:
-        """Return the pages that carry a cursor, with a copy of it that has been through text."""
-        return [
-            (page, msgspec.json.decode(page.cursor.encode()))
-            for page in self.pages
-            if page.cursor is not None
-        ]
 
 
 @attrs.frozen
