@@ -19,7 +19,7 @@ from .telling import advice
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from .isolation import Stall
+    from .isolation import Standstill
 
 __all__ = ["Examination", "IsolatedSubject", "Ready", "examine", "require_backend"]
 
@@ -73,7 +73,7 @@ class IsolatedSubject(Examined):
 
 
 S = TypeVar("S", bound=Examined)
-Subject_ = TypeVar("Subject_", bound=IsolatedSubject)
+Examinee = TypeVar("Examinee", bound=IsolatedSubject)
 F = TypeVar("F")
 
 
@@ -107,18 +107,18 @@ async def examine(
     )
 
 
-class Examination(Generic[Subject_]):
+class Examination(Generic[Examinee]):
     """Runs laws in isolation: in a thread and an event loop of their own.
 
     It knows from one law to the next where the loop stood still, and why no other law can be looked at.
     """
 
-    def __init__(self, subject: Subject_, backend: str, laws: Sequence[Law]) -> None:
+    def __init__(self, subject: Examinee, backend: str, laws: Sequence[Law]) -> None:
         self._subject = subject
         self._backend = backend
         self._to_come = [law.name for law in laws]
-        self._stalls: list[Stall] = []  # those that no verdict has told yet
-        self._told: set[tuple[str, int]] = set()
+        self._stalls: list[Standstill] = []  # those that no verdict has told yet
+        self._reported: set[tuple[str, int]] = set()
         self._over = ""  # why no further law is looked at
 
     @property
@@ -136,7 +136,7 @@ class Examination(Generic[Subject_]):
         told = (f"{each.what}; expected {each.expected}; {each.mend}" for each in found.verdict().evidence)
         return Ready(self._subject.kind, "; ".join(told))
 
-    async def look_at(self, law: LawFunction[Subject_, F], /) -> Verdict:
+    async def look_at(self, law: LawFunction[Examinee, F], /) -> Verdict:
         """Return the verdict on a law, whatever the subject does meanwhile."""
         self._to_come.remove(law.law.name)
         found = Findings(law.law, self._subject.secrets)
@@ -148,7 +148,7 @@ class Examination(Generic[Subject_]):
         self._tell_stalls(found)
         return attrs.evolve(verdict, evidence=(*verdict.evidence, *found.verdict().evidence))
 
-    async def _run(self, law: LawFunction[Subject_, F]) -> Verdict:
+    async def _run(self, law: LawFunction[Examinee, F]) -> Verdict:
         meter = self._subject.meter
         requests, refusals = meter.requests, meter.refusals
         run = await self._isolated(partial(law, self._subject))
@@ -191,8 +191,8 @@ class Examination(Generic[Subject_]):
             return
         for stall in self._stalls if disturbed else ():
             where = (stall.at.file, stall.at.line)
-            if where not in self._told:
-                self._told.add(where)
+            if where not in self._reported:
+                self._reported.add(where)
                 self._tell_stall(found, str(stall))
         self._stalls.clear()
 

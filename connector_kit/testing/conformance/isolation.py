@@ -26,7 +26,7 @@ __all__ = [
     "CodeLine",
     "Heartbeat",
     "Isolated",
-    "Stall",
+    "Standstill",
     "connector_line",
     "in_thread",
     "isolated",
@@ -83,7 +83,7 @@ class CodeLine:
 
 
 @attrs.frozen
-class Stall:
+class Standstill:
     """The event loop stood still for so many seconds at a line; `back` tells whether it went on afterwards."""
 
     at: CodeLine
@@ -166,7 +166,7 @@ class Isolated(Generic[T]):
     end: _End
     value: T | None = None
     error: BaseException | None = None
-    stalls: tuple[Stall, ...] = ()
+    stalls: tuple[Standstill, ...] = ()
     at: CodeLine | None = None
     waiting_for: str = ""
 
@@ -188,7 +188,7 @@ async def isolated(
     seconds, does not react to its cancellation for as long, or when `overdue` names a call that has outlived its own
     time limit for a fifth of that. Cancelled from outside, it is told to stop, and not waited for.
     """
-    run = _Run(function, backend)
+    run = _IsolatedRun(function, backend)
     watch = _Watch(run, seconds, block_seconds, patience, overdue)
     limiter = anyio.CapacityLimiter(1)
     run.thread.start()
@@ -207,7 +207,7 @@ async def isolated(
     return watch.result(end)
 
 
-class _Run(Generic[T]):
+class _IsolatedRun(Generic[T]):
     """The function in its thread. The two threads share its attributes; each has one writer."""
 
     def __init__(self, function: Callable[[], Awaitable[T]], backend: str) -> None:
@@ -264,7 +264,7 @@ def _alone(error: BaseException) -> BaseException:
 class _Watch(Generic[T]):
     """Looks at a run every now and then, and decides how it has ended."""
 
-    _run: _Run[T]
+    _run: _IsolatedRun[T]
     _seconds: float
     _block_seconds: float
     _patience: float
@@ -272,8 +272,8 @@ class _Watch(Generic[T]):
     _heart: Heartbeat = attrs.field(factory=lambda: Heartbeat(_LOOK_SECONDS, time.monotonic()), init=False)
     _answered_at: float | None = attrs.field(default=None, init=False)
     _overdue_since: float | None = attrs.field(default=None, init=False)
-    _stalls: list[Stall] = attrs.field(factory=list[Stall], init=False)
-    _standing: Stall | None = attrs.field(default=None, init=False)
+    _stalls: list[Standstill] = attrs.field(factory=list[Standstill], init=False)
+    _standing: Standstill | None = attrs.field(default=None, init=False)
     _waiting_for: str = attrs.field(default="", init=False)
 
     def look(self) -> _End | None:
@@ -320,7 +320,7 @@ class _Watch(Generic[T]):
         elif self._standing is not None:
             self._standing = attrs.evolve(self._standing, seconds=silence)
         elif (where := connector_line(stack_of(self._run.thread.ident))) is not None:
-            self._standing = Stall(where, silence, back=False)
+            self._standing = Standstill(where, silence, back=False)
 
     def _come_back(self) -> None:
         if self._standing is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from functools import update_wrapper
 from importlib import import_module
@@ -18,7 +19,7 @@ from connector_kit.redaction import HIDDEN
 from .bounds import Bounds, Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from connector_kit.records.page import JsonValue
 
@@ -296,15 +297,14 @@ S = TypeVar("S", bound=Examined)
 F = TypeVar("F")
 
 
+Look: TypeAlias = Callable[[S, Findings], Awaitable[None] | None]
+"""Looks at a law: says what it finds, raises nothing of its own."""
+
+
 class LawFunction(Generic[S, F]):
     """A law as a function: `await law(factory)` looks at it and returns the verdict. `law` is the law as a value."""
 
-    def __init__(
-        self,
-        law: Law,
-        look: Callable[[S, Findings], Awaitable[None] | None],
-        subject_of: Callable[[F | S], S],
-    ) -> None:
+    def __init__(self, law: Law, look: Look[S], subject_of: Callable[[F | S], S]) -> None:
         update_wrapper(self, look)
         self.law = law
         self._look = look
@@ -322,24 +322,22 @@ class LawFunction(Generic[S, F]):
         return findings.verdict(examined.requests - before)
 
 
+@attrs.frozen(eq=False)
 class Laws(Generic[S, F]):
     """The table of the laws of one kind of subject, in the order of docs/reference/laws.md.
 
     `whose` laws they are is told in errors: "a connector". The modules of `package` register theirs.
     """
 
-    def __init__(self, whose: str, subject_of: Callable[[F | S], S], package: str) -> None:
-        self._whose = whose
-        self._subject_of = subject_of
-        self._package = package
-        self._laws: dict[int, LawFunction[S, F]] = {}
+    _whose: str
+    _subject_of: Callable[[F | S], S]
+    _package: str
+    _laws: dict[int, LawFunction[S, F]] = attrs.field(factory=dict[int, LawFunction[S, F]], init=False)
 
-    def law(
-        self, number: int, name: str, says: str
-    ) -> Callable[[Callable[[S, Findings], Awaitable[None] | None]], LawFunction[S, F]]:
-        """Register a function as the one that looks at a law: it says what it finds and raises nothing of its own."""
+    def law(self, number: int, name: str, says: str) -> Callable[[Look[S]], LawFunction[S, F]]:
+        """Register a function as the one that looks at a law."""
 
-        def register(look: Callable[[S, Findings], Awaitable[None] | None]) -> LawFunction[S, F]:
+        def register(look: Look[S]) -> LawFunction[S, F]:
             self._laws[number] = LawFunction(Law(number, name, says), look, self._subject_of)
             return self._laws[number]
 

@@ -119,7 +119,16 @@ def overhearing(hear: Callable[[str, str], None]) -> Generator[None]:
 def _logs(hear: Callable[[str, str], None]) -> Generator[None]:
     root = logging.getLogger()
     level = root.level
-    as_before = _AsBefore(level)
+
+    def as_before(record: logging.LogRecord) -> bool:
+        """Keep from the root's own handlers what its level kept from them: what loggers without one of their own say."""
+        logger = logging.getLogger(record.name)
+        while logger.parent is not None:
+            if logger.level:
+                return True
+            logger = logger.parent
+        return record.levelno >= level
+
     handlers = list(root.handlers)
     listening = _Listening(hear)
     for handler in handlers:
@@ -133,22 +142,6 @@ def _logs(hear: Callable[[str, str], None]) -> Generator[None]:
         root.removeHandler(listening)
         for handler in handlers:
             handler.removeFilter(as_before)
-
-
-class _AsBefore(logging.Filter):
-    """Keeps from the root's own handlers what the root's level kept from them: what loggers without one of their own say."""
-
-    def __init__(self, level: int) -> None:
-        super().__init__()
-        self._level = level
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        logger = logging.getLogger(record.name)
-        while logger.parent is not None:
-            if logger.level:
-                return True
-            logger = logger.parent
-        return record.levelno >= self._level
 
 
 class _Listening(logging.Handler):

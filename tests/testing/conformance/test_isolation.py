@@ -19,7 +19,7 @@ import pytest
 from connector_kit.testing.conformance.isolation import (
     CodeLine,
     Heartbeat,
-    Stall,
+    Standstill,
     connector_line,
     isolated,
     somebodys_line,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 HERE = Path(__file__)
-CONFORMANCE = Path(sys.modules[Stall.__module__].__file__ or "").parent
+CONFORMANCE = Path(sys.modules[Standstill.__module__].__file__ or "").parent
 
 # Half a second is what a busy machine does not take for a task that only wakes up; what blocks here does so for longer.
 quickly = partial(isolated, seconds=20.0, block_seconds=0.5, patience=1.0)
@@ -291,9 +291,9 @@ class TestPlaces:
         assert stack_of(None) == []
 
     def test_a_stall_is_told_in_a_line(self) -> None:
-        assert str(Stall(SHOP, 1.31, back=True)) == (
+        assert str(Standstill(SHOP, 1.31, back=True)) == (
             "blocks the event loop for 1.3 s at shop.py:33 in fetch_data: `time.sleep(1.3)`"
         )
-        assert str(Stall(CodeLine("/a/shop.py", 33, "get"), 5, back=False)) == (
+        assert str(Standstill(CodeLine("/a/shop.py", 33, "get"), 5, back=False)) == (
             "blocks the event loop at shop.py:33 in get, and did not come back within 5.0 s"
         )

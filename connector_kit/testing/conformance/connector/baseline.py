@@ -99,25 +99,11 @@ class Baseline:
         return False
 
     def broken(
-        self,
-        what: str,
-        expected: str,
-        mend: str,
-        records: Sequence[str] = (),
-        *,
-        page: int | None = None,
-        plan: str = "",
+        self, what: str, expected: str, mend: str, records: Sequence[str] = (), *, page: int | None = None
     ) -> None:
         """Add evidence of this entity."""
-        self.findings.broken(
-            what,
-            expected=expected,
-            mend=mend,
-            entity=self.entity.name,
-            page=page,
-            records=tuple(records),
-            plan=plan,
-        )
+        name, some = self.entity.name, tuple(records)
+        self.findings.broken(what, expected=expected, mend=mend, entity=name, page=page, records=some)
 
 
 def smallest(reads: Sequence[Baseline]) -> Baseline | None:
@@ -191,26 +177,20 @@ async def retried(read: Baseline, look: Callable[[], Awaitable[None]], when: str
     under which circumstance it comes. Otherwise the source failed. Return whether a look came to its end. Raises
     `EnoughError`.
     """
-    ended = False
-    with telling(read.findings, read.name, when=when):
-        ended = await _retried(read, look, when)
-    return ended  # noqa: RET504 - False where `telling` has swallowed what was raised
-
-
-async def _retried(read: Baseline, look: Callable[[], Awaitable[None]], when: str) -> bool:
     errors: list[TransientError] = []
-    while len(errors) < _ATTEMPTS:
-        try:
-            await look()
-        except TransientError as error:
-            errors.append(error)
-            if type(error) is not type(errors[0]) or not await read.source_is_steady():
-                raise
-        else:
-            return True
-    read.broken(
-        f"{when}, {type(errors[-1]).__name__}: {errors[-1]} ({_ATTEMPTS} times of {_ATTEMPTS})",
-        "what a new connector gets at the same time, without an error",
-        "look at what is closed or used up and not made anew: a client, a pool, a stream",
-    )
+    with telling(read.findings, read.name, when=when):
+        while len(errors) < _ATTEMPTS:
+            try:
+                await look()
+            except TransientError as error:
+                errors.append(error)
+                if type(error) is not type(errors[0]) or not await read.source_is_steady():
+                    raise
+            else:
+                return True
+        read.broken(
+            f"{when}, {type(errors[-1]).__name__}: {errors[-1]} ({_ATTEMPTS} times of {_ATTEMPTS})",
+            "what a new connector gets at the same time, without an error",
+            "look at what is closed or used up and not made anew: a client, a pool, a stream",
+        )
     return False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.errors import TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsPartitions
-from connector_kit.records.catalog import Catalog, Field, ListOf, Scalar, Struct
+from connector_kit.records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
 from connector_kit.testing.conformance.reading import NoPageError, Reading, text_of
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched
 from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
@@ -20,9 +21,7 @@ from .record_texts import through_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from connector_kit.records.catalog import Entity
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject, Watched
 
     _Ask: TypeAlias = Callable[[Watched, str], Awaitable[str]]
 
@@ -40,7 +39,16 @@ async def catalog(subject: Subject, findings: Findings) -> None:
         return
     for entity in await subject.entities():
         with telling(findings, entity.name):
-            await _check_fetching(subject, entity, findings)
+            got = await result_or_error(partial(subject.full_read, entity.name), NoPageError, TransientError)
+            if isinstance(got, Reading):
+                findings.checked(f"{entity.name} can be fetched ({len(got.records)} records)")
+                continue
+            findings.broken(
+                f"it is in the catalog and cannot be fetched: {type(got).__name__}: {got}",
+                expected="pages",
+                mend="leave it out of the catalog where it is not there or may not be read, or mend the read",
+                entity=entity.name,
+            )
     with telling(findings, None):
         await _check_unknown_names(subject, findings)
     for entity in await subject.entities():
@@ -124,12 +132,9 @@ def _check_announcement(entity: Entity, findings: Findings) -> None:
     problems = [*_wrong_types(entity.fields)]
     if not _is_name(entity.name):
         problems.append(f"an entity is called {entity.name!r}; expected a name")
+    mend = "use Scalar, ListOf and Struct of connector_kit.records.catalog"
     for problem in problems:
-        findings.broken(
-            problem,
-            mend="use Scalar, ListOf and Struct of connector_kit.records.catalog",
-            entity=str(entity.name),
-        )
+        findings.broken(problem, mend=mend, entity=str(entity.name))
 
 
 def _is_name(name: object) -> bool:
@@ -150,19 +155,6 @@ def _wrong_type(announced: object, path: str) -> Iterator[str]:
         yield f"the type of field {path} is {announced!r}; expected a Scalar, a ListOf or a Struct"
 
 
-async def _check_fetching(subject: Subject, entity: Entity, findings: Findings) -> None:
-    got = await result_or_error(lambda: subject.full_read(entity.name), NoPageError, TransientError)
-    if isinstance(got, Reading):
-        findings.checked(f"{entity.name} can be fetched ({len(got.records)} records)")
-        return
-    findings.broken(
-        f"it is in the catalog and cannot be fetched: {type(got).__name__}: {got}",
-        expected="pages",
-        mend="leave it out of the catalog where it is not there or may not be read, or mend the read",
-        entity=entity.name,
-    )
-
-
 async def _check_unknown_names(subject: Subject, findings: Findings) -> None:
     names = names_beside((await subject.catalog()).names)
     answers: dict[str, list[str]] = {}  # what came instead of the error, each time, by its kind
@@ -172,7 +164,9 @@ async def _check_unknown_names(subject: Subject, findings: Findings) -> None:
             ways.append(("partition_data", _partitions))
         for way, ask in ways:
             for name in names:
-                if answer := await _answer_instead_of_refusal(connector, name, ask):
+                got = await result_or_error(partial(ask, connector, name), TransientError)
+                if not isinstance(got, UnknownEntityError):
+                    answer = got if isinstance(got, str) else f"raises {type(got).__name__}: {got}"
                     what = f"{way}({name!r}), which is not in the catalog, {answer}"
                     answers.setdefault(f"{way} {answer.partition(': ')[0]}", []).append(what)
     for first, *others in answers.values():
@@ -190,14 +184,6 @@ def names_beside(known: tuple[str, ...]) -> list[str]:
     first = known[0] if known else "entity"
     tried = ("", "no_such_entity", f"{first}_", f" {first}", first.swapcase(), f"{first}/1", first[:-1])
     return [name for name in dict.fromkeys(tried) if name not in known]
-
-
-async def _answer_instead_of_refusal(connector: Watched, name: str, ask: _Ask) -> str:
-    """Ask for a name that is not there. Return what came of it; empty where it is refused as it should be."""
-    got = await result_or_error(lambda: ask(connector, name), TransientError)
-    if isinstance(got, UnknownEntityError):
-        return ""
-    return got if isinstance(got, str) else f"raises {type(got).__name__}: {got}"
 
 
 async def _first_page(connector: Watched, name: str) -> str:
@@ -233,24 +219,21 @@ async def _check_partitions(subject: Subject, entity: Entity, findings: Findings
                     read.broken(f"the partition {start!r} {reason}", "a cursor: a JSON value", mend)
                     return
             parts = [await read.read(connector, cursor=through_text(text_of(start))) for start in starts]
-            await _compare_partitions(read, parts)
+            together = Reading(
+                tuple(page for part in parts for page in part.pages), all(part.ended for part in parts)
+            )
+            differ = read.differing(together)
+            if not differ:
+                findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
+            elif await read.confirmed(f"the partitions of {read.name}"):
+                read.broken(
+                    f"{len(parts)} partitions have {len(together.records)} records together, a full read has "
+                    f"{len(read.reading.records)}; {len(differ)} records are lost or too many",
+                    "one full read: no record lost, none twice",
+                    "let every partition end where the next one begins",
+                    differ,
+                )
         await _go_on_inside_partition(connector, read, parts)
-
-
-async def _compare_partitions(read: Baseline, parts: Sequence[Reading]) -> None:
-    pages = tuple(page for part in parts for page in part.pages)
-    together = Reading(pages, all(part.ended for part in parts))
-    differ = read.differing(together)
-    if not differ:
-        read.findings.checked(f"{len(parts)} partitions of {read.name} are together one full read")
-    elif await read.confirmed(f"the partitions of {read.name}"):
-        read.broken(
-            f"{len(parts)} partitions have {len(together.records)} records together, a full read has "
-            f"{len(read.reading.records)}; {len(differ)} records are lost or too many",
-            "one full read: no record lost, none twice",
-            "let every partition end where the next one begins",
-            differ,
-        )
 
 
 async def _go_on_inside_partition(connector: Watched, read: Baseline, parts: Sequence[Reading]) -> None:

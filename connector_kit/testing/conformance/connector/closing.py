@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from connector_kit.capabilities import close_broken_stream, close_stream
 from connector_kit.testing.conformance.reading import Reading, SeenPage
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, WatchedPages
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched, WatchedPages
 from connector_kit.testing.conformance.telling import telling
 
 from .baseline import Baseline, result_or_error, retried, smallest
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import Page
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject, Watched
 
 __all__ = ["Interrupted", "closing"]
 
@@ -204,18 +203,16 @@ async def _compare_two(
     one: Baseline, other: Baseline, way: str, run: Callable[[_OpenRead, _OpenRead], Awaitable[None]]
 ) -> None:
     async with one.subject.connector() as connector, AsyncExitStack() as streams:
-        reads = [_opened(connector, each, streams) for each in (one, other)]
+        reads: list[_OpenRead] = []
+        for read in (one, other):
+            stream = connector.fetch_data(read.name)
+            streams.push_async_callback(close_broken_stream, stream)
+            most = min(_PAGES_AT_ONCE, len(read.reading.pages) + 1)  # one more: the end belongs to a read
+            reads.append(_OpenRead(read, stream, most))
         await run(*reads)
         right = all(_is_unchanged(read, way) for read in reads)
     if right and await _is_as_alone(reads[0], way) and await _is_as_alone(reads[1], way):
         one.findings.checked(f"{way}: each delivers what it does alone")
-
-
-def _opened(connector: Watched, read: Baseline, streams: AsyncExitStack) -> _OpenRead:
-    stream = connector.fetch_data(read.name)
-    streams.push_async_callback(close_broken_stream, stream)
-    most = min(_PAGES_AT_ONCE, len(read.reading.pages) + 1)  # one more: the end belongs to a read
-    return _OpenRead(read, stream, most)
 
 
 async def _in_turn(one: _OpenRead, other: _OpenRead) -> None:

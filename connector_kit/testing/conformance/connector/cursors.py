@@ -8,21 +8,18 @@ from urllib.parse import quote, quote_plus
 
 from connector_kit.errors import DataError
 from connector_kit.records.checkpoint import Checkpoint
-from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.reading import SeenPage, text_of
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
 from connector_kit.testing.conformance.telling import telling
 
-from .baseline import full_reads
+from .baseline import Baseline, full_reads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.records.page import Cursor
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Subject
 
-    from .baseline import Baseline
 
 __all__ = ["changed_by_text", "cursors", "grows"]
 
@@ -48,7 +45,15 @@ async def cursors(subject: Subject, findings: Findings) -> None:
             continue
         with telling(findings, read.name):
             wrong = [page for page in carrying if _is_wrong(read, page)]
-            if not _grow(read, carrying) and not wrong:
+            sizes = [len(page.cursor or "") for page in carrying]
+            if grows(sizes):
+                read.broken(
+                    f"the cursors grow with every page, from {sizes[0]} to {sizes[-1]} characters",
+                    "a position, of bounded size",
+                    "keep no list of what was read in the cursor: the last key is enough where the source is sorted by it",
+                    page=carrying[-1].number,
+                )
+            elif not wrong:
                 findings.checked(f"{len(carrying)} cursors of {read.name} came back from text as they were")
 
 
@@ -89,18 +94,6 @@ def changed_by_text(cursor: Cursor) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
-
-
-def _grow(read: Baseline, pages: Sequence[SeenPage]) -> bool:
-    sizes = [len(page.cursor or "") for page in pages]
-    if grown := grows(sizes):
-        read.broken(
-            f"the cursors grow with every page, from {sizes[0]} to {sizes[-1]} characters",
-            "a position, of bounded size",
-            "keep no list of what was read in the cursor: the last key is enough where the source is sorted by it",
-            page=pages[-1].number,
-        )
-    return grown
 
 
 def grows(sizes: Sequence[int]) -> bool:

@@ -12,8 +12,8 @@ from connector_kit.errors import ConfigError, TransientError
 from connector_kit.protocols import SupportsValidation
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.testing.conformance.bounds import NoAnswerError
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
-from connector_kit.testing.conformance.wire import Reset, failing
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched
+from connector_kit.testing.conformance.wire import Reset, Wire, failing
 
 from .baseline import Baseline, full_reads, result_or_error, retried, smallest
 from .resources import FILES, OPEN_FILES, growing, resources_held, settled
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from connector_kit.testing.conformance.law import Findings
     from connector_kit.testing.conformance.reading import Reading
-    from connector_kit.testing.conformance.subject import Subject, Watched
-    from connector_kit.testing.conformance.wire import Wire
 
 __all__ = ["lifecycle"]
 

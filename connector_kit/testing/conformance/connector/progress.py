@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from connector_kit.testing.conformance.reading import NoPageError
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.reading import NoPageError, SeenPage
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
 from connector_kit.testing.conformance.telling import telling
 
-from .baseline import full_read_of
+from .baseline import Baseline, full_read_of
 from .record_texts import through_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Subject
 
-    from .baseline import Baseline
 
 __all__ = ["circle", "progress"]
 
@@ -68,7 +66,7 @@ def _moves_on(read: Baseline) -> bool:
             records=pages[-1].records,
         )
     elif not reading.ended:
-        empty = _empty_at_the_end(pages)
+        empty = sum(1 for _ in takewhile(lambda page: not page.records, reversed(pages)))
         which = f", the last {empty} of them empty" if empty else ""
         read.findings.unchecked(
             f"whether the read of {name} ends: it did not within {len(pages)} pages{which}"
@@ -106,13 +104,6 @@ def circle(pages: Sequence[SeenPage], *, keyed: bool) -> int | None:
         if records and contents[-length * rounds :] == last * rounds:
             return length
     return None
-
-
-def _empty_at_the_end(pages: Sequence[SeenPage]) -> int:
-    for count, page in enumerate(reversed(pages)):
-        if page.records:
-            return count
-    return len(pages)
 
 
 async def _check_next_read(read: Baseline) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
 from connector_kit.runtime.watermark import instant_of
-from connector_kit.testing.conformance.reading import text_of
+from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Cursor
-    from connector_kit.testing.conformance.reading import Reading, SeenPage
 
-__all__ = ["cursor_of", "fields_of", "identity_of", "instants_of", "through_text"]
+__all__ = ["cursor_of", "fields_of", "identity_of", "instants_of", "is_sequence", "through_text"]
 
 
 def fields_of(record: str) -> Mapping[str, Any]:
@@ -56,3 +55,8 @@ def through_text(cursor: str) -> Cursor:
     """Return the cursor that a JSON text holds."""
     value: Cursor = msgspec.json.decode(cursor.encode())
     return value
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    """Return whether a value is a sequence of things, and no text."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

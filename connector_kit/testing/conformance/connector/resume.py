@@ -23,14 +23,8 @@ from connector_kit.protocols import Connector
 from connector_kit.records.page import Cursor
 from connector_kit.testing.conformance.bounds import NoAnswerError
 from connector_kit.testing.conformance.reading import Difference, Reading, SeenPage
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
-from connector_kit.testing.conformance.wire import (
-    WirePlan,
-    failing,
-    plan_text,
-    search_plan,
-    wire_plans,
-)
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
+from connector_kit.testing.conformance.wire import Wire, WirePlan, failing, plan_text, search_plan, wire_plans
 from connector_kit.testing.virtual_clock import LeapingClock
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule
 from connector_kit.wrappers.retry.policy import Retry
@@ -44,8 +38,6 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Entity
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject
-    from connector_kit.testing.conformance.wire import Wire
 
 __all__ = ["misdelivered", "resume"]
 
@@ -147,28 +139,24 @@ async def _resumes_anew(read: Baseline, cursors: _Cursors, whole: frozenset[int]
     for page, cursor in cursors:
         how = "resumed by a new connector"
         async with read.subject.connector() as connector:
-            try:
-                differs = await _differs(connector, read, page, cursor, whole=page.number in whole)
-            except CursorExpiredError as error:
-                expired.append((page, error))
-                continue
+            differs = await _differs(connector, read, page, cursor, whole=page.number in whole)
             if differs is None:
                 how = "resumed a second time"
-                try:
-                    differs = await _differs(connector, read, page, cursor, whole=False)
-                except CursorExpiredError as error:
-                    differs = Difference(f"CursorExpiredError: {error}")
-        if differs is not None:
+                differs = await _differs(connector, read, page, cursor, whole=False)
+                if isinstance(differs, CursorExpiredError):
+                    differs = Difference(f"CursorExpiredError: {differs}")
+        if isinstance(differs, CursorExpiredError):
+            expired.append((page, differs))
+        elif differs is not None:
             return await _tell_broken(read, page, differs, how)
-    if not expired:
-        return True
     if len(expired) == len(cursors):
         page, refusal = expired[0]
         differs = Difference(f"every cursor is refused: CursorExpiredError: {refusal}")
         return await _tell_broken(read, page, differs, "resumed by a new connector")
-    read.findings.unchecked(
-        f"{len(expired)} of {len(cursors)} cursors of {read.name}: a new connector refuses them as expired"
-    )
+    if expired:
+        read.findings.unchecked(
+            f"{len(expired)} of {len(cursors)} cursors of {read.name}: a new connector refuses them as expired"
+        )
     return True
 
 
@@ -178,14 +166,11 @@ async def _resumes_again(read: Baseline, cursors: _Cursors, whole: frozenset[int
     async with read.subject.connector() as connector:
         await read.read(connector)
         for page, cursor in reversed(cursors):
-            try:
-                differs = await _differs(connector, read, page, cursor, whole=page.number in whole)
-            except CursorExpiredError:
+            differs = await _differs(connector, read, page, cursor, whole=page.number in whole)
+            if isinstance(differs, CursorExpiredError):
                 expired += 1
-                continue
-            if differs is not None:
-                how = "resumed by a connector that had read on"
-                return await _tell_broken(read, page, differs, how)
+            elif differs is not None:
+                return await _tell_broken(read, page, differs, "resumed by a connector that had read on")
     if expired:
         read.findings.unchecked(
             f"{read.name}: {expired} cursors were refused as expired once a read had passed them"
@@ -233,11 +218,14 @@ def _last_right_page(full: Reading, records: Sequence[str]) -> SeenPage:
 
 async def _differs(
     connector: Connector, read: Baseline, page: SeenPage, cursor: Cursor, *, whole: bool
-) -> Difference | None:
+) -> Difference | CursorExpiredError | None:
     """Go on at a cursor and compare; an error is a difference, unless it says that the cursor has expired."""
     rest = len(read.reading.pages) - page.number
     most = 4 * rest + 10 if whole else _NEXT_PAGES  # pages may be cut in another way, and some be empty
-    got = await attempted(partial(read.read, connector, cursor=cursor, pages=most))
+    try:
+        got = await attempted(partial(read.read, connector, cursor=cursor, pages=most))
+    except CursorExpiredError as error:
+        return error
     if isinstance(got, Difference):
         return got
     differs = read.difference(got.records, ended=got.ended, after=page.number)
@@ -348,11 +336,12 @@ async def _search(
         if search.tried:
             findings.checked(f"read {read.name} under {search.tried} plans of faults {where}")
     elif await read.confirmed(f"{read.name} under faults {where}", in_order=True):
-        read.broken(
+        findings.broken(
             f"with faults {where}, one entry for each request of a read, and a retry outside: {search.broke.what}",
-            "the records of the undisturbed read",
-            _MEND_FAULTS,
-            search.broke.records,
+            expected="the records of the undisturbed read",
+            mend=_MEND_FAULTS,
+            entity=read.name,
+            records=search.broke.records,
             plan=plan_text(search.plan),
         )
 
@@ -399,14 +388,14 @@ async def _check_entity_under_changes(
         )
 
 
+@attrs.define(eq=False)
 class _ChangingSource:
     """What the source holds before, between and after the changes, each time as a connector of its own reads it."""
 
-    def __init__(self, subject: Subject, entity: str, change: Callable[[], None]) -> None:
-        self.subject = subject
-        self.entity = entity
-        self._change = change
-        self.states: list[Reading] = []
+    subject: Subject
+    entity: str
+    _change: Callable[[], None]
+    states: list[Reading] = attrs.field(factory=list[Reading], init=False)
 
     async def look(self) -> None:
         """Take note of the state now."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from connector_kit.errors import ConnectorError, TransientError, UnknownEntityError
 from connector_kit.protocols import SupportsSample
 from connector_kit.testing.conformance.reading import record_text
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject, Watched
 from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.stack.layers import asks_for
 
-from .baseline import full_reads, result_or_error, retried
+from .baseline import Baseline, full_reads, result_or_error, retried
+from .record_texts import is_sequence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_kit.records.page import Record
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.subject import Subject, Watched
 
-    from .baseline import Baseline
 
 __all__ = ["sample"]
 
@@ -47,10 +47,8 @@ async def sample(subject: Subject, findings: Findings) -> None:
 async def _check_entity(read: Baseline) -> None:
     full, right = read.reading, 0
     async with read.subject.connector() as connector:
-        limits: Sequence[int] = _SENSIBLE
-        if asks_for(
-            connector.inner, SupportsSample
-        ):  # else the kit takes them from fetch_data, and stops in time
+        limits: Sequence[int] = _SENSIBLE  # where the kit takes them from fetch_data, it stops in time
+        if asks_for(connector.inner, SupportsSample):
             few = full.ended and len(full.records) <= _FEW
             limits = (*_LIMITS, _HUGE) if few else _LIMITS
         for limit in limits:
@@ -80,12 +78,8 @@ async def _check_sample(read: Baseline, connector: Watched, limit: int) -> bool:
             return True
         raise
     what, most = f"a sample of {limit}", max(0, limit)
-    if not _is_sequence(records):
-        read.broken(
-            f"{what} is a {type(records).__name__}",
-            "a sequence of records",
-            "return a list of them",
-        )
+    if not is_sequence(records):
+        read.broken(f"{what} is a {type(records).__name__}", "a sequence of records", "return a list of them")
         return False
     if len(records) > most:
         read.broken(
@@ -97,10 +91,6 @@ async def _check_sample(read: Baseline, connector: Watched, limit: int) -> bool:
         return False
     some = records[: len(read.reading.records) + _FEW]  # somebody may have as many as were asked for
     return await _are_known(read, what, [record_text(record) for record in some])
-
-
-def _is_sequence(records: object) -> bool:
-    return isinstance(records, Sequence) and not isinstance(records, str | bytes)
 
 
 async def _are_known(read: Baseline, what: str, records: Sequence[str]) -> bool:

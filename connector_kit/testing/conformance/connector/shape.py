@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
@@ -13,23 +13,19 @@ import msgspec
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.runtime.watermark import instant_of
-from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
 from connector_kit.testing.conformance.telling import telling
 from connector_kit.wrappers.validation.policy import Announced
 
-from .baseline import full_reads
+from .baseline import Baseline, full_reads
+from .record_texts import is_sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import Reading, SeenPage
-    from connector_kit.testing.conformance.subject import Subject
 
-    from .baseline import Baseline
 
 __all__ = ["misfits", "shape"]
 
@@ -74,7 +70,7 @@ def _stays(read: Baseline, page: SeenPage) -> bool:
 
 def _can_be_cut(records: object) -> bool:
     """Return whether it is a sequence of which a part can be taken, as a sample does; a deque has no slices."""
-    if not _is_sequence(records):
+    if not is_sequence(records):
         return False
     try:
         return len(records[:1]) == min(1, len(records))
@@ -129,7 +125,7 @@ def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str]
     seen: dict[str, int] = {}
     for page in reading.pages:
         for record, text in zip(page.page.records, page.records, strict=True):
-            values = _key_values(entity, record)
+            values = [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
             if not values or None in values:
                 continue
             key = ", ".join(
@@ -141,16 +137,8 @@ def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str]
     return None
 
 
-def _key_values(entity: Entity, record: object) -> list[Any]:
-    return [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
-
-
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
-
-
-def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _is_collection(value: object, *kinds: type) -> TypeGuard[Collection[Any]]:
@@ -158,7 +146,7 @@ def _is_collection(value: object, *kinds: type) -> TypeGuard[Collection[Any]]:
 
 
 def _tell_checked(read: Baseline) -> None:
-    """Say what was looked at, and what could not be."""
+    """Tell what was looked at, and what could not be."""
     entity, findings, count = read.entity, read.findings, len(read.reading.records)
     findings.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
     if entity.fields:

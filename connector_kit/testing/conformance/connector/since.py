@@ -12,8 +12,8 @@ import attrs
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.runtime.watermark import instant_of
-from connector_kit.testing.conformance.reading import Difference
-from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.reading import Difference, SeenPage
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
 
 from .baseline import Baseline, attempted, full_reads
 from .record_texts import fields_of, identity_of, instants_of
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Entity
     from connector_kit.testing.conformance.law import Findings
-    from connector_kit.testing.conformance.reading import SeenPage
-    from connector_kit.testing.conformance.subject import Subject
 
 __all__ = ["boundaries", "since"]
 
-MOST_REQUESTS: Final = 400
-"""For the reads by `since` of one entity; where its reads are long, fewer times are tried."""
+_MOST_REQUESTS: Final = 400  # of one entity; where its reads are long, fewer times are tried
 
 _MICROSECOND = timedelta(microseconds=1)
 _IN_ANOTHER_ZONE: Final = "in another time zone, at"
@@ -145,19 +142,17 @@ def _order_key(entity: Entity, record: str) -> Any:
         raise TypeError(error.message) from error
 
 
-_MOMENTS: Final[Mapping[str, Callable[[datetime], datetime]]] = {
-    "at": lambda at: at,
-    "just before": lambda at: at - _MICROSECOND,
-    "just after": lambda at: at + _MICROSECOND,
-    _IN_ANOTHER_ZONE: lambda at: at.astimezone(_ELSEWHERE),
+_MEND_ROUNDED: Final = "ask for what is at or after since, and do not round it up"
+_MOMENTS: Final[Mapping[str, tuple[Callable[[datetime], datetime], str]]] = {
+    "at": (lambda at: at, "since is inclusive: ask the source for what is at or after it (>=)"),
+    "just before": (lambda at: at - _MICROSECOND, _MEND_ROUNDED),
+    "just after": (lambda at: at + _MICROSECOND, _MEND_ROUNDED),
+    _IN_ANOTHER_ZONE: (
+        lambda at: at.astimezone(_ELSEWHERE),
+        "turn since into the source's time zone before it is written: since.astimezone(UTC)",
+    ),
 }
-
-_MENDS: Final[Mapping[str, str]] = {
-    "at": "since is inclusive: ask the source for what is at or after it (>=)",
-    "just before": "ask for what is at or after since, and do not round it up",
-    "just after": "ask for what is at or after since, and do not round it up",
-    _IN_ANOTHER_ZONE: "turn since into the source's time zone before it is written: since.astimezone(UTC)",
-}
+"""Which moments to ask for around a time, and what to mend where such a read loses records."""
 
 _MEND_FAR: Final = (
     "later records are lost, too: compare moments (no texts, no local times, no whole days), of the replication key and no other "
@@ -167,7 +162,7 @@ _MEND_ERROR: Final = "take since as what it is, a datetime with a time zone, and
 
 
 @attrs.frozen
-class _Outcome:
+class _Losses:
     """What a read by since lacks of what it should have, and whether it left out any of the others."""
 
     lost: tuple[str, ...]
@@ -189,25 +184,25 @@ class _ReadsSince:
 
     async def check(self, times: Sequence[Boundary], connector: Connector) -> None:
         """Ask for what is since each of these times, and around them."""
-        outcomes: list[_Outcome] = []
+        outcomes: list[_Losses] = []
         broken: set[str] = set()
         meter = self._read.subject.meter
         before = meter.requests
         for boundary in times:
-            for how, make in _MOMENTS.items():
+            for how, (make, _) in _MOMENTS.items():
                 if how in broken or (how == _IN_ANOTHER_ZONE and "at" in broken):
                     continue
                 try:
                     moment = make(boundary.at)
                 except OverflowError:  # the first and the last moment there is have no other one beside them
                     continue
-                if meter.requests - before > MOST_REQUESTS:
+                if meter.requests - before > _MOST_REQUESTS:
                     self._read.findings.unchecked(
                         f"{self._read.name} since {boundary.what}: its reads are long"
                     )
                     continue
                 outcome = await self._read_since(moment, connector)
-                if isinstance(outcome, _Outcome) and not outcome.lost:
+                if isinstance(outcome, _Losses) and not outcome.lost:
                     outcomes.append(outcome)
                     continue
                 broken.add(how)
@@ -217,9 +212,12 @@ class _ReadsSince:
                 if isinstance(outcome, Difference):  # an error; the next one would be the same
                     return
         if not broken:
-            self._tell_checked(times, outcomes)
+            what = f"{len(outcomes)} reads of {self._read.name} at, before and after the times of its records"
+            whole = any(each.others for each in outcomes) and not any(each.left_out for each in outcomes)
+            suffix = "; since filters nothing, each is the whole" if whole else ""
+            self._read.findings.checked(f"{what}: {', '.join(each.what for each in times)}{suffix}")
 
-    async def _read_since(self, moment: datetime, connector: Connector) -> _Outcome | Difference:
+    async def _read_since(self, moment: datetime, connector: Connector) -> _Losses | Difference:
         read, full = attrs.evolve(self._read, since=moment), self._read.reading
         most = 4 * len(full.pages) + 10
         got = await attempted(partial(read.read, connector, pages=most if full.ended else None))
@@ -232,7 +230,7 @@ class _ReadsSince:
         came = Counter(identity_of(read.entity, record) for record in got.records)
         lost = self._missing(came, [record for instant, record in self._dated if instant >= moment])
         others = [record for instant, record in self._dated if instant < moment]
-        return _Outcome(lost if got.ended else (), bool(others), bool(self._missing(came, others)))
+        return _Losses(lost if got.ended else (), bool(others), bool(self._missing(came, others)))
 
     def _missing(self, came: Counter[str], records: Iterable[str]) -> tuple[str, ...]:
         """Return those of the records that did not come, or not so often."""
@@ -247,7 +245,7 @@ class _ReadsSince:
         return tuple(missing)
 
     def _tell_broken(
-        self, boundary: Boundary, how: str, moment: datetime, outcome: _Outcome | Difference
+        self, boundary: Boundary, how: str, moment: datetime, outcome: _Losses | Difference
     ) -> None:
         lost: tuple[str, ...] = ()
         if isinstance(outcome, Difference):
@@ -256,7 +254,7 @@ class _ReadsSince:
             lost = outcome.lost
             what = f"{len(lost)} {'record' if len(lost) == 1 else 'records'} lost"
             far = any(record in lost and instant > boundary.at for instant, record in self._dated)
-            mend = _MEND_FAR if far and how != _IN_ANOTHER_ZONE else _MENDS[how]
+            mend = _MEND_FAR if far and how != _IN_ANOTHER_ZONE else _MOMENTS[how][1]
         entity, pages = self._read.entity, self._read.reading.pages
         self._read.broken(
             f"read since {moment.isoformat()}, {how} {boundary.what}: {what}",
@@ -265,10 +263,3 @@ class _ReadsSince:
             lost,
             page=next((page.number for page in pages if set(lost) & set(page.records)), None),
         )
-
-    def _tell_checked(self, times: Sequence[Boundary], outcomes: Sequence[_Outcome]) -> None:
-        what = ", ".join(each.what for each in times)
-        text = f"{len(outcomes)} reads of {self._read.name} at, before and after the times of its records: {what}"
-        if any(each.others for each in outcomes) and not any(each.left_out for each in outcomes):
-            text += "; since filters nothing, each is the whole"
-        self._read.findings.checked(text)
