@@ -8,3 +8,5 @@ from __future__ import annotations
 from connector_kit.exports import lazy
 
 __getattr__, __dir__ = lazy(__name__, __file__)
+
+__version__ = "0.1.0"

@@ -1,7 +1,11 @@
+__version__: str
+
 from .blocking.blocking import blocking as blocking
 from .blocking.paged import Paged as Paged
 from .blocking.paged import RecordConnector as RecordConnector
 from .blocking.threaded import Threaded as Threaded
+from .capabilities import close_stream as close_stream
+from .capabilities import first_records as first_records
 from .capabilities import partitions as partitions
 from .capabilities import sample as sample
 from .capabilities import validate as validate
@@ -9,11 +13,12 @@ from .cassettes.recording import Recording as Recording
 from .cassettes.replaying import Replaying as Replaying
 from .clock import AnyioClock as AnyioClock
 from .clock import Clock as Clock
+from .config.dump import dump_config as dump_config
+from .config.json_schema import json_schema as json_schema
 from .config.load import load_config as load_config
 from .config.source import Environment as Environment
 from .config.url import Url as Url
 from .durations import Duration as Duration
-from .events import Observer as Observer
 from .limiters.adaptive_limiter import AdaptiveLimiter as AdaptiveLimiter
 from .limiters.calendar_rate import CalendarRate as CalendarRate
 from .limiters.keyed_limiter import KeyedLimiter as KeyedLimiter
@@ -41,6 +46,7 @@ from .records.catalog import ListOf as ListOf
 from .records.catalog import Scalar as Scalar
 from .records.catalog import Struct as Struct
 from .records.checkpoint import Checkpoint as Checkpoint
+from .records.checkpoint import Mode as Mode
 from .records.inference import infer_fields as infer_fields
 from .records.json_lines import SupportsJson as SupportsJson
 from .records.json_lines import json_lines as json_lines
@@ -51,6 +57,7 @@ from .records.page import Quota as Quota
 from .records.page import Record as Record
 from .redaction import Secret as Secret
 from .registry.connector_config import ConnectorConfig as ConnectorConfig
+from .registry.connector_config import load_connector as load_connector
 from .runtime.options import EntityOptions as EntityOptions
 from .runtime.report import EntityReport as EntityReport
 from .runtime.report import Report as Report

@@ -7,9 +7,10 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
-__all__ = ["Duration", "as_duration"]
+__all__ = ["Duration", "as_duration", "rounded_duration"]
 
 _SECOND = 1_000_000_000
+_TWO_DIGITS = 10
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[dhms])")
 _WHOLE = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|us|[dhms])\s*)+")
@@ -76,3 +77,10 @@ class Duration(float):
 def as_duration(given: str | float | timedelta) -> Duration:
     """Do what `Duration.of` does; mypy's attrs plugin takes a converter only as a plain function."""
     return Duration.of(given)
+
+
+def rounded_duration(seconds: float) -> str:
+    """Return a length of time with about two digits: `0.12s`, `3.4s`, `1m12s`."""
+    if seconds < 1:
+        return f"{seconds:.2f}s"
+    return str(Duration(round(seconds, 1) if seconds < _TWO_DIGITS else round(seconds)))

@@ -6,7 +6,7 @@ what happened (with the value), what was expected, what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -64,13 +64,14 @@ class ConnectorError(Exception):
         entity: str | None = None,
         cursor: Cursor = None,
         attempt: int | None = None,
-    ) -> None:
-        """Fill in what is not known yet; what an inner layer has said stands."""
+    ) -> Self:
+        """Fill in what is not known yet, and return the error; what an inner layer has said stands."""
         self.connector = self.connector or connector
         self.operation = self.operation or operation
         self.entity = self.entity or entity
         self.cursor = cursor if self.cursor is None else self.cursor
         self.attempt = self.attempt or attempt
+        return self
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is rebuilt by calling its class with `args`, which fails where __init__ takes more than those.
@@ -86,7 +87,7 @@ class ConnectorError(Exception):
 
 
 def _rebuild(kind: type[ConnectorError], args: tuple[object, ...]) -> ConnectorError:
-    """Make an error without its __init__; pickle and copy fill in the attributes."""
+    """Return an error made without its __init__; pickle and copy fill in the attributes."""
     return kind.__new__(kind, *args)
 
 
@@ -108,7 +109,7 @@ class Problem:
         return f"{line}; {self.mend}" if self.mend else line
 
     def under(self, parent: str) -> Problem:
-        """Give the same problem seen from one level further up: `token` under `auth` is `auth.token`."""
+        """Return the same problem seen from one level further up: `token` under `auth` is `auth.token`."""
         joint = "" if not self.path or self.path.startswith("[") else "."
         return attrs.evolve(self, path=f"{parent}{joint}{self.path}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,11 @@ class Ended:
 
 
 Run: TypeAlias = Callable[..., Ended]
+
+
+def unmeasured() -> dict[str, str]:
+    """Return the environment without what makes coverage measure a process: for one in which its own files are in the way."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def in_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:

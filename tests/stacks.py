@@ -202,7 +202,7 @@ INNERMOST: dict[type[object], Callable[[Bench], Awaitable[Connector]]] = {
 
 def exported() -> list[type[Any]]:
     """Return the classes of connectors that the package exports: all wrappers, and those that hold no connector."""
-    values = (getattr(connector_kit, name) for name in connector_kit.__all__)
+    values = (getattr(connector_kit, name) for name in dir(connector_kit))
     return [
         value
         for value in values

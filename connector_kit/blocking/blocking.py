@@ -145,7 +145,7 @@ class Blocking(Generic[C]):
 
     def _call(self, function: Callable[[], Awaitable[T]]) -> T:
         portal = self._require_portal()
-        call = _Call(function)
+        call = _LoopCall(function)
         try:
             return portal.start_task_soon(call.run).result()
         except BaseException:
@@ -157,7 +157,7 @@ class Blocking(Generic[C]):
             raise
 
 
-class _Call(Generic[T]):
+class _LoopCall(Generic[T]):
     """A call in the event loop. Ctrl-C may come before the loop has heard of it: then it is given up at its beginning."""
 
     __slots__ = ("_function", "_given_up", "_scope", "ended")

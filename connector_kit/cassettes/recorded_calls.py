@@ -24,7 +24,16 @@ from .values import (
     to_json,
 )
 
-__all__ = ["CallRecorder", "Closed", "Ended", "Failed", "Outcome", "RecordedCall", "Request", "Returned"]
+__all__ = [
+    "CallRecorder",
+    "Closed",
+    "Ended",
+    "Failed",
+    "RecordedCall",
+    "RecordedOutcome",
+    "RecordedRequest",
+    "Returned",
+]
 
 _OPERATIONS = (
     "validate_config",
@@ -40,7 +49,7 @@ NOTHING_HIDDEN = Redaction()
 
 
 @attrs.frozen
-class Request:
+class RecordedRequest:
     """What a connector was asked: an operation and its arguments, without those that it has not."""
 
     operation: str
@@ -109,16 +118,16 @@ class Closed:
     """A read was not followed to its end."""
 
 
-Outcome: TypeAlias = Returned | Failed | Ended | Closed
+RecordedOutcome: TypeAlias = Returned | Failed | Ended | Closed
 
 
 @attrs.frozen
 class RecordedCall:
     """One request as it was answered: with pages, where it was a read, and an outcome."""
 
-    request: Request
+    request: RecordedRequest
     pages: tuple[Page, ...] = ()
-    outcome: Outcome = attrs.field(factory=Closed)
+    outcome: RecordedOutcome = attrs.field(factory=Closed)
 
     @classmethod
     def read(cls, lines: list[dict[str, Any]]) -> RecordedCall:
@@ -126,7 +135,7 @@ class RecordedCall:
         first, *rest = lines
         if not rest:
             raise ValueError(_NO_END)
-        request = Request(**{name: from_json(value) for name, value in first["request"].items()})
+        request = RecordedRequest(**{name: from_json(value) for name, value in first["request"].items()})
         request.sort_key  # noqa: B018 - raises where there is no such operation
         pages: list[Page] = []
         records: list[Any] = []
@@ -153,7 +162,7 @@ class RecordedCall:
 class CallRecorder:
     """A recorded call in the making, as text: what is handed on may be changed by whoever gets it."""
 
-    request: Request
+    request: RecordedRequest
     redaction: Redaction
     _lines: list[str] = attrs.field(factory=list[str], init=False)
     _over: bool = attrs.field(default=False, init=False)
@@ -169,7 +178,7 @@ class CallRecorder:
     @property
     def sort_key(self) -> tuple[int, str, list[str]]:
         """Where the recorded call stands in a cassette: by what is written of its request, not by what was hidden."""
-        return Request(
+        return RecordedRequest(
             **{name: from_json(value) for name, value in self.request.to_json(self.redaction).items()}
         ).sort_key
 
@@ -225,7 +234,7 @@ def _page_from_json(data: dict[str, Any], records: list[Any]) -> Page:
     return Page(records, from_json(data.get("cursor")), quota)
 
 
-def _outcome_from_json(request: Request, line: dict[str, Any]) -> Outcome:
+def _outcome_from_json(request: RecordedRequest, line: dict[str, Any]) -> RecordedOutcome:
     match line:
         case {"failed": dict()}:
             error: dict[str, Any] = line["failed"]

@@ -17,7 +17,7 @@ from connector_kit.wrappers.stack.layers import innermost
 from connector_kit.wrappers.wrapper import NOT_OPEN, WrappedPages, Wrapper
 
 from .cassette import check_path, write
-from .recorded_calls import CallRecorder, Request
+from .recorded_calls import CallRecorder, RecordedRequest
 from .redaction import Redaction
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ class Recording(Wrapper[C]):
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Return a sample, and record it; where it comes from a read, that one is not recorded besides."""
-        request = Request("get_sample_data", entity, limit=limit)
+        request = RecordedRequest("get_sample_data", entity, limit=limit)
         return await self._record(request, lambda: sample(self.inner, entity, limit))
 
     def validate_config(self) -> None:
         """Let the inner connector validate its configuration, and record what it says."""
-        recorder = self.recorder(Request("validate_config"))
+        recorder = self.recorder(RecordedRequest("validate_config"))
         try:
             super().validate_config()
         except Exception as error:
@@ -102,7 +102,7 @@ class Recording(Wrapper[C]):
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Return the partitions, and record them."""
-        request = Request("partition_data", entity, since, target=target)
+        request = RecordedRequest("partition_data", entity, since, target=target)
         return await self._record(request, lambda: partitions(self.inner, entity, since=since, target=target))
 
     def save(self) -> None:
@@ -110,7 +110,7 @@ class Recording(Wrapper[C]):
         if any(recorder.request.operation != "disconnect" for recorder in self._calls):
             write(self.path, self._name, self._calls)
 
-    def recorder(self, request: Request) -> CallRecorder:
+    def recorder(self, request: RecordedRequest) -> CallRecorder:
         """Return what records the answer to a request."""
         return CallRecorder(request, self._redaction)
 
@@ -123,9 +123,9 @@ class Recording(Wrapper[C]):
         return type(innermost(self.inner)).__name__
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._record(Request(operation, entity), call)
+        return await self._record(RecordedRequest(operation, entity), call)
 
-    async def _record(self, request: Request, call: Callable[[], Awaitable[T]]) -> T:
+    async def _record(self, request: RecordedRequest, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call and record how it ends. One that is cancelled has no answer and leaves no trace."""
         recorder = self.recorder(request)
         try:
@@ -150,7 +150,7 @@ class _RecordedPages(WrappedPages):
         self._entity = entity
         self._since = since
         self._cursor = cursor
-        self._recorder = wrapper.recorder(Request("fetch_data", entity, since, cursor))
+        self._recorder = wrapper.recorder(RecordedRequest("fetch_data", entity, since, cursor))
 
     async def __anext__(self) -> Page:
         if self._ended:

@@ -13,7 +13,7 @@ from connector_kit.records.page import Cursor
 
 from .cassette import Cassette, read
 from .errors import NotRecordedError
-from .recorded_calls import Closed, Ended, Failed, RecordedCall, Request, Returned
+from .recorded_calls import Closed, Ended, Failed, RecordedCall, RecordedRequest, Returned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -62,19 +62,19 @@ class Replaying:
     async def discover_schema(self) -> Catalog:
         """Return the recorded catalog."""
         await checkpoint()
-        catalog: Catalog = self._answer(Request("discover_schema"))
+        catalog: Catalog = self._answer(RecordedRequest("discover_schema"))
         return catalog
 
     def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         """Read the recorded pages."""
-        return _ReplayedPages(self._player, Request("fetch_data", entity, since, cursor))
+        return _ReplayedPages(self._player, RecordedRequest("fetch_data", entity, since, cursor))
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
         """Return the recorded sample with this limit."""
         await checkpoint()
-        records: Sequence[Record] = self._answer(Request("get_sample_data", entity, limit=limit))
+        records: Sequence[Record] = self._answer(RecordedRequest("get_sample_data", entity, limit=limit))
         return records
 
     def validate_config(self) -> None:
@@ -86,15 +86,17 @@ class Replaying:
     ) -> Sequence[Cursor]:
         """Return the recorded partitions for this target."""
         await checkpoint()
-        cursors: Sequence[Cursor] = self._answer(Request("partition_data", entity, since, target=target))
+        cursors: Sequence[Cursor] = self._answer(
+            RecordedRequest("partition_data", entity, since, target=target)
+        )
         return cursors
 
     def _lifecycle(self, operation: str) -> None:
-        recorded = self._player.recorded(Request(operation))
+        recorded = self._player.recorded(RecordedRequest(operation))
         if recorded is not None and isinstance(recorded.outcome, Failed):
             raise recorded.outcome.error()
 
-    def _answer(self, request: Request) -> Any:
+    def _answer(self, request: RecordedRequest) -> Any:
         outcome = self._player.answer(request).outcome
         if isinstance(outcome, Failed):
             raise outcome.error()
@@ -108,7 +110,7 @@ class _ReplayedPages:
 
     __slots__ = ("_ended", "_player", "_read", "_request")
 
-    def __init__(self, player: Player, request: Request) -> None:
+    def __init__(self, player: Player, request: RecordedRequest) -> None:
         self._player = player
         self._request = request
         self._read: _Playback | None = None
@@ -150,7 +152,7 @@ class Player:
         for recorded in cassette.calls:
             self._reads[attrs.evolve(recorded.request, cursor=None).key].append(recorded)
 
-    def recorded(self, request: Request) -> RecordedCall | None:
+    def recorded(self, request: RecordedRequest) -> RecordedCall | None:
         """Return the next answer to exactly this request; None where there is none."""
         key = request.key
         calls = self._calls.get(key)
@@ -160,14 +162,14 @@ class Player:
         self._asked[key] += 1
         return calls[number]
 
-    def answer(self, request: Request) -> RecordedCall:
+    def answer(self, request: RecordedRequest) -> RecordedCall:
         """Return the next answer to a request. Raises `NotRecordedError`."""
         recorded = self.recorded(request) or self.longest(request, -1)
         if recorded is None:
             raise self.missing(request, "was not recorded")
         return recorded
 
-    def longest(self, request: Request, beyond: int) -> RecordedCall | None:
+    def longest(self, request: RecordedRequest, beyond: int) -> RecordedCall | None:
         """Return the answer that tells most of a read: to its end, else to an error, else with the most pages.
 
         None where no answer tells what comes after the first `beyond` pages.
@@ -185,7 +187,7 @@ class Player:
         ]
         return max(longer, key=_completeness, default=None)
 
-    def missing(self, request: Request, what: str) -> NotRecordedError:
+    def missing(self, request: RecordedRequest, what: str) -> NotRecordedError:
         """Return the error that says what there is instead."""
         alike = [
             recorded.request
@@ -195,12 +197,10 @@ class Player:
         ]
         named = "; ".join(_as_call(each) for each in alike[:_NAMED]) or f"no {request.operation}"
         more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
-        error = NotRecordedError(
+        return NotRecordedError(
             f"{_as_call(request)} {what}; the cassette {self._path} has {named}{more}; record it anew, making this "
             f"request of Recording(connector, {str(self._path)!r})"
-        )
-        error.locate(operation=request.operation, entity=request.entity, cursor=request.cursor)
-        return error
+        ).locate(operation=request.operation, entity=request.entity, cursor=request.cursor)
 
 
 @attrs.define(eq=False)
@@ -246,7 +246,7 @@ def _completeness(recorded: RecordedCall) -> tuple[int, int]:
     return 2 if isinstance(outcome, Ended) else 1 if isinstance(outcome, Failed) else 0, len(recorded.pages)
 
 
-def _as_call(request: Request) -> str:
+def _as_call(request: RecordedRequest) -> str:
     parts = request.to_json()
     arguments = [
         f"{name}={value!r}"[:80] for name, value in parts.items() if name not in ("operation", "entity")

@@ -21,7 +21,7 @@ def process() -> NoReturn:
     # Threads that are to be waited for, and what wants to be called at the exit, then the end, as `multiprocessing` ends its
     # processes. To take apart what is in memory would be left of it: a tenth of a second, where that is much.
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - Python's own end begins with these two, too
-    atexit._run_exitfuncs()  # noqa: SLF001 - and nothing public does the same
+    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nothing public does the same
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -31,9 +31,9 @@ def process() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (the process's by default) and give its exit code."""
+    """Run the command with these arguments (the process's by default) and return its exit code."""
     try:
-        from .run import run  # noqa: PLC0415 - it imports click, an extra: who has not got it gets a line, no traceback
+        from .program import run  # noqa: PLC0415 - it imports click, an extra: who has not got it gets a line, no traceback
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise

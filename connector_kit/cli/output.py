@@ -9,7 +9,7 @@ from typing import Any
 
 from connector_kit.errors import DestinationError
 
-__all__ = ["ReaderGoneError", "abandon", "note", "say", "say_json", "write"]
+__all__ = ["ReaderGoneError", "discard_output", "print_json", "print_line", "print_to_stderr", "write"]
 
 
 class ReaderGoneError(Exception):
@@ -31,22 +31,22 @@ def write(data: bytes) -> None:
         ) from error
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Write a text and a line end to standard output."""
     write(f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Write a value as indented JSON."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print_line(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def note(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Write a line to standard error, for a person."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
-def abandon() -> None:
+def discard_output() -> None:
     """Let nothing more go to standard output, not even what Python flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,22 @@
-"""The verbs: their names and what each is for. A verb's module is imported when it is used or asked for help."""
+"""The verbs, and running a command line: whatever happens becomes a message and an exit code."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-__all__ = ["VERBS", "program"]
+from .exit_codes import Code, code_of, error_text, usage_text
+from .options import Diagnostics
+from .output import ReaderGoneError, discard_output, print_to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["VERBS", "program", "run"]
+
 
 VERBS = {
     "list": "Show the connectors that are installed.",
@@ -27,11 +35,11 @@ class Verbs(click.Group):
     """A group whose commands are modules of `connector_kit.cli.verbs`, each with the attribute `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Give the verbs in the order in which a newcomer needs them."""
+        """Return the verbs in the order in which a newcomer needs them."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a verb; refuse what is none, with the nearest one."""
+        """Return a verb, imported; refuse what is none, with the nearest one."""
         if cmd_name not in VERBS:
             return None if cmd_name.startswith("-") else _refuse(ctx, cmd_name)
         command = import_module(f".verbs.{cmd_name}", __package__).command
@@ -69,3 +77,23 @@ def program(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command with these arguments, those of the process for None, and return its exit code."""
+    diagnostics = Diagnostics()
+    try:
+        code = program.main(arguments, prog_name="connector-kit", standalone_mode=False, obj=diagnostics)
+    except click.ClickException as error:
+        print_to_stderr(usage_text(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print_to_stderr("interrupted; what is stored is sound, and the next run goes on from there")
+        return Code.INTERRUPTED
+    except ReaderGoneError:
+        discard_output()
+        return Code.OK
+    except Exception as error:  # noqa: BLE001 - the end of the line: everything becomes a message and a code
+        print_to_stderr(error_text(error, with_traceback=diagnostics.traceback))
+        return code_of(error)
+    return code or Code.OK

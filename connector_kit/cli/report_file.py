@@ -15,11 +15,11 @@ from connector_kit.errors import DestinationError
 __all__ = ["report_option", "store_report"]
 
 
-def _report_file(_context: click.Context, _parameter: click.Parameter, given: str | None) -> Path | None:
-    path = None if given is None else Path(given)
+def _report_file(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Path | None:
+    path = None if text is None else Path(text)
     if path is not None and (path.suffix != ".json" or not path.parent.is_dir()):
         raise click.BadParameter(
-            f"{given!r} is no place for it; expected a file FILE.json in a folder that exists"
+            f"{text!r} is no place for it; expected a file FILE.json in a folder that exists"
         )
     return path
 

@@ -1,33 +1,71 @@
-"""What the reading verbs share: the argument CONNECTOR, and the connector that was named, at work."""
+"""How verbs run a connector: connected for a block, or until a person or a scheduler ends it."""
 
 from __future__ import annotations
 
+import signal
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-import click
+import anyio
 
 from connector_kit.runtime.session import connected
 from connector_kit.wrappers.stack.protect import protect
 
-from .journal import journal
+from .event_log import log_observer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from connector_kit.protocols import FullConnector
     from connector_kit.registry.connectors import Located
 
-    from .diagnostics import Diagnostics
+    from .options import Diagnostics
 
-__all__ = ["connector_argument", "opened"]
-
-connector_argument = click.argument("connector")
+__all__ = ["opened", "until_signalled"]
 
 
 @asynccontextmanager
-async def opened(located: Located, diagnostics: Diagnostics) -> AsyncIterator[FullConnector]:
-    """Give the connector, protected as its file says, connected for the length of the block."""
-    stack = protect(located.make(), located.resilience, observer=journal(diagnostics))
+async def opened(located: Located, diagnostics: Diagnostics) -> AsyncGenerator[FullConnector]:
+    """Yield the connector, protected as its file says and connected for the length of the block."""
+    stack = protect(located.make(), located.resilience, observer=log_observer(diagnostics))
     async with connected(stack) as connector:
         yield connector
+
+
+T = TypeVar("T")
+
+
+async def until_signalled(
+    body: Callable[[anyio.Event], Awaitable[T]], *, on_first: Callable[[], None] = lambda: None
+) -> T:
+    """Run `body(stop)`; the first SIGINT or SIGTERM calls `on_first` and sets `stop`, the second cancels `body`.
+
+    Only in the main thread, which is where Python takes signals. Raises `KeyboardInterrupt` after a second signal,
+    once everything is closed.
+    """
+    stop = anyio.Event()
+    results: list[T] = []
+    failure: Exception | None = None
+
+    async def listen() -> None:
+        async for _ in signals:
+            if stop.is_set():
+                tasks.cancel_scope.cancel()
+                return
+            on_first()
+            stop.set()
+
+    # The signals are taken before the body begins, so that none of them ends the program half-way.
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            try:
+                results.append(await body(stop))
+            except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not results:
+        raise KeyboardInterrupt
+    return results[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
@@ -22,28 +22,38 @@ def parse_value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-def parse_settings(given: Sequence[str]) -> dict[str, Any]:
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
     """Make a table from `path=value` texts; dots in a path go one level down. Raises `ValueError`, without the value."""
     table: dict[str, Any] = {}
-    for text in given:
+    for text in texts:
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys):
             raise ValueError("a setting is written name=value; expected something like --set size=1000")
-        place: Any = table
+        parent: dict[str, Any] | None = table
         for key in keys[:-1]:
-            place = place.setdefault(key, {}) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or keys[-1] in place:
+            parent = _table_under(parent, key)
+        if parent is None or keys[-1] in parent:
             raise ValueError(
                 f"the setting {path.strip()!r} is given twice; expected one value; leave one out"
             )
-        place[keys[-1]] = parse_value(value.strip())
+        parent[keys[-1]] = parse_value(value.strip())
     return table
 
 
-def _parsed(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+def _table_under(parent: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
+    """Return the table under a key, made if nothing is there; None where a value is."""
+    found = None if parent is None else parent.setdefault(key, {})
+    return found if _is_table(found) else None
+
+
+def _is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _parsed(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     try:
-        return parse_settings(given)
+        return parse_settings(texts)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

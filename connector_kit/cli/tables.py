@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .output import say
+from connector_kit.text import printable
+
+from .output import print_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,13 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Table", "plain", "show"]
 
 
-def _rows(given: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(_line(str(cell)) for cell in row) for row in given)
-
-
-def _line(text: str) -> str:
-    """Give the text in one line, with nothing that would move a terminal's cursor."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+def _printable_rows(rows: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(printable(str(cell)) for cell in row) for row in rows)
 
 
 @attrs.frozen
@@ -30,12 +27,12 @@ class Table:
     """Rows under named columns; the columns in `numbers` are aligned to the right."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...] = attrs.field(converter=_rows)
+    rows: tuple[tuple[str, ...], ...] = attrs.field(converter=_printable_rows)
     numbers: frozenset[str] = frozenset()
 
 
 def plain(table: Table) -> str:
-    """Give the table as text, columns two spaces apart, without a frame: for files, pipes and tests."""
+    """Return the table as text, columns two spaces apart, without a frame: for files, pipes and tests."""
     lines = [table.columns, *table.rows]
     widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
     return "\n".join(
@@ -49,7 +46,7 @@ def plain(table: Table) -> str:
 
 def show(table: Table) -> None:
     """Write the table to standard output: drawn to the width of a terminal, or as plain text."""
-    say(_drawn(table) if sys.stdout.isatty() else plain(table))
+    print_line(_drawn(table) if sys.stdout.isatty() else plain(table))
 
 
 def _drawn(table: Table) -> str:

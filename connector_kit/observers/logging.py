@@ -6,8 +6,6 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .entries import fields, level, line
-
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -17,10 +15,10 @@ __all__ = ["LoggingObserver"]
 
 
 class LoggingObserver:
-    """Logs every event as one line, with its fields as `extra` (`event` is its name) for structured handlers.
+    """Logs the sentence of every event, at its level, with its fields as `extra` (`event` is its name).
 
-    Retries, failures and passed time limits are warnings, a failed entity is an error; waits for a limiter and the
-    beginning and end of an entity are INFO; calls, pages and quotas are DEBUG.
+    Retries, failures and passed time limits are warnings, a failed entity is an error; waits for a limiter of a second
+    or more and the beginning and end of an entity are INFO; calls, pages and quotas are DEBUG.
 
     An error is logged by its class (`error`) and its message (`detail`, on one line, cut to 500 characters). Of an
     exception that is no `ConnectorError` the message is left out: nobody vouches that there is no secret in it. Cursors
@@ -41,12 +39,12 @@ class LoggingObserver:
     def observe(self, event: Event, /) -> None:
         """Log one event."""
         with suppress(Exception):  # a filter or an error's __str__ that fails must not break the read
-            wanted = level(event)
-            if self._logger.isEnabledFor(wanted):
-                self._send(wanted, line(event), {"event": type(event).__name__, **fields(event)})
+            level = event.level
+            if self._logger.isEnabledFor(level):
+                self._log(level, event.message, {"event": event.name, **event.fields()})
 
-    def _send(self, wanted: int, text: str, extra: dict[str, Any]) -> None:
-        logger = self._logger
+    def _log(self, level: int, text: str, extra: dict[str, Any]) -> None:
+        logger: logging.Logger | logging.LoggerAdapter[Any] = self._logger
         options: MutableMapping[str, Any] = {"extra": extra}
         while isinstance(logger, logging.LoggerAdapter):
             # An adapter puts its own `extra` in the place of ours: both are wanted.
@@ -54,4 +52,4 @@ class LoggingObserver:
             extra = {**extra, **(options.get("extra") or {})}
             options["extra"] = extra
             logger = logger.logger
-        logger.log(wanted, text, **options)
+        logger.log(level, text, **options)

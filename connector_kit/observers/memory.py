@@ -42,7 +42,7 @@ class MemoryObserver:
         return tuple(self._events)
 
     def of(self, kind: type[E]) -> Sequence[E]:
-        """Give the events of one class."""
+        """Return the events of one class."""
         return tuple(event for event in self._events if isinstance(event, kind))
 
     def clear(self) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from connector_kit.errors import ConfigError
 
-from .entries import fields, level
-
 if TYPE_CHECKING:
     from connector_kit.events import Event
 
@@ -29,7 +27,7 @@ class _Logger(Protocol):
 
 
 class StructlogObserver:
-    """Logs every event under its class's name (`RetryScheduled`), with its fields as keys; those without a value are left out.
+    """Logs every event under its name (`retry_scheduled`), with its fields as keys; those without a value are left out.
 
     Levels and fields are those of `LoggingObserver`, and the same is left out of errors. Bind to `logger` what the
     events do not say, for instance the connector's name. It never raises; processors that block hold up the read.
@@ -48,9 +46,9 @@ class StructlogObserver:
     def observe(self, event: Event, /) -> None:
         """Log one event."""
         with suppress(Exception):  # a processor or an error's __str__ that fails must not break the read
-            known = {name: value for name, value in fields(event).items() if value is not None}
-            logger, name = self._logger, type(event).__name__
-            match level(event):
+            known = {name: value for name, value in event.fields().items() if value is not None}
+            logger, name = self._logger, event.name
+            match event.level:
                 case logging.DEBUG:
                     logger.debug(name, **known)
                 case logging.INFO:

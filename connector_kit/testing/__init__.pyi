@@ -28,6 +28,7 @@ from .conformance.wire import Hold as Hold
 from .conformance.wire import Reset as Reset
 from .conformance.wire import Trickle as Trickle
 from .conformance.wire import Wire as Wire
+from .conformance.wrapper.content import plain_content as plain_content
 from .law_tests import connector_laws as connector_laws
 from .law_tests import destination_laws as destination_laws
 from .law_tests import wrapper_laws as wrapper_laws

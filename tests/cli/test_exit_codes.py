@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connector_kit import errors
-from connector_kit.cli.codes import Code, code_of, code_of_report
+from connector_kit.cli.exit_codes import Code, code_of, code_of_report
 from connector_kit.cli.main import main
 from connector_kit.errors import (
     AuthenticationError,

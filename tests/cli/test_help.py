@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
-from commands import in_a_process, in_this_process
+from commands import in_a_process, in_this_process, unmeasured
 
 import connector_kit.cli.verbs
-from connector_kit.cli.program import VERBS
+from connector_kit.cli.program import VERBS, program
 
 if TYPE_CHECKING:
     from commands import Run
@@ -37,12 +38,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return in_this_process(tmp_path, monkeypatch, capsys)
 
 
-def python(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+def python(source: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", source]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 def test_the_help_imports_nothing_heavy() -> None:
-    modules = json.loads(python(MODULES_AFTER_HELP).stdout.splitlines()[-1])
+    modules = json.loads(python(MODULES_AFTER_HELP, unmeasured()).stdout.splitlines()[-1])
     assert HEAVY & set(modules) == set()
     assert [
         name for name in modules if name.startswith(("connector_kit.connectors", "connector_kit.cli.verbs"))
@@ -60,6 +62,10 @@ def test_without_click_one_line_names_the_extra() -> None:
 def test_every_module_of_a_verb_is_a_verb_and_the_other_way_round() -> None:
     folder = Path(connector_kit.cli.verbs.__file__).parent
     assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(VERBS)
+
+
+def test_a_shell_that_completes_gets_the_verbs_in_the_order_of_their_use() -> None:
+    assert program.list_commands(click.Context(program)) == list(VERBS)
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])

@@ -144,8 +144,9 @@ def test_events_are_told_as_json(run: Run) -> None:
     assert written[-1]["rows"] == sum(event["records"] for event in written) == 300
     assert sum(event["pages"] for event in written) == 15
     failed = next(event for event in events if event["event"] == "retry_scheduled")
-    assert set(failed["error"]) == {"class", "message"}
-    assert all("time" in event for event in events)
+    assert failed["error"].endswith("Error")
+    assert failed["detail"].partition(" [")[0] in failed["message"]
+    assert all({"time", "level", "message"} <= set(event) for event in events)
 
 
 def test_state_shows_how_far_each_entity_is(run: Run) -> None:

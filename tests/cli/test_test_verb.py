@@ -16,7 +16,7 @@ from commands import in_this_process
 from rest_server import Asked, Said, serving
 
 from connector_kit.cli.report_file import store_report
-from connector_kit.cli.wiring import wired
+from connector_kit.cli.verbs.test import behind_proxy
 from connector_kit.errors import DestinationError
 from connector_kit.registry.connectors import locate
 
@@ -285,14 +285,14 @@ def test_a_rest_connector_meets_faults_on_the_wire_unless_told_not_to(run: Run) 
 def test_a_connector_of_ones_own_gets_a_wire_by_the_name_of_a_setting(run: Run) -> None:
     run("list")  # from whose folder the module can be imported then
     located = locate("shop:Api", {"base_url": "http://127.0.0.1:9/v1", "path": "/x"})
-    with wired(located) as (behind, wire):
+    with behind_proxy(located) as (behind, wire):
         made: Any = behind.make()
         assert wire is not None
         assert made.config.base_url.reveal().startswith("http://127.0.0.1:")
         assert made.config.base_url.reveal().endswith("/v1")
         assert made.config.base_url != located.make().config.base_url  # type: ignore[attr-defined]  # an Api
         assert made.config.path == "/x"
-    with wired(locate("shop:Shop")) as (same, wire):
+    with behind_proxy(locate("shop:Shop")) as (same, wire):
         assert wire is None
         assert type(same.make()).__name__ == "Shop"
 

@@ -82,6 +82,16 @@ def test_list_shows_what_is_installed_with_a_line_each(run: Run) -> None:
     assert all(name in table and row["summary"] in table for name, row in found.items())
 
 
+def test_list_without_any_connector_says_where_they_come_from(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector_kit.cli.verbs.list.installed", dict)
+    assert run("list").out == (
+        "no package declares a connector in the entry-point group connector_kit.connectors\n"
+    )
+    assert run("list", "--json").out == "[]\n"
+
+
 def test_list_says_what_a_connector_lacks(run: Run, tmp_path: Path) -> None:
     information = tmp_path / "shops-1.0.dist-info"
     information.mkdir()
@@ -206,6 +216,12 @@ def test_a_record_that_has_no_json_form_is_one_error(run: Run) -> None:
     ended = run("read", "shop:Broken", "things")
     assert ended.code == 6
     assert ended.err.startswith("error: a record of entity 'things' has no JSON form: a value of type object")
+
+
+def test_a_sample_that_has_no_json_form_is_one_error(run: Run) -> None:
+    ended = run("sample", "shop:Broken", "things", "-n", "1")
+    assert ended.code == 6
+    assert ended.err.startswith("error: a record cannot be written as JSON: ")
 
 
 def test_a_bug_is_told_without_its_message_unless_asked_for(run: Run) -> None:

@@ -45,8 +45,7 @@ from connector_kit.events import (
     StreamFinished,
     TimeLimitPassed,
 )
-from connector_kit.observers.opentelemetry import OpenTelemetryObserver
-from connector_kit.observers.spans import MAX_NOTES
+from connector_kit.observers.opentelemetry import MAX_SPAN_EVENTS, OpenTelemetryObserver
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Schedule
@@ -243,10 +242,16 @@ class TestSpans:
         """At the moments when they happened."""
         self.read(backend, (None, Fail(), Refuse(5)), anyio_backend, wait=0.5)
         first, second, third = backend.spans
-        assert events_of(first) == [("permit", 0.5)]
-        expected = [("permit", 0.5), ("retry", 0.5), ("permit", 2), ("retry", 2), ("permit", 7.5)]
+        assert events_of(first) == [("permit_granted", 0.5)]
+        expected = [
+            ("permit_granted", 0.5),
+            ("retry_scheduled", 0.5),
+            ("permit_granted", 2),
+            ("retry_scheduled", 2),
+            ("permit_granted", 7.5),
+        ]
         assert events_of(second) == expected
-        assert events_of(third) == [("permit", 0.5)]
+        assert events_of(third) == [("permit_granted", 0.5)]
         retry = _short(dict(second.events[1].attributes or {}))
         assert {name: retry[name] for name in ("attempt", "wait", "error.type")} == {
             "attempt": 1,
@@ -285,7 +290,7 @@ class TestSpans:
         observer.observe(PagesWritten("orders", 2, 100, 700, 0.2))
         observer.observe(QuotaHeard("orders", Quota(remaining=0)))
         call, write = backend.spans
-        assert [event.name for event in call.events] == ["slot", "hedge", "time limit"]
+        assert [event.name for event in call.events] == ["slot_granted", "hedge_started", "time_limit_passed"]
         assert (write.name, about(write)["records"]) == ("write orders", 100)
 
     def test_calls_at_once_do_not_mix(self, backend: Backend, anyio_backend: str) -> None:
@@ -337,12 +342,12 @@ class TestSpans:
 
     def test_what_never_ends_does_not_grow(self, backend: Backend) -> None:
         observer = backend.observer()
-        for attempt in range(MAX_NOTES + 50):
+        for attempt in range(MAX_SPAN_EVENTS + 50):
             observer.observe(RetryScheduled("connect", None, attempt, 0.0, ERROR))
         observer.observe(CallFinished("connect", None, 1.0))
         (span,) = backend.spans
-        assert len(span.events) == MAX_NOTES
-        assert (span.events[-1].attributes or {})["connector_kit.attempt"] == MAX_NOTES + 49
+        assert len(span.events) == MAX_SPAN_EVENTS
+        assert (span.events[-1].attributes or {})["connector_kit.attempt"] == MAX_SPAN_EVENTS + 49
 
 
 class TestNeverRaises:

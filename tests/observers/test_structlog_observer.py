@@ -14,6 +14,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import (
     CallFinished,
     EntityFinished,
+    EntityStarted,
     Event,
     PageDelivered,
     PermitGranted,
@@ -27,16 +28,32 @@ BROKEN = ConnectionFailedError("the line\nbroke")
 ENTRIES: list[tuple[Event, dict[str, Any]]] = [
     (
         PageDelivered("orders", 100, 0.25),
-        {"event": "PageDelivered", "log_level": "debug", "entity": "orders", "records": 100, "seconds": 0.25},
+        {
+            "event": "page_delivered",
+            "log_level": "debug",
+            "entity": "orders",
+            "records": 100,
+            "seconds": 0.25,
+        },
     ),
     (
         PermitGranted("connect", None, 0.1),
-        {"event": "PermitGranted", "log_level": "info", "operation": "connect", "waited": 0.1},
+        {"event": "permit_granted", "log_level": "debug", "operation": "connect", "waited": 0.1},
+    ),
+    (
+        EntityStarted("orders", "upsert", resumed=False),
+        {
+            "event": "entity_started",
+            "log_level": "info",
+            "entity": "orders",
+            "mode": "upsert",
+            "resumed": False,
+        },
     ),
     (
         RetryScheduled("connect", None, 2, 1.5, BROKEN),
         {
-            "event": "RetryScheduled",
+            "event": "retry_scheduled",
             "log_level": "warning",
             "operation": "connect",
             "attempt": 2,
@@ -48,7 +65,7 @@ ENTRIES: list[tuple[Event, dict[str, Any]]] = [
     (
         EntityFinished("orders", "failed", 70, BROKEN),
         {
-            "event": "EntityFinished",
+            "event": "entity_finished",
             "log_level": "error",
             "entity": "orders",
             "status": "failed",
@@ -59,7 +76,7 @@ ENTRIES: list[tuple[Event, dict[str, Any]]] = [
     ),
     (
         QuotaHeard(None, Quota(remaining=0)),
-        {"event": "QuotaHeard", "log_level": "debug", "remaining": 0},
+        {"event": "quota_heard", "log_level": "debug", "remaining": 0},
     ),
 ]
 
@@ -77,7 +94,7 @@ def captured() -> tuple[LogCapture, structlog.typing.FilteringBoundLogger]:
 
 @pytest.mark.parametrize(("event", "entry"), ENTRIES, ids=[type(event).__name__ for event, _ in ENTRIES])
 def test_an_event_is_an_entry_with_its_fields(event: Event, entry: dict[str, Any]) -> None:
-    """Under the class's name, without what has no value."""
+    """Under its name, without what has no value."""
     capture, logger = captured()
     StructlogObserver(logger).observe(event)
     assert capture.entries == [entry]
@@ -103,7 +120,7 @@ def test_loggers_of_the_standard_library_are_served_too() -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     StructlogObserver(logger).observe(PermitGranted("connect", None, 0.1))
-    assert capture.entries[0]["event"] == "PermitGranted"
+    assert capture.entries[0]["event"] == "permit_granted"
 
 
 def test_processors_that_fail_break_nothing() -> None:
@@ -117,7 +134,7 @@ def test_processors_that_fail_break_nothing() -> None:
 def test_the_programs_own_configuration_is_the_default() -> None:
     with structlog.testing.capture_logs() as entries:
         StructlogObserver().observe(PermitGranted("connect", None, 0.1))
-    assert [entry["event"] for entry in entries] == ["PermitGranted"]
+    assert [entry["event"] for entry in entries] == ["permit_granted"]
 
 
 def test_without_structlog_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,31 +5,39 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import connector_kit
+import connector_kit.auth
+import connector_kit.connectors
+import connector_kit.errors
+import connector_kit.events
 import connector_kit.testing
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-MODULES = [connector_kit, connector_kit.testing]
-NAMES = [(module, name) for module in MODULES for name in module.__all__]
+ROOT = Path(__file__).resolve().parents[2]
+LAZY = [connector_kit, connector_kit.auth, connector_kit.connectors, connector_kit.testing]
+DOORS = [*LAZY, connector_kit.errors, connector_kit.events]
+NAMES = [(module, name) for module in DOORS for name in getattr(module, "__all__")]  # noqa: B009 - the stubs do not have it
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
-each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+each_module = pytest.mark.parametrize("module", LAZY, ids=lambda module: module.__name__)
 each_name = pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda it: getattr(it, "__name__", it))
 
 
-def seen_by_type_checkers(module: ModuleType) -> set[str]:
-    """Give the names that a module imports under `if TYPE_CHECKING`."""
-    tree = ast.parse(inspect.getsource(module))
+def names_in_stub(module: ModuleType) -> set[str]:
+    """Return the names that a door's stub, which type checkers read, imports."""
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).with_suffix(".pyi").read_text())
     return {
         alias.asname or alias.name
-        for block in tree.body
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for statement in block.body
+        for statement in tree.body
         if isinstance(statement, ast.ImportFrom)
         for alias in statement.names
     }
@@ -37,16 +45,41 @@ def seen_by_type_checkers(module: ModuleType) -> set[str]:
 
 @each_module
 def test_programs_and_type_checkers_see_the_same_names(module: ModuleType) -> None:
-    assert sorted(seen_by_type_checkers(module)) == sorted(module.__all__)
+    assert sorted(names_in_stub(module)) == getattr(module, "__all__")  # noqa: B009 - the stub does not have it
 
 
 @each_name
-def test_a_public_name_leads_to_where_it_is_defined(module: ModuleType, name: str) -> None:
+def test_a_public_name_says_that_it_is_at_home_at_its_door(module: ModuleType, name: str) -> None:
+    """It is what `help`, a traceback and a pickle name, and what a user imports it from."""
     value = getattr(module, name)
-    home = getattr(value, "__module__", None)
     if inspect.isclass(value) or inspect.isfunction(value):
-        assert home is not None
-        assert getattr(importlib.import_module(home), name) is value
+        assert value.__module__ == module.__name__
+        assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        (str(path.relative_to(ROOT)), shown)
+        for path in [
+            ROOT / "README.md",
+            *sorted((ROOT / "docs").rglob("*.md")),
+            *sorted((ROOT / "docs").rglob("*.py")),
+        ]
+        for shown in ([path.read_text()] if path.suffix == ".py" else PYTHON.findall(path.read_text()))
+        if "connector_kit" in shown
+    ],
+    ids=lambda it: it if it.endswith((".md", ".py")) else "",
+)
+def test_the_documentation_imports_from_the_doors_alone(page: str, shown: str) -> None:
+    imported = {
+        node.module
+        for node in ast.walk(ast.parse(shown))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.partition(".")[0] == "connector_kit"
+    }
+    assert imported <= {door.__name__ for door in DOORS}, page
 
 
 @each_name

@@ -90,7 +90,7 @@ def test_what_surely_fits_does(page: tuple[Entity, list[dict[str, Any]]]) -> Non
     """Whatever types, values and keys: it never says so of a record in which looking at it finds something."""
     entity, eager = page
     if JsonRecords.of_array(msgspec.json.encode(eager)).surely_fit(entity):
-        assert Announced(entity).sort_out(eager) is None
+        assert Announced(entity).split(eager) is None
 
 
 @given(pages())
@@ -99,7 +99,7 @@ def test_validating_lazy_records_finds_what_it_finds_in_eager_ones(
 ) -> None:
     entity, eager = page
     lazy = JsonRecords.of_array(msgspec.json.encode(eager))
-    assert Announced(entity).sort_out(lazy) == Announced(entity).sort_out(eager)
+    assert Announced(entity).split(lazy) == Announced(entity).split(eager)
 
 
 WELL = {
@@ -125,7 +125,7 @@ def test_ordinary_records_of_every_type_are_known_to_fit_and_stay_as_they_came(k
     json = msgspec.json.encode([record, {"id": WELL[kind], "in": None}]).replace(b'":', b'" : ')
     records = JsonRecords.of_array(json)
     assert records.surely_fit(entity)
-    assert Announced(entity).sort_out(records) is None
+    assert Announced(entity).split(records) is None
     assert records.json_lines().count(b" : ") > 1
 
 
@@ -138,10 +138,10 @@ def test_nothing_is_known_of_records_that_were_handed_out() -> None:
     assert isinstance(record, dict)
     record["id"] = "no number"
     assert not records.surely_fit(entity)
-    assert Announced(entity).sort_out(records) is not None
+    assert Announced(entity).split(records) is not None
 
 
 def test_nothing_is_known_of_fields_whose_name_cannot_be_written() -> None:
     entity = Entity("orders", [Field('a"b', Scalar.INTEGER)])
     assert not JsonRecords.of_array(b"[]").surely_fit(entity)
-    assert Announced(entity).sort_out(JsonRecords.of_array(b'[{"a\\"b": 1}]')) is None
+    assert Announced(entity).split(JsonRecords.of_array(b'[{"a\\"b": 1}]')) is None

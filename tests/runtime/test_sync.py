@@ -13,7 +13,7 @@ import attrs
 import pytest
 import sources
 
-from connector_kit.cli.signals import until_signalled
+from connector_kit.cli.session import until_signalled
 from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
@@ -603,7 +603,7 @@ class TestSignals:
             await stop.wait()
             return "finished"
 
-        assert await until_signalled(body, heard=lambda: heard.append("once")) == "finished"
+        assert await until_signalled(body, on_first=lambda: heard.append("once")) == "finished"
         assert heard == ["once"]
 
     @pytest.mark.anyio

@@ -30,10 +30,10 @@ from connector_kit.wrappers.circuit_breaker.policy import (
     MOVES,
     Breaker,
     BreakerState,
+    CallOutcome,
     Circuit,
-    Outcome,
     Refusal,
-    judge,
+    outcome_of,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 STATES: tuple[BreakerState, ...] = get_args(BreakerState)
-outcomes = st.sampled_from(cast("tuple[Outcome, ...]", get_args(Outcome)))  # get_args has no types
+outcomes = st.sampled_from(cast("tuple[CallOutcome, ...]", get_args(CallOutcome)))  # get_args has no types
 
 
 class CircuitMachine(RuleBasedStateMachine):
@@ -98,7 +98,7 @@ class CircuitMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), outcome=outcomes)
-    def a_call_ends(self, data: st.DataObject, outcome: Outcome) -> None:
+    def a_call_ends(self, data: st.DataObject, outcome: CallOutcome) -> None:
         ticket = data.draw(st.sampled_from(sorted(self.calls)))
         self.calls[ticket] -= 1
         if not self.calls[ticket]:
@@ -119,7 +119,7 @@ class CircuitMachine(RuleBasedStateMachine):
             assert (before, after) == ("closed", "open" if self.opens(outcome) else "closed")
         self.moved()
 
-    def opens(self, outcome: Outcome) -> bool:
+    def opens(self, outcome: CallOutcome) -> bool:
         """Count what the window holds, of buckets a tenth of it long, and say whether that opens the circuit."""
         bucket = self.breaker.window.ns // 10
         recent = [failed for ended, failed in self.ended if ended // bucket > self.now // bucket - 10]
@@ -188,7 +188,7 @@ def state(circuit: Circuit) -> BreakerState:
     return circuit.state
 
 
-def end(circuit: Circuit, outcome: Outcome, now_ns: int = 0, times: int = 1) -> None:
+def end(circuit: Circuit, outcome: CallOutcome, now_ns: int = 0, times: int = 1) -> None:
     """Let calls through and end them at once."""
     for _ in range(times):
         circuit.settle(ticket(circuit, now_ns), outcome, now_ns)
@@ -370,17 +370,17 @@ def test_is_shown_with_its_policy_and_state() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_an_error_tells_of_the_other_side_by_its_class(error: BaseException, outcome: Outcome) -> None:
-    assert judge(error) == outcome
+def test_an_error_tells_of_the_other_side_by_its_class(error: BaseException, outcome: CallOutcome) -> None:
+    assert outcome_of(error) == outcome
 
 
 @pytest.mark.parametrize(
     ("cause", "outcome"), [(TimedOutError("x"), "failed"), (RateLimitError("x"), "nothing")]
 )
-def test_exhausted_retries_tell_what_their_last_fault_does(cause: Exception, outcome: Outcome) -> None:
+def test_exhausted_retries_tell_what_their_last_fault_does(cause: Exception, outcome: CallOutcome) -> None:
     error = RetriesExhaustedError("x")
     error.__cause__ = cause
-    assert judge(error) == outcome
+    assert outcome_of(error) == outcome
 
 
 class TestPolicy:

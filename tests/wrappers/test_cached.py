@@ -18,7 +18,7 @@ from connector_kit.errors import ConfigError, ConnectionFailedError
 from connector_kit.events import AnswerReused, observing
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.testing.virtual_clock import VirtualClock
-from connector_kit.wrappers.cache.wrapper import Answers, Cached
+from connector_kit.wrappers.cache.wrapper import AnswerCache, Cached
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Stall
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class TestForgetting:
                 await clock.sleep(5)
                 return number
 
-            answers = Answers[str, int](Duration(100), 10, clock)
+            answers = AnswerCache[str, int](Duration(100), 10, clock)
             got: list[int] = []
 
             async def get() -> None:
@@ -335,4 +335,4 @@ class TestConstruction:
     def test_is_shown_without_what_it_keeps(self) -> None:
         shown = repr(Cached(sources.Shop(), "5m"))
         assert "ttl=Duration('5m')" in shown
-        assert "Answers" not in shown
+        assert "AnswerCache" not in shown

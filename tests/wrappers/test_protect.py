@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, RetriesExhaustedError, ServiceUnavailableError
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
+from connector_kit.limiters.rate import Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -205,3 +206,30 @@ def test_by_default_a_stall_is_tried_again_and_then_told(anyio_backend: str) -> 
 
     clock.run(test, backend=anyio_backend)
     assert clock.monotonic_ns() < 12 * 60 * 1_000_000_000
+
+
+class TestResilience:
+    def test_retries_and_time_limits_are_on_by_default(self) -> None:
+        """A stall is an error unless somebody says otherwise; a rate is not for us to guess."""
+        resilience = Resilience()
+        assert resilience.retry == Retry()
+        assert (resilience.budget, resilience.rate) == (None, None)
+        assert resilience.attempt == Timeouts(call=60, page=60)
+        assert resilience.deadline == Timeouts(call=900)
+
+    def test_an_attempt_has_less_time_than_all_of_them(self) -> None:
+        attempt, deadline = Resilience().attempt, Resilience().deadline
+        assert attempt is not None
+        assert attempt.call is not None
+        assert deadline is not None
+        assert deadline.call is not None
+        assert deadline.call >= attempt.call + Retry().deadline
+
+    def test_a_rate_may_be_text(self) -> None:
+        rates = Rates.parse("10/s, 1000/day")
+        assert Resilience(rate="10/s, 1000/day").rate == rates == Resilience(rate=rates).rate
+        with pytest.raises(ValueError, match="rate"):
+            Resilience(rate="often")
+
+    def test_is_a_value_that_can_be_compared_and_hashed(self) -> None:
+        assert len({Resilience(), Resilience(), Resilience(retry=None)}) == 2

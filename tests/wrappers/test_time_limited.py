@@ -20,6 +20,7 @@ import sources
 from doubles import Ear, Slow
 
 from connector_kit.capabilities import CLOSING_SECONDS, close_stream
+from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, RetriesExhaustedError, TimedOutError
 from connector_kit.events import TimeLimitPassed, observing
 from connector_kit.records.page import Page
@@ -678,3 +679,24 @@ class TestWithRetrying:
 
         clock.run(test, backend=anyio_backend)
         assert clock.monotonic_ns() == 5 * 8 * SECOND
+
+
+class TestTimeouts:
+    def test_nothing_is_limited_by_default(self) -> None:
+        assert Timeouts() == Timeouts(call=None, page=None, total=None)
+        assert Timeouts().unlimited
+
+    @pytest.mark.parametrize("name", ["call", "page", "total"])
+    def test_one_limit_is_a_limit(self, name: str) -> None:
+        given: dict[str, Any] = {name: "1m30s"}
+        timeouts = Timeouts(**given)
+        assert not timeouts.unlimited
+        assert getattr(timeouts, name) == 90
+        assert isinstance(getattr(timeouts, name), Duration)
+
+    @pytest.mark.parametrize("name", ["call", "page", "total"])
+    @pytest.mark.parametrize("wrong", [-1, "soon", float("inf")])
+    def test_a_limit_that_is_no_duration_is_refused(self, name: str, wrong: float | str) -> None:
+        given: dict[str, Any] = {name: wrong}
+        with pytest.raises(ValueError, match="a duration"):
+            Timeouts(**given)

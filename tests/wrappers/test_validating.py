@@ -238,7 +238,7 @@ class TestReasons:
         assert len(reasons) == 21
 
     def test_what_is_no_record_has_no_key(self) -> None:
-        found = Announced(ORDERS).sort_out([GOOD, 5])  # type: ignore[list-item]  # the point of it
+        found = Announced(ORDERS).split([GOOD, 5])  # type: ignore[list-item]  # the point of it
         assert found is not None
         assert str(found.rejected[0]) == "record 1: 5 is no record; expected a mapping of field name to value"
 
@@ -512,3 +512,45 @@ class TestFile:
         await file.add([rejected(2)])
         await file.close()
         assert ids_in(tmp_path / "x") == [1, 2]
+
+
+LINES = Announced(
+    Entity(
+        "lines",
+        [Field("order", Scalar.INTEGER), Field("line", Scalar.INTEGER)],
+        primary_key=("order", "line"),
+    )
+)
+
+
+def rejected_lines(*records: object) -> tuple[Rejected, ...]:
+    found = LINES.split(records)  # type: ignore[arg-type]  # some are no records
+    assert found is not None
+    return found.rejected
+
+
+def test_a_record_is_told_by_its_place_and_its_whole_key() -> None:
+    fitting = {"order": 7, "line": 1}
+    (told,) = rejected_lines(fitting, {"order": 7, "line": "x"})
+    assert (told.entity, told.index, told.key) == ("lines", 1, "order=7, line='x'")
+    assert str(told) == f"record 1 (order=7, line='x'): {'; '.join(told.reasons)}"
+    found = LINES.split([fitting, {}])
+    assert found is not None
+    assert found.fitting == [fitting]
+
+
+def test_a_part_of_the_key_that_is_none_or_missing_is_a_reason_each() -> None:
+    (told,) = rejected_lines({"order": None})
+    assert told.reasons == (
+        "order: is None; expected a value, since it is in the primary key",
+        "line: is missing; expected a value, since it is in the primary key",
+    )
+
+
+def test_what_is_no_record_is_shown() -> None:
+    (told,) = rejected_lines(3)
+    assert (told.key, told.reasons) == ("", ("3 is no record; expected a mapping of field name to value",))
+
+
+def test_all_that_fit_are_nothing_to_sort_out() -> None:
+    assert LINES.split([{"order": 1, "line": 2}]) is None

@@ -9,15 +9,13 @@ import attrs
 import click
 
 from connector_kit.capabilities import validate
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.events import counted
-from connector_kit.cli.journal import journal
-from connector_kit.cli.output import say, say_json
-from connector_kit.cli.session import connector_argument
+from connector_kit.cli.event_log import log_observer
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.settings import settings_option
-from connector_kit.cli.teaching import examples
 from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import disconnect_surely
+from connector_kit.text import counted
 from connector_kit.wrappers.stack.protect import protect
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ class Step:
 
 @click.command(
     "check",
-    epilog=examples(
+    epilog=examples_epilog(
         "check flights.toml",
         "check my_package.shop:make_shop",
         then="connector-kit discover CONNECTOR shows what it has.",
@@ -48,7 +46,7 @@ class Step:
 @connector_argument
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON list of the steps instead of a line for each.")
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], *, as_json: bool) -> None:
     """Try CONNECTOR: are its settings right, can it connect, does it give a catalog? Reads no records.
@@ -61,13 +59,15 @@ def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], 
     def done(step: Step) -> None:
         steps.append(step)
         if not as_json:
-            say(f"{step.step:<14}{'ok' if step.ok else 'failed'}{': ' if step.found else ''}{step.found}")
+            print_line(
+                f"{step.step:<14}{'ok' if step.ok else 'failed'}{': ' if step.found else ''}{step.found}"
+            )
 
     try:
         anyio.run(_check, connector, settings, diagnostics, done)
     finally:
         if as_json:
-            say_json([attrs.asdict(step) for step in steps])
+            print_json([attrs.asdict(step) for step in steps])
 
 
 async def _check(
@@ -85,7 +85,7 @@ async def _check(
 
     async def configure() -> str:
         located: Located = locate(text, settings)
-        stack.append(protect(located.make(), located.resilience, observer=journal(diagnostics)))
+        stack.append(protect(located.make(), located.resilience, observer=log_observer(diagnostics)))
         validate(stack[0])
         return f"checkpoints are kept under the name {located.name!r}"
 

@@ -7,12 +7,11 @@ from typing import Any
 import anyio
 import click
 
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.output import say, say_json
-from connector_kit.cli.session import connector_argument, opened
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line
+from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
-from connector_kit.cli.teaching import examples
 from connector_kit.records.catalog import Catalog, Entity, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.json_schema import entity_json_schema
 from connector_kit.registry.connectors import Located, locate
@@ -22,7 +21,7 @@ __all__ = ["command"]
 
 @click.command(
     "discover",
-    epilog=examples(
+    epilog=examples_epilog(
         "discover mock",
         "discover flights.toml --json",
         then="connector-kit sample CONNECTOR ENTITY shows a few records.",
@@ -31,16 +30,16 @@ __all__ = ["command"]
 @connector_argument
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="JSON, with the JSON Schema of each entity's records.")
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], *, as_json: bool) -> None:
     """Show the entities of CONNECTOR: their keys, how what is new is read, and their fields."""
     catalog = anyio.run(_catalog, locate(connector, settings), diagnostics)
     if as_json:
-        say_json({"entities": [_described(entity) for entity in catalog]})
+        print_json({"entities": [_described(entity) for entity in catalog]})
         return
     for number, entity in enumerate(catalog):
-        say(("\n" if number else "") + _heading(entity))
+        print_line(("\n" if number else "") + _heading(entity))
         if entity.fields:
             rows = [
                 (field.name, _type(field.type), "" if field.nullable else "always there")

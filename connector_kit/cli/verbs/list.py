@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from connector_kit.cli.diagnostics import diagnosed
-from connector_kit.cli.output import say, say_json
+from connector_kit.cli.options import diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.tables import Table, show
-from connector_kit.cli.teaching import examples
 from connector_kit.errors import ConfigError
 from connector_kit.registry.factories import GROUP, find_factory, installed
 
@@ -16,12 +15,12 @@ __all__ = ["command"]
 
 @click.command(
     "list",
-    epilog=examples(
+    epilog=examples_epilog(
         "list", "list --json", then="connector-kit spec NAME shows what a connector wants to know."
     ),
 )
 @click.option("--json", "as_json", is_flag=True, help="A JSON list instead of a table.")
-@diagnosed
+@diagnostics_options
 def command(*, as_json: bool) -> None:
     """Show the connectors that are installed, with what each is for.
 
@@ -39,7 +38,7 @@ def command(*, as_json: bool) -> None:
         for name, point in installed().items()
     ]
     if as_json:
-        say_json(found)
+        print_json(found)
     elif found:
         show(
             Table(
@@ -48,11 +47,11 @@ def command(*, as_json: bool) -> None:
             )
         )
     else:
-        say(f"no package declares a connector in the entry-point group {GROUP}")
+        print_line(f"no package declares a connector in the entry-point group {GROUP}")
 
 
 def _summary(name: str) -> str:
-    """Say what a connector is for, or what it lacks here."""
+    """Return what a connector is for, or what it lacks here."""
     try:
         return find_factory(name).summary
     except ConfigError as error:

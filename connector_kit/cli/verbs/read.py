@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.output import note, write
-from connector_kit.cli.session import connector_argument, opened
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_to_stderr, write
+from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
-from connector_kit.cli.teaching import examples
-from connector_kit.errors import DataError
 from connector_kit.records.json_lines import json_lines, wrapped_lines
-from connector_kit.records.json_text import ENCODER
 from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import stream
 
@@ -25,25 +22,25 @@ if TYPE_CHECKING:
     from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Record
 
-__all__ = ["command", "encoded"]
+__all__ = ["command"]
 
 
-def _time(_context: click.Context, _parameter: click.Parameter, given: str | None) -> datetime | None:
-    """Read a time as ISO 8601 writes it; without an offset, it is in UTC."""
-    if given is None:
+def _time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
+    """Return a time written in ISO 8601; without an offset, it is in UTC."""
+    if text is None:
         return None
     try:
-        time = datetime.fromisoformat(given)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{given!r} is no time; expected one like 2024-05-01 or 2024-05-01T12:00:00Z"
+            f"{text!r} is no time; expected one like 2024-05-01 or 2024-05-01T12:00:00Z"
         ) from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 @click.command(
     "read",
-    epilog=examples(
+    epilog=examples_epilog(
         "read mock orders --since 2024-02-01 | head -n 3",
         "read flights.toml > everything.jsonl",
         then="connector-kit sync CONNECTOR --to DESTINATION keeps what was read, and reads only what is new next time.",
@@ -58,7 +55,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, given: str | Non
     callback=_time,
     help="Only records whose replication key is at or after this time (ISO 8601).",
 )
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(
     diagnostics: Diagnostics,
@@ -84,7 +81,7 @@ async def _read(
         for name in _chosen(catalog, entities or tuple(located.entities)):
             start = since or (located.entities[name].start if name in located.entities else None)
             if start is not None and catalog[name].replication_key is None:
-                note(f"{name} has no replication key to tell what is new by: all of it is read")
+                print_to_stderr(f"{name} has no replication key to tell what is new by: all of it is read")
             async with stream(connector, name, since=start) as pages:
                 async for page in pages:
                     # Not in a worker thread: a reader that is slower than the source is meant to hold it up.
@@ -99,16 +96,5 @@ def _lines(entity: str, records: Sequence[Record], *, alone: bool) -> Iterator[b
 
 
 def _chosen(catalog: Catalog, names: Sequence[str]) -> Sequence[str]:
-    """Give the entities to read, each of which is in the catalog."""
+    """Return the entities to read, each of which is in the catalog."""
     return [catalog[name].name for name in dict.fromkeys(names)] or catalog.names
-
-
-def encoded(value: object) -> bytes:
-    """Give the value as a line of JSON. Raises `DataError` where it has no such form."""
-    try:
-        return ENCODER.encode(value) + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(
-            f"a record cannot be written as JSON: {error}; expected values that JSON has a form for; let the connector "
-            "turn them into text"
-        ) from error

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.output import say, write
-from connector_kit.cli.session import connector_argument, opened
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_line, write
+from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
-from connector_kit.cli.teaching import examples
+from connector_kit.errors import DataError
+from connector_kit.records.json_text import ENCODER
 from connector_kit.registry.connectors import Located, locate
-
-from .read import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ _LONGEST = 40
 
 @click.command(
     "sample",
-    epilog=examples(
+    epilog=examples_epilog(
         "sample mock orders",
         "sample flights.toml flights -n 3 --json",
         then="connector-kit sync CONNECTOR --to sqlite:FILE stores all of them.",
@@ -42,7 +41,7 @@ _LONGEST = 40
     "-n", "limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many records at most."
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, values in full, instead of a table.")
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(
     diagnostics: Diagnostics,
@@ -57,11 +56,11 @@ def command(
     records = anyio.run(_sample, locate(connector, settings), entity, limit, diagnostics)
     if as_json:
         for record in records:
-            write(encoded(record))
+            write(_json_line(record))
     elif records:
         show(_table(records))
     else:
-        say(f"{entity} has no records")
+        print_line(f"{entity} has no records")
 
 
 async def _sample(located: Located, entity: str, limit: int, diagnostics: Diagnostics) -> Sequence[Record]:
@@ -76,5 +75,18 @@ def _table(records: Sequence[Record]) -> Table:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else "" if value is None else encoded(value).decode().rstrip("\n")
+    text = (
+        value if isinstance(value, str) else "" if value is None else _json_line(value).decode().rstrip("\n")
+    )
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _json_line(value: object) -> bytes:
+    """Return the value as a line of JSON. Raises `DataError` where it has no such form."""
+    try:
+        return ENCODER.encode(value) + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"a record cannot be written as JSON: {error}; expected values that JSON has a form for; let the connector "
+            "turn them into text"
+        ) from error

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from connector_kit.cli.diagnostics import diagnosed
-from connector_kit.cli.output import say_json
-from connector_kit.cli.session import connector_argument
-from connector_kit.cli.teaching import examples
+from connector_kit.cli.options import connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json
 from connector_kit.config.json_schema import json_schema
 from connector_kit.registry.connector_config import ConnectorConfig
 from connector_kit.registry.connectors import config_class
@@ -17,7 +15,7 @@ __all__ = ["command"]
 
 @click.command(
     "spec",
-    epilog=examples(
+    epilog=examples_epilog(
         "spec mock",
         "spec rest --file",
         then="write a file that names the connector and has its settings, and try it: connector-kit check FILE.toml",
@@ -27,7 +25,7 @@ __all__ = ["command"]
 @click.option(
     "--file", "whole_file", is_flag=True, help="The schema of the TOML file around the settings instead."
 )
-@diagnosed
+@diagnostics_options
 def command(connector: str, *, whole_file: bool) -> None:
     """Print the JSON Schema of CONNECTOR's settings: the table [settings] of a TOML file, or what --set takes.
 
@@ -35,4 +33,4 @@ def command(connector: str, *, whole_file: bool) -> None:
 
     """
     settings = config_class(connector)
-    say_json(json_schema(ConnectorConfig if whole_file else settings))
+    print_json(json_schema(ConnectorConfig if whole_file else settings))

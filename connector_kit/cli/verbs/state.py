@@ -11,10 +11,9 @@ import anyio
 import click
 import msgspec
 
-from connector_kit.cli.diagnostics import diagnosed
-from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.options import diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.tables import Table, show
-from connector_kit.cli.teaching import examples
 from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import ConfigError, UnknownEntityError
 
@@ -32,7 +31,7 @@ _COLUMNS = ("entity", "connector", "mode", "read", "rows", "pages", "since", "wa
 @click.group(
     "state",
     no_args_is_help=False,
-    epilog=examples(
+    epilog=examples_epilog(
         "state show sqlite:flights.sqlite",
         "state reset sqlite:flights.sqlite flights",
         then="connector-kit sync CONNECTOR --to DESTINATION goes on from there.",
@@ -48,7 +47,7 @@ def command() -> None:
 
 @command.command(
     "show",
-    epilog=examples(
+    epilog=examples_epilog(
         "state show sqlite:flights.sqlite",
         "state show jsonl:flights orders --json",
         then="`connector-kit state reset` forgets a checkpoint, so that everything is read again.",
@@ -57,22 +56,22 @@ def command() -> None:
 @click.argument("destination")
 @click.argument("entity", required=False)
 @click.option("--json", "as_json", is_flag=True, help="The checkpoints as they are stored, cursors too.")
-@diagnosed
+@diagnostics_options
 def show_command(destination: str, entity: str | None, *, as_json: bool) -> None:
     """Show the last checkpoint of each entity of DESTINATION, or of one ENTITY."""
     found = _chosen(anyio.run(_checkpoints, _existing(destination)), entity)
     if as_json:
-        say_json({name: msgspec.json.decode(each.to_json()) for name, each in found.items()})
+        print_json({name: msgspec.json.decode(each.to_json()) for name, each in found.items()})
     elif found:
         numbers = frozenset({"rows", "pages"})
         show(Table(_COLUMNS, [_cells(name, each) for name, each in found.items()], numbers))
     else:
-        say("no entity has a checkpoint here")
+        print_line("no entity has a checkpoint here")
 
 
 @command.command(
     "reset",
-    epilog=examples(
+    epilog=examples_epilog(
         "state reset sqlite:flights.sqlite flights",
         "state reset jsonl:flights --yes",
         then="connector-kit sync CONNECTOR --to DESTINATION reads everything again.",
@@ -81,7 +80,7 @@ def show_command(destination: str, entity: str | None, *, as_json: bool) -> None
 @click.argument("destination")
 @click.argument("entity", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@diagnosed
+@diagnostics_options
 def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
     """Forget the checkpoints of DESTINATION, or of one ENTITY, so that the next run reads from the start.
 
@@ -92,13 +91,13 @@ def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
     place = _existing(destination)
     names = list(_chosen(anyio.run(_checkpoints, place), entity))
     if not names:
-        say("no entity has a checkpoint here")
+        print_line("no entity has a checkpoint here")
         return
     if not yes and not _confirmed(names):
-        note("nothing was changed")
+        print_to_stderr("nothing was changed")
         return
     anyio.run(_reset, place, names)
-    say(f"reset: {', '.join(names)}")
+    print_line(f"reset: {', '.join(names)}")
 
 
 def _confirmed(names: list[str]) -> bool:

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from connector_kit.cli.codes import Code, code_of_report
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.failures import told
-from connector_kit.cli.journal import journal
-from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.event_log import log_observer
+from connector_kit.cli.exit_codes import Code, code_of_report, error_text
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
-from connector_kit.cli.reports import fault_lines, next_step, rejection_lines, report_table, summary
-from connector_kit.cli.session import connector_argument
+from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
-from connector_kit.cli.signals import until_signalled
+from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.tables import show
-from connector_kit.cli.teaching import examples
 from connector_kit.destinations.locate import open_destination
 from connector_kit.registry.connectors import locate
 from connector_kit.runtime.sync import sync
@@ -40,7 +37,7 @@ __all__ = ["command"]
 
 @click.command(
     "sync",
-    epilog=examples(
+    epilog=examples_epilog(
         "sync mock --set size=5000 --to sqlite:mock.sqlite",
         "sync flights.toml --to jsonl:flights --entity flights --mode append",
         then="run it again, and it reads only what is new; connector-kit state show DESTINATION says how far it is.",
@@ -68,7 +65,7 @@ __all__ = ["command"]
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
 @report_option
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(  # noqa: PLR0913 - one argument for each option
     diagnostics: Diagnostics,
@@ -90,13 +87,13 @@ def command(  # noqa: PLR0913 - one argument for each option
 
     Exit codes: 0 complete; 3 stopped before the end; 4 to 10 the most severe error; docs/reference/exit-codes.md has all.
     """
-    located, place = locate(connector, settings), open_destination(destination)
+    located, target = locate(connector, settings), open_destination(destination)
     observer, display = _observer(diagnostics)
 
     async def body(stop: anyio.Event) -> Report:
         return await sync(
             protect(located.make(), located.resilience),
-            place,
+            target,
             entities=entities or tuple(located.entities) or None,
             mode=mode,
             options=located.entities,
@@ -107,38 +104,37 @@ def command(  # noqa: PLR0913 - one argument for each option
         )
 
     with display:
-        report = anyio.run(partial(until_signalled, body, heard=_heard))
+        report = anyio.run(partial(until_signalled, body, on_first=_announce_stop))
     if report_file is not None:
         store_report(report.to_dict(), report_file, meanwhile="the rows themselves are stored")
-    _tell(report, destination, diagnostics, as_json=as_json)
+    _show_report(report, destination, diagnostics, as_json=as_json)
     return code_of_report(report)
 
 
-def _heard() -> None:
-    note("finishing the pages in hand; once more to stop now")
+def _announce_stop() -> None:
+    print_to_stderr("finishing the pages in hand; once more to stop now")
 
 
 def _observer(diagnostics: Diagnostics) -> tuple[Observer, AbstractContextManager[None]]:
-    """Give who hears of the run, and the block it is drawn in: a display on a terminal, else lines."""
+    """Return the observer of the run, and the block it is drawn in: a display on a terminal, else lines."""
     if diagnostics.log is not None or diagnostics.verbose or not sys.stderr.isatty():
-        return journal(diagnostics), nullcontext()
-    from connector_kit.cli.display import displayed  # noqa: PLC0415 - rich, which only a terminal needs
-    from connector_kit.cli.progress import Progress  # noqa: PLC0415 - the same
+        return log_observer(diagnostics), nullcontext()
+    from connector_kit.cli.progress import Progress, displayed  # noqa: PLC0415 - rich, which only a terminal needs
 
     progress = Progress()
     return progress, displayed(progress)
 
 
-def _tell(report: Report, destination: str, diagnostics: Diagnostics, *, as_json: bool) -> None:
+def _show_report(report: Report, destination: str, diagnostics: Diagnostics, *, as_json: bool) -> None:
     if as_json:
-        say_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         if report.entities:
             show(report_table(report))
-        say("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
+        print_line("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
     for entity in report.failed:
         if entity.error is not None:
-            note(told(entity.error, with_traceback=diagnostics.traceback))
+            print_to_stderr(error_text(entity.error, with_traceback=diagnostics.traceback))
     hint = next_step(destination)
     if hint is not None and report.rows and not report.failed and not as_json:
-        say(hint)
+        print_line(hint)

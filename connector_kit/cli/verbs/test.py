@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import attrs
 import click
 
-from connector_kit.cli.codes import Code, code_of
-from connector_kit.cli.diagnostics import Diagnostics, diagnosed
-from connector_kit.cli.failures import told
-from connector_kit.cli.law_progress import LawProgress, told_progress
-from connector_kit.cli.law_reports import evidence_lines, law_summary, laws_table, unchecked_lines
-from connector_kit.cli.output import note, say, say_json
+from connector_kit.cli.exit_codes import Code, code_of, error_text
+from connector_kit.cli.law_report import (
+    LawProgress,
+    evidence_lines,
+    law_summary,
+    laws_table,
+    shown_progress,
+    unchecked_lines,
+)
+from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
-from connector_kit.cli.session import connector_argument
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import show
-from connector_kit.cli.teaching import examples
-from connector_kit.cli.wiring import wired
 from connector_kit.config.scrub import secrets_in
+from connector_kit.config.url import Url
 from connector_kit.errors import ConnectorError
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.registry.connectors import locate
@@ -31,22 +35,23 @@ from connector_kit.testing.conformance.law import cleaned
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from connector_kit.registry.connectors import Located
     from connector_kit.testing.conformance.law import LawReport, Verdict
+    from connector_kit.testing.conformance.wire import Wire
 
 __all__ = ["command"]
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 @click.command(
     "test",
-    epilog=examples(
+    epilog=examples_epilog(
         "test my_package.shop:make_shop",
         "test flights.toml --max-requests 500 --entities airlines,planes",
         then="connector_laws(make_shop) in a test file makes these tests of yours, for pytest.",
@@ -95,7 +100,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 )
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
 @report_option
-@diagnosed
+@diagnostics_options
 @click.pass_obj
 def command(  # noqa: PLR0913 - one argument for each option
     diagnostics: Diagnostics,
@@ -128,23 +133,23 @@ def command(  # noqa: PLR0913 - one argument for each option
         entities=entities or tuple(located.entities),
         faults=faults,
     )
-    with told_progress(len(CONNECTOR_LAWS.named(laws)), diagnostics) as progress:
-        report = _look(located, bounds, laws, backend, progress)
+    with shown_progress(len(CONNECTOR_LAWS.named(laws)), diagnostics) as progress:
+        report = _check_laws(located, bounds, laws, backend, progress)
     if report is None:
-        return _say_what_is_known(progress, as_json=as_json)
+        return _say_partial_result(progress, as_json=as_json)
     if report_file is not None:
         store_report(report.as_json(), report_file, meanwhile="run it again")
     if as_json:
-        say_json(report.as_json())
+        print_json(report.as_json())
     elif report.verdicts:
-        _say(report.verdicts, law_summary(report))
-    return _code(report, located, diagnostics)
+        _show_verdicts(report.verdicts, law_summary(report))
+    return _exit_code(report, located, diagnostics)
 
 
-def _look(
+def _check_laws(
     located: Located, bounds: Bounds, laws: Sequence[str], backend: str, progress: LawProgress
 ) -> LawReport | None:
-    """Look at the laws; None where Ctrl-C ended it."""
+    """Return the report of the laws; None where Ctrl-C ended it."""
     rates = located.resilience.rate
     check = partial(
         check_connector,
@@ -157,22 +162,42 @@ def _look(
         name=located.name,
     )
     try:
-        with wired(located) if bounds.faults else nullcontext((located, None)) as (behind, wire):
+        with behind_proxy(located) if bounds.faults else nullcontext((located, None)) as (behind, wire):
             return anyio.run(partial(check, behind.make, wire=wire))
     except KeyboardInterrupt:
         return None
 
 
-def _say(verdicts: Sequence[Verdict], last: str) -> None:
+@contextmanager
+def behind_proxy(located: Located) -> Generator[tuple[Located, Wire | None]]:
+    """Yield a connector with a proxy on loopback between it and its source, and the proxy; as it was where there is no place for one.
+
+    The rule is one name: where the settings of a connector, whichever it is, have a field `base_url` of type `Url`, its
+    source is there and speaks HTTP.
+    """
+    upstream = getattr(located.values, "base_url", None)
+    if not isinstance(upstream, Url):
+        yield located, None
+        return
+    from connector_kit.testing.conformance.http_proxy import HttpProxy  # noqa: PLC0415 - few need an HTTP server
+
+    with HttpProxy(upstream.reveal()) as proxy:
+        values: Any = located.values  # of a class that nobody knows here
+        yield attrs.evolve(located, values=attrs.evolve(values, base_url=Url(proxy.url))), proxy
+
+
+def _show_verdicts(verdicts: Sequence[Verdict], last: str) -> None:
     show(laws_table(verdicts))
-    say("\n".join([*evidence_lines(verdicts), "", *unchecked_lines(verdicts), last]))
+    print_line("\n".join([*evidence_lines(verdicts), "", *unchecked_lines(verdicts), last]))
 
 
-def _say_what_is_known(progress: LawProgress, *, as_json: bool) -> Code:
+def _say_partial_result(progress: LawProgress, *, as_json: bool) -> Code:
     """Show the laws that were looked at to the end. A program gets nothing, since half a report looks like a whole one."""
     if progress.verdicts and not as_json:
-        _say(progress.verdicts, "not all laws were looked at")
-    note(f"interrupted after {len(progress.verdicts)} of {progress.count} laws; there is no report")
+        _show_verdicts(progress.verdicts, "not all laws were looked at")
+    print_to_stderr(
+        f"interrupted after {len(progress.verdicts)} of {progress.count} laws; there is no report"
+    )
     return Code.INTERRUPTED
 
 
@@ -180,11 +205,11 @@ def _secrets(located: Located) -> tuple[str, ...]:
     return tuple(set(secrets_in(located.values)) - {""})
 
 
-def _code(report: LawReport, located: Located, diagnostics: Diagnostics) -> Code:
-    """Give the code, and say why nothing could be looked at, where it is so."""
+def _exit_code(report: LawReport, located: Located, diagnostics: Diagnostics) -> Code:
+    """Return the exit code, and say why nothing could be looked at, where it is so."""
     if report.failure:
         if report.error is not None and diagnostics.traceback:
-            note(cleaned(told(report.error, with_traceback=True), _secrets(located)))
-        note(f"error: {report.failure}")
+            print_to_stderr(cleaned(error_text(report.error, with_traceback=True), _secrets(located)))
+        print_to_stderr(f"error: {report.failure}")
         return code_of(report.error) if isinstance(report.error, ConnectorError) else Code.BROKEN
     return Code.BROKEN if report.broken else Code.OK

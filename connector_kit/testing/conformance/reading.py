@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeGuard, TypeVar, overload
 
 import attrs
 import msgspec
 
-from connector_kit.records.page import Page
+from connector_kit.records.page import Page, Record
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+S = TypeVar("S")
 
-__all__ = ["Difference", "NoPageError", "Reading", "SeenPage", "difference", "record_text", "text_of"]
+__all__ = [
+    "Difference",
+    "LazyRecords",
+    "NoPageError",
+    "Reading",
+    "SeenPage",
+    "difference",
+    "record_text",
+    "text_of",
+]
+
+
+class LazyRecords(Sequence[Record], Generic[S]):
+    """Records that are made from their `sources` whenever somebody looks at one; `made` counts that."""
+
+    def __init__(self, sources: Sequence[S], make: Callable[[S], Record]) -> None:
+        self.sources = tuple(sources)
+        self.made = 0
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
+        if isinstance(index, slice):
+            return type(self)(self.sources[index], self._make)
+        self.made += 1
+        return self._make(self.sources[index])
 
 
 class NoPageError(Exception):

@@ -38,14 +38,12 @@ class Slots:
 
     __slots__ = ("_clock", "_queue", "bulkhead", "taken")
 
-    def __init__(self, bulkhead: Bulkhead, *, clock: Clock = AnyioClock()) -> None:  # noqa: B008 - a frozen value without state
+    def __init__(self, bulkhead: Bulkhead, *, clock: Clock | None = None) -> None:
         self.bulkhead = bulkhead
         self.taken = 0
         """How many slots are given out."""
-        self._clock = clock
-        self._queue: OrderedDict[anyio.Event, None] = (
-            OrderedDict()
-        )  # each waiter's turn; set once it has a slot
+        self._clock = clock or AnyioClock()
+        self._queue: OrderedDict[anyio.Event, None] = OrderedDict()  # set once its waiter has a slot
 
     def __repr__(self) -> str:
         return f"Slots({self.bulkhead!r})"
@@ -60,9 +58,7 @@ class Slots:
 
         Raises `RateLimitError` where `max_queue` or `max_wait` does not allow the wait. Cancelled, it takes nothing.
         """
-        if (
-            self.taken < self.bulkhead.limit
-        ):  # then nobody waits: a slot is only given back where the queue is empty
+        if self.taken < self.bulkhead.limit:  # then nobody waits: a released slot goes to the queue first
             self.taken += 1
             return 0.0
         self._refuse_where_the_queue_is_full()
@@ -71,7 +67,7 @@ class Slots:
         return (self._clock.monotonic_ns() - arrived) / 1e9
 
     def release(self) -> None:
-        """Return a slot back."""
+        """Give a slot back."""
         if self._queue:
             turn, _ = self._queue.popitem(last=False)
             turn.set()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 
-__all__ = ["Answers", "Cached"]
+__all__ = ["AnswerCache", "Cached"]
 
 
 Q = TypeVar("Q")
@@ -39,7 +39,7 @@ class _Kept(Generic[A]):
     came_ns: int
 
 
-class _Call(Generic[A]):
+class _SharedCall(Generic[A]):
     """One call that is under way, and what became of it: an answer, an error, or neither where it was cancelled."""
 
     __slots__ = ("done", "error", "kept")
@@ -50,7 +50,7 @@ class _Call(Generic[A]):
         self.error: Exception | None = None
 
 
-class Answers(Generic[Q, A]):
+class AnswerCache(Generic[Q, A]):
     """Keeps the `most` answers that were used last, each for `ttl` after it came."""
 
     __slots__ = ("_calls", "_clock", "_kept", "_most", "_ttl_ns")
@@ -60,7 +60,7 @@ class Answers(Generic[Q, A]):
         self._most = most
         self._clock = clock
         self._kept: OrderedDict[Q, _Kept[A]] = OrderedDict()  # the one that was used last comes last
-        self._calls: dict[Q, _Call[A]] = {}
+        self._calls: dict[Q, _SharedCall[A]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -91,7 +91,7 @@ class Answers(Generic[Q, A]):
         self._calls.clear()
 
     async def _ask(self, question: Q, ask: Callable[[], Awaitable[A]]) -> A:
-        call = self._calls[question] = _Call[A]()
+        call = self._calls[question] = _SharedCall[A]()
         try:
             answer = await ask()
             call.kept = _Kept(answer, self._clock.monotonic_ns())
@@ -146,14 +146,16 @@ class Cached(Wrapper[C]):
     ttl: Duration = attrs.field(converter=_time_to_live)
     clock: Clock = attrs.field(factory=AnyioClock, kw_only=True)
     max_samples: int = attrs.field(default=100, kw_only=True, validator=attrs.validators.ge(1))
-    _catalogs: Answers[None, Catalog] = attrs.field(
-        default=attrs.Factory(lambda self: Answers(self.ttl, 1, self.clock), takes_self=True),
+    _catalogs: AnswerCache[None, Catalog] = attrs.field(
+        default=attrs.Factory(lambda self: AnswerCache(self.ttl, 1, self.clock), takes_self=True),
         init=False,
         repr=False,
         eq=False,
     )
-    _samples: Answers[tuple[str, int], Sequence[Record]] = attrs.field(
-        default=attrs.Factory(lambda self: Answers(self.ttl, self.max_samples, self.clock), takes_self=True),
+    _samples: AnswerCache[tuple[str, int], Sequence[Record]] = attrs.field(
+        default=attrs.Factory(
+            lambda self: AnswerCache(self.ttl, self.max_samples, self.clock), takes_self=True
+        ),
         init=False,
         repr=False,
         eq=False,

@@ -27,7 +27,7 @@ from connector_kit.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MOVES", "Breaker", "BreakerState", "Circuit", "Outcome", "Refusal", "judge"]
+__all__ = ["MOVES", "Breaker", "BreakerState", "CallOutcome", "Circuit", "Refusal", "outcome_of"]
 
 BreakerState: TypeAlias = Literal["closed", "open", "half-open"]
 """Calls go through; none does; a few go through to see whether the other side is well again."""
@@ -37,7 +37,7 @@ MOVES: Mapping[BreakerState, tuple[BreakerState, ...]] = MappingProxyType(
 )
 """The states a circuit may go to, from each."""
 
-Outcome: TypeAlias = Literal["answered", "failed", "nothing"]
+CallOutcome: TypeAlias = Literal["answered", "failed", "nothing"]
 """What a call tells of the other side: that it is at work, that it is not, or neither."""
 
 _BUCKETS = 10
@@ -84,7 +84,7 @@ class Refusal:
     retry_after: float
 
 
-def judge(error: BaseException) -> Outcome:
+def outcome_of(error: BaseException) -> CallOutcome:
     """Return what an error says of the other side.
 
     A failure is what a retry may mend. An error about the request or its data shows that the other side is at work. A
@@ -92,7 +92,7 @@ def judge(error: BaseException) -> Outcome:
     nothing.
     """
     if isinstance(error, RetriesExhaustedError) and error.__cause__ is not None:
-        return judge(error.__cause__)
+        return outcome_of(error.__cause__)
     if isinstance(error, RateLimitError | UnknownEntityError):
         return "nothing"
     if isinstance(error, TransientError):
@@ -132,7 +132,7 @@ class Circuit:
         self.breaker = breaker or Breaker()
         self.state: BreakerState = "closed"
         self.reason = "nothing has failed yet"
-        self._recent = _Recent(self.breaker.window.ns)
+        self._recent = _RecentCalls(self.breaker.window.ns)
         self._tickets = itertools.count()
         self.ticket: int | None = next(self._tickets)
         self._probing: set[int] = set()  # the tickets of the probes that are under way
@@ -156,11 +156,11 @@ class Circuit:
         self._probing.add(ticket)
         return ticket
 
-    def settle(self, ticket: int, outcome: Outcome, now_ns: int) -> None:
+    def settle(self, ticket: int, outcome: CallOutcome, now_ns: int) -> None:
         """Take note of how the call with this ticket ended."""
         if ticket == self.ticket:
             if outcome != "nothing":
-                self._count(outcome == "failed", now_ns)
+                self._count(now_ns, failed=outcome == "failed")
         elif ticket in self._probing:
             self._probing.remove(ticket)
             self._probed(outcome, now_ns)
@@ -184,8 +184,8 @@ class Circuit:
             self._recent.clear()
             self._open_until_ns = now_ns + self.breaker.open_for.ns
 
-    def _count(self, failed: bool, now_ns: int) -> None:  # noqa: FBT001 - called in one place
-        self._recent.add(now_ns, failed)
+    def _count(self, now_ns: int, *, failed: bool) -> None:
+        self._recent.add(now_ns, failed=failed)
         if not failed:
             return
         breaker = self.breaker
@@ -193,7 +193,7 @@ class Circuit:
         if calls >= breaker.min_calls and failures >= breaker.failure_ratio * calls:
             self.move("open", now_ns, f"{failures} of {calls} calls within {breaker.window} failed")
 
-    def _probed(self, outcome: Outcome, now_ns: int) -> None:
+    def _probed(self, outcome: CallOutcome, now_ns: int) -> None:
         if outcome == "failed":
             self.move("open", now_ns, "a probe failed")
         elif outcome == "answered":
@@ -203,7 +203,7 @@ class Circuit:
                 self.move("closed", now_ns, f"{probes} answered")
 
 
-class _Recent:
+class _RecentCalls:
     """How many calls ended and failed lately: each counts for nine tenths of the window at least, never for more than it.
 
     Ten buckets at most, so memory is bounded. Time must not go back; if it does, the newest bucket takes what comes.
@@ -217,7 +217,7 @@ class _Recent:
         """Of each bucket: its number, the calls and the failures in it."""
         self._full_ns: float = -math.inf  # when the newest bucket ends
 
-    def add(self, now_ns: int, failed: bool) -> None:  # noqa: FBT001 - called in one place
+    def add(self, now_ns: int, *, failed: bool) -> None:
         if now_ns >= self._full_ns:
             self._begin(now_ns * _BUCKETS // self._window_ns)
         newest = self._buckets[-1]

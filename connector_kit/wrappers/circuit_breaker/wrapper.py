@@ -13,7 +13,7 @@ from connector_kit.events import BreakerMoved, emit
 from connector_kit.protocols import Connector
 from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
-from .policy import Breaker, Circuit, Outcome, Refusal, judge
+from .policy import Breaker, CallOutcome, Circuit, Refusal, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,7 +35,7 @@ class CircuitBreaking(Wrapper[C]):
     """Raises `CircuitOpenError` at once, instead of calling, while the circuit is open.
 
     `circuit` is a policy, or the `Circuit` that is shared by all who call the same upstream. Every call and every page
-    counts as one. Failures are the transient errors but for a quota that is used up: see `judge`. Nothing bounds the
+    counts as one. Failures are the transient errors but for a quota that is used up: see `outcome_of`. Nothing bounds the
     time of a probe here: that is for a TimeLimited inside.
 
     Outside a Retrying it would see only what is left after the retries and stop none of them, which is refused unless
@@ -54,7 +54,7 @@ class CircuitBreaking(Wrapper[C]):
         try:
             result = await call()
         except BaseException as error:  # a call that is cancelled gives its ticket back, too
-            self.settle(ticket, judge(error))
+            self.settle(ticket, outcome_of(error))
             raise
         self.settle(ticket, "answered")
         return result
@@ -72,7 +72,7 @@ class CircuitBreaking(Wrapper[C]):
             raise _refused(admitted, operation, entity)
         return admitted
 
-    def settle(self, ticket: int, outcome: Outcome) -> None:
+    def settle(self, ticket: int, outcome: CallOutcome) -> None:
         """Tell the circuit how the operation with this ticket has ended."""
         circuit = self.circuit
         before = circuit.state
@@ -83,13 +83,11 @@ class CircuitBreaking(Wrapper[C]):
 
 def _refused(refusal: Refusal, operation: str, entity: str | None) -> CircuitOpenError:
     which = "is open" if refusal.state == "open" else "is half-open, with all its probes under way"
-    error = CircuitOpenError(
+    return CircuitOpenError(
         f"not tried, because the circuit {which}: {refusal.reason}; expected a closed one; come back in "
         f"{Duration(refusal.retry_after)}, or look at why the other side fails",
         refusal.retry_after,
-    )
-    error.locate(operation=operation, entity=entity)
-    return error
+    ).locate(operation=operation, entity=entity)
 
 
 class _GuardedPages(WrappedPages):
@@ -112,7 +110,7 @@ class _GuardedPages(WrappedPages):
             try:
                 page = await self._inner.__anext__()
             except BaseException as error:
-                wrapper.settle(ticket, self._judge(error))
+                wrapper.settle(ticket, self._outcome_of(error))
                 raise
         except BaseException:  # a refusal and a cancellation end the stream as an error of its own does
             await self._break()
@@ -121,8 +119,8 @@ class _GuardedPages(WrappedPages):
         self._delivered = True
         return page
 
-    def _judge(self, error: BaseException) -> Outcome:
+    def _outcome_of(self, error: BaseException) -> CallOutcome:
         if isinstance(error, StopAsyncIteration):
             # An empty read is an answer; the end after a page often comes without a request.
             return "nothing" if self._delivered else "answered"
-        return judge(error)
+        return outcome_of(error)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from random import Random
 
-__all__ = ["Again", "BudgetLedger", "GiveUp", "Retry", "RetryBudget", "Waits", "passing", "was_made"]
+__all__ = ["Again", "BudgetLedger", "GiveUp", "Retry", "RetryBudget", "Waits", "is_retryable", "was_made"]
 
 
 @attrs.frozen
@@ -83,7 +83,7 @@ class Retry:
 
         `spent` is the time in seconds since the first failure, `left` what an enclosing deadline still allows.
         """
-        if not passing(fault):
+        if not is_retryable(fault):
             return GiveUp("permanent")
         if was_made(fault):
             if attempt >= self.attempts:
@@ -117,7 +117,7 @@ class Waits:
         return wait
 
 
-def passing(fault: Exception) -> bool:
+def is_retryable(fault: Exception) -> bool:
     """Return whether the same call may succeed later: a transient fault, or a circuit that is open for a while."""
     return isinstance(fault, TransientError | CircuitOpenError)
 

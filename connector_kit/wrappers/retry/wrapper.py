@@ -23,7 +23,7 @@ from connector_kit.protocols import Connector
 from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.wrappers.wrapper import NOT_OPEN, WrappedPages, Wrapper
 
-from .policy import Again, BudgetLedger, GiveUp, Retry, passing, was_made
+from .policy import Again, BudgetLedger, GiveUp, Retry, is_retryable, was_made
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -95,7 +95,7 @@ class _Attempts:
 
     async def failed(self, fault: Exception) -> None:
         """Wait until the next attempt is due, or raise."""
-        if passing(fault):
+        if is_retryable(fault):
             await checkpoint()  # from the first wait on, a time limit around this call says when it ends
         wrapper = self._wrapper
         now_ns = wrapper.clock.monotonic_ns()
@@ -137,8 +137,7 @@ class _Attempts:
         )
         if isinstance(fault, ConnectorError):
             exhausted.locate(connector=fault.connector, cursor=fault.cursor)
-        exhausted.locate(operation=self._operation, entity=self._entity, attempt=self._made)
-        raise exhausted from fault
+        raise exhausted.locate(operation=self._operation, entity=self._entity, attempt=self._made) from fault
 
 
 def _left() -> float:
@@ -207,13 +206,11 @@ class _RetriedPages(WrappedPages):
     async def _recover(self, fault: Exception) -> None:
         """Get ready for the next attempt at the same page, or raise."""
         await self._break()
-        if passing(fault) and self._delivered and self._cursor is None:
-            error = ResumeImpossibleError(
+        if is_retryable(fault) and self._delivered and self._cursor is None:
+            raise ResumeImpossibleError(
                 f"the read broke after a page without a cursor: {fault}; going on would lose or repeat records, "
                 "so read again from the start, or let the connector give a cursor with every page"
-            )
-            error.locate(operation="fetch_data", entity=self._entity)
-            raise error from fault
+            ).locate(operation="fetch_data", entity=self._entity) from fault
         self._attempts = self._attempts or _Attempts(self._wrapper, "fetch_data", self._entity)
         await self._attempts.failed(fault)
         self._ended = False

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @runtime_checkable
-class _Wrapper(Protocol):
+class _HasInner(Protocol):
     @property
     def inner(self) -> object: ...
 
@@ -25,7 +25,7 @@ def layers(connector: Connector, /) -> tuple[Connector, ...]:
     """Return the layers of a stack, outermost first; the last one is the connector that everything is around."""
     found = [connector]
     # A connector may have an `inner` of its own that is none: its client, say.
-    while isinstance(outer := found[-1], _Wrapper) and isinstance(inner := outer.inner, Connector):
+    while isinstance(outer := found[-1], _HasInner) and isinstance(inner := outer.inner, Connector):
         found.append(inner)
     return tuple(found)
 

@@ -14,9 +14,9 @@ from connector_kit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ORDER", "REFUSED", "Position", "RefusedOrder", "refuse_order"]
+__all__ = ["ORDER", "REFUSED", "LayerPosition", "RefusedOrder", "refuse_order"]
 
-Position: TypeAlias = Literal[
+LayerPosition: TypeAlias = Literal[
     "Observed",
     "Cached",
     "TimeLimited(deadline)",
@@ -30,7 +30,7 @@ Position: TypeAlias = Literal[
     "Translating",
 ]
 
-ORDER: tuple[Position, ...] = (
+ORDER: tuple[LayerPosition, ...] = (
     "Observed",
     "Cached",
     "TimeLimited(deadline)",

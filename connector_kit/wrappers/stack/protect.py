@@ -26,7 +26,7 @@ from connector_kit.wrappers.translation.wrapper import Rule, Translating
 from connector_kit.wrappers.validation.wrapper import Validating
 
 from .layers import layers
-from .order import ORDER, Position, refuse_order
+from .order import ORDER, LayerPosition, refuse_order
 from .resilience import Resilience
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def protect(  # noqa: PLR0913 - keyword arguments with defaults; each is told of
     if limiter is not None:
         refuse_order("protect with a rate", layers(connector))
     chance = random or Random()  # noqa: S311 - spreads waits
-    builders: dict[Position, Build | None] = {
+    builders: dict[LayerPosition, Build | None] = {
         "Observed": _layer(observer, lambda inner, it: Observed(inner, it, clock=time)),
         "Cached": _layer(resilience.cache or None, lambda inner, ttl: Cached(inner, ttl, clock=time)),
         "TimeLimited(deadline)": _time_limits(resilience.deadline, time),

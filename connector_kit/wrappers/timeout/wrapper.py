@@ -78,9 +78,8 @@ class TimeLimited(Wrapper[C]):
 
 def _timed_out(operation: str, entity: str | None, limit: float, what: str) -> TimedOutError:
     emit(TimeLimitPassed(operation, entity, limit))
-    error = TimedOutError(f"{what} and was given up; allow more time, or look at why the other side is slow")
-    error.locate(operation=operation, entity=entity)
-    return error
+    message = f"{what} and was given up; allow more time, or look at why the other side is slow"
+    return TimedOutError(message).locate(operation=operation, entity=entity)
 
 
 class _TimedPages(WrappedPages):

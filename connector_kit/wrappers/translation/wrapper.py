@@ -120,17 +120,16 @@ class Translating(Wrapper[C]):
             return
         for rule in (*self.rules, *STANDARD_RULES):
             if translated := rule.apply(error):
-                translated.locate(connector=name, operation=operation, entity=entity, cursor=cursor)
-                raise translated from error
+                raise translated.locate(
+                    connector=name, operation=operation, entity=entity, cursor=cursor
+                ) from error
 
 
 def _no_page(given: object, entity: str) -> SchemaMismatchError:
-    error = SchemaMismatchError(
+    return SchemaMismatchError(
         f"fetch_data yielded a {type(given).__name__}; expected a Page; yield Page(records, cursor), or put Paged around a "
         "connector that yields single records"
-    )
-    error.locate(operation="fetch_data", entity=entity)
-    return error
+    ).locate(operation="fetch_data", entity=entity)
 
 
 class _TranslatedPages(WrappedPages):

@@ -13,7 +13,7 @@ from connector_kit.records.fitting import fits, mismatches
 from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.page import Record
 
-__all__ = ["Action", "Announced", "Rejected", "Sorted", "Validation"]
+__all__ = ["Action", "Announced", "Rejected", "SplitRecords", "Validation"]
 
 Action = Literal["fail", "drop", "quarantine"]
 """What becomes of a record that does not fit: an error, nothing, or a place of its own."""
@@ -55,7 +55,7 @@ class Rejected:
 
 
 @attrs.frozen
-class Sorted:
+class SplitRecords:
     """The records of one page, apart by whether they fit."""
 
     fitting: Sequence[Record]
@@ -76,7 +76,7 @@ class Announced:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_whole", Struct(self.entity.fields))
 
-    def sort_out(self, records: Sequence[Record]) -> Sorted | None:
+    def split(self, records: Sequence[Record]) -> SplitRecords | None:
         """Return a page's records apart; None where all of them fit. The sequence is iterated once.
 
         Lazy records that all fit stay as they are: their JSON goes through the type made for the entity, and is not kept.
@@ -91,7 +91,7 @@ class Announced:
                 found[index] = reasons
         if not found:
             return None
-        return Sorted(
+        return SplitRecords(
             [record for index, record in enumerate(seen) if index not in found],
             tuple(
                 Rejected(self.entity.name, index, reasons, seen[index], self._key(seen[index]))

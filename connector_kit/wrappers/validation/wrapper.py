@@ -130,7 +130,7 @@ class Validating(Wrapper[C]):
 
     async def fitting(self, records: Sequence[Record], announced: Announced) -> Sequence[Record]:
         """Return the records that fit: the same object where all do. Raises `SchemaMismatchError` with action "fail"."""
-        found = announced.sort_out(records)
+        found = announced.split(records)
         if found is None:
             return records
         rejected, action, name = found.rejected, self.validation.action, announced.entity.name
@@ -139,12 +139,10 @@ class Validating(Wrapper[C]):
         examples = tuple(str(each) for each in rejected[: self.validation.examples])
         emit(RecordsRejected(name, len(rejected), action, examples))
         if action == "fail":
-            error = SchemaMismatchError(
+            raise SchemaMismatchError(
                 f"{rejected[0]}; {len(rejected)} of {len(records)} records of the page do not fit the catalog; "
                 'mend the source or its catalog, or let such records be dropped or put aside (action="quarantine")'
-            )
-            error.locate(operation="fetch_data", entity=name)
-            raise error
+            ).locate(operation="fetch_data", entity=name)
         return found.fitting
 
 

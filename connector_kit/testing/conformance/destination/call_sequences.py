@@ -272,12 +272,12 @@ class _SequencePlayer:
                 kind = Entity(entity, (Field("id", Scalar.INTEGER, nullable=False),), primary_key="id")
                 given = await self.destination.start(kind, mode, resume=resume)
                 return self._models[entity].start(mode, given, self._fixture.rows(entity), resume=resume)
-            case Write(entity, records, covered) if mode := self._models[entity].mode:
-                checkpoint = reached(mode, number, entity) if covered else None
+            case Write(entity, records, covered) if writing := self._models[entity].mode:
+                checkpoint = reached(writing, number, entity) if covered else None
                 await self.destination.write(entity, records, checkpoint)
                 self._models[entity].write(records, checkpoint)
-            case Finish(entity) if mode := self._models[entity].mode:
-                checkpoint = reached(mode, number, entity, complete=True)
+            case Finish(entity) if finishing := self._models[entity].mode:
+                checkpoint = reached(finishing, number, entity, complete=True)
                 await self.destination.finish(entity, checkpoint)
                 self._models[entity].finish(checkpoint)
             case ResetEntity(entity):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Record
+from connector_kit.testing.conformance.reading import LazyRecords
 
 from .scenario import Scenario, scenario
 from .stored_values import equal_values
@@ -134,11 +135,11 @@ async def lazy(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
         async with scenario(subject, found, f"{mode}, lazy pages", mend_rows=mend) as at:
             await at.start(mode)
-            await at.write(1, _Decoded(pages(1)))
-            await at.write(2, _WithJson(pages(2)))
+            await at.write(1, _page(1))
+            await at.write(2, _page(2, json=True))
             await at.write(3, tuple(pages(3)))
-            await at.write(4, _Decoded([]))
-            await at.write(5, _WithJson([]))
+            await at.write(4, _page())
+            await at.write(5, _page(json=True))
             await at.finish()
             at.rows_are(pages(1, 2, 3), "after finish")
     mend = "store the page in write(), or copy what is to be stored later"
@@ -171,30 +172,15 @@ class _Fields(Mapping[str, Any]):
         return len(self._record)
 
 
-@attrs.frozen(eq=False)
-class _Decoded(Sequence[Record]):
-    """A page that makes a record anew each time somebody looks at it."""
-
-    _records: Sequence[Record]
-
-    @overload
-    def __getitem__(self, position: int) -> Record: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[Record]: ...
-
-    def __getitem__(self, position: int | slice) -> Record | Sequence[Record]:
-        if isinstance(position, slice):
-            return type(self)(self._records[position])
-        return _Fields(dict(self._records[position]))
-
-    def __len__(self) -> int:
-        return len(self._records)
+def _page(*numbers: int, json: bool = False) -> LazyRecords[Record]:
+    """Return a page that makes its records anew each time somebody looks; one may have its JSON already."""
+    kind = _WithJson if json else LazyRecords[Record]
+    return kind(pages(*numbers), lambda record: _Fields(dict(record)))
 
 
-class _WithJson(_Decoded):
+class _WithJson(LazyRecords[Record]):
     """A page that has its JSON already, as the records of an API's answer have."""
 
     def json_lines(self) -> bytes:
         """Return one line for each record."""
-        return b"".join(msgspec.json.encode(dict(record)) + b"\n" for record in self._records)
+        return b"".join(msgspec.json.encode(dict(record)) + b"\n" for record in self.sources)

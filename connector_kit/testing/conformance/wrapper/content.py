@@ -5,41 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any, overload
+from typing import Any
 
 import attrs
 import msgspec
 
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Page, Quota, Record
+from connector_kit.testing.conformance.reading import LazyRecords
 
-__all__ = ["Content", "LazyRecords", "plain_content", "varied_content"]
+__all__ = ["Content", "plain_content", "varied_content"]
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 _FIELDS = (Field("id", Scalar.INTEGER), Field("updated_at", Scalar.DATETIME), Field("title", Scalar.STRING))
-
-
-class LazyRecords(Sequence[Record]):
-    """Records as JSON text, each decoded whenever somebody looks at it; `decoded` counts that."""
-
-    def __init__(self, documents: Sequence[bytes]) -> None:
-        self._documents = tuple(documents)
-        self.decoded = 0
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
-        if isinstance(index, slice):
-            return LazyRecords(self._documents[index])
-        document = self._documents[index]
-        self.decoded += 1
-        record: dict[str, Any] = msgspec.json.decode(document)
-        return record
 
 
 @attrs.frozen
@@ -71,9 +49,14 @@ def record(number: int) -> Record:
     }
 
 
-def lazy(*numbers: int) -> LazyRecords:
+def lazy(*numbers: int) -> LazyRecords[bytes]:
     """Return records that are decoded when somebody looks."""
-    return LazyRecords([msgspec.json.encode(record(number)) for number in numbers])
+    return lazy_json([msgspec.json.encode(record(number)) for number in numbers])
+
+
+def lazy_json(documents: Sequence[bytes]) -> LazyRecords[bytes]:
+    """Return records that are decoded from their JSON when somebody looks."""
+    return LazyRecords(documents, msgspec.json.Decoder(dict[str, Any]).decode)
 
 
 def entity(name: str) -> Entity:

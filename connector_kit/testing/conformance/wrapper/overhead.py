@@ -12,8 +12,9 @@ import attrs
 
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
+from connector_kit.testing.conformance.reading import LazyRecords
 
-from .content import Content, LazyRecords
+from .content import Content, lazy_json
 from .inner import Inner
 from .subject import WRAPPER_LAWS, WrapperSubject
 
@@ -67,7 +68,7 @@ class _EndlessConnector(Inner):
     size: int = attrs.field(kw_only=True)
     subject: WrapperSubject = attrs.field(kw_only=True)
     decoded: int = 0
-    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet[LazyRecords])
+    alive: weakref.WeakSet[LazyRecords[bytes]] = attrs.field(factory=weakref.WeakSet[LazyRecords[bytes]])
 
     async def fetch_data(
         self,
@@ -81,10 +82,10 @@ class _EndlessConnector(Inner):
         for number in range(PAGES):
             self.subject.beats += 1
             first = number * self.size
-            records = LazyRecords([b'{"id":%d}' % (first + each) for each in range(self.size)])
+            records = lazy_json([b'{"id":%d}' % (first + each) for each in range(self.size)])
             self.alive.add(records)
             yield Page(records, cursor={"after": first + self.size})
-            self.decoded += records.decoded
+            self.decoded += records.made
             del records
 
 

@@ -14,7 +14,7 @@ import pytest
 import sources
 from doubles import Able, Ear
 
-from connector_kit.blocking.blocking import _Call, blocking
+from connector_kit.blocking.blocking import _LoopCall, blocking
 from connector_kit.blocking.threaded import Threaded
 from connector_kit.errors import (
     AuthenticationError,
@@ -290,7 +290,7 @@ def test_there_and_back_again(backend: Backend) -> None:
 async def test_a_call_given_up_before_it_began_asks_nobody() -> None:
     """Ctrl-C may come before the event loop has heard of the call."""
     able = Able()
-    call = _Call(able.discover_schema)
+    call = _LoopCall(able.discover_schema)
     call.give_up()
     with pytest.raises(TimedOutError, match="nobody waits for its answer"):
         await call.run()

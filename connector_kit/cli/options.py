@@ -1,4 +1,4 @@
-"""The options every verb has: how much it tells of what happens, and in which form."""
+"""Options and arguments that verbs share, and how the help of a verb ends."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ from typing import Any, Literal, TypeVar
 import attrs
 import click
 
-__all__ = ["Diagnostics", "diagnosed"]
+__all__ = ["Diagnostics", "connector_argument", "diagnostics_options", "examples_epilog"]
+
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+connector_argument = click.argument("connector")
 
 
 @attrs.define
 class Diagnostics:
-    """What the person wants to see besides the result. Filled while the command line is parsed, then only read."""
+    """What to show besides the result. Filled while the command line is parsed, then only read."""
 
     log: Literal["json", "text"] | None = None
     verbose: bool = False
     traceback: bool = False
 
 
-def _note(context: click.Context, parameter: click.Parameter, value: object) -> None:
+def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
     setattr(context.ensure_object(Diagnostics), str(parameter.name), value)
 
 
-def diagnosed(command: F) -> F:
+def diagnostics_options(command: F) -> F:
     """Add `--log`, `--verbose` and `--traceback` to a command; they go to the context's `Diagnostics`."""
     for option in (
         click.option(
             "--traceback",
             is_flag=True,
             expose_value=False,
-            callback=_note,
+            callback=_keep,
             help="With an error, show where in the code.",
         ),
         click.option(
@@ -41,16 +44,22 @@ def diagnosed(command: F) -> F:
             "--verbose",
             is_flag=True,
             expose_value=False,
-            callback=_note,
+            callback=_keep,
             help="Tell of every call and page.",
         ),
         click.option(
             "--log",
             type=click.Choice(["text", "json"]),
             expose_value=False,
-            callback=_note,
+            callback=_keep,
             help="Events on standard error: brief lines, or one JSON object a line.",
         ),
     ):
         command = option(command)
     return command
+
+
+def examples_epilog(*commands: str, then: str) -> str:
+    """Return the end of a help text, in the form in which click leaves its lines alone."""
+    lines = "\n".join(f"  connector-kit {command}" for command in commands)
+    return f"\b\nExamples:\n{lines}\n\nNext: {then}"

@@ -19,8 +19,7 @@ import pytest
 import sources
 from moto.server import ThreadedMotoServer
 
-from connector_kit.blocking.threaded import Threaded
-from connector_kit.blocking.threads import Threads
+from connector_kit.blocking.threaded import Threaded, WorkerThreads
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import (
     ConfigError,
@@ -504,7 +503,7 @@ class TestCancelled:
     def test_a_job_that_was_called_off_does_nothing_when_its_thread_comes(self) -> None:
         job: Future[None] = Future()
         done: list[str] = []
-        work = Threads(1, same=False, grace_period=1)._job(job, Future(), lambda: done.append("made"))
+        work = WorkerThreads(1, same=False, grace_period=1)._job(job, Future(), lambda: done.append("made"))
         assert job.cancel()
         work()
         assert done == []

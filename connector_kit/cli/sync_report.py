@@ -5,7 +5,9 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .events import counted, length
+from connector_kit.durations import rounded_duration
+from connector_kit.text import counted
+
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ _NEGLIGIBLE_SECONDS = 0.005
 
 
 def report_table(report: Report) -> Table:
-    """Give one line for each entity: what was done, and where the time went."""
+    """Return one line for each entity: what was done, and where the time went."""
     rejected = report.rejected > 0  # few runs look at every record
     columns = (*_COLUMNS, *(["rejected"] if rejected else []), _TIMES)
     rows = [_cells(entity, rejected=rejected) for entity in report.entities]
@@ -34,7 +36,9 @@ def _cells(entity: EntityReport, *, rejected: bool) -> tuple[str, ...]:
         "backing off": entity.backing_off,
         "writing": entity.writing,
     }
-    spent = ", ".join(f"{what} {length(time)}" for what, time in times.items() if time >= _NEGLIGIBLE_SECONDS)
+    spent = ", ".join(
+        f"{what} {rounded_duration(time)}" for what, time in times.items() if time >= _NEGLIGIBLE_SECONDS
+    )
     status = f"{entity.status}, resumed" if entity.resumed else entity.status
     return (
         entity.entity,
@@ -49,7 +53,7 @@ def _cells(entity: EntityReport, *, rejected: bool) -> tuple[str, ...]:
 
 
 def fault_lines(report: Report) -> list[str]:
-    """Give a line for each entity that met faults: how many of which kind."""
+    """Return a line for each entity that met faults: how many of which kind."""
     return [
         f"faults met by {entity.entity}: "
         + ", ".join(f"{name} {count:,}" for name, count in sorted(entity.faults.items()))
@@ -59,8 +63,8 @@ def fault_lines(report: Report) -> list[str]:
 
 
 def rejection_lines(report: Report) -> list[str]:
-    """Give a line for each of the first records of an entity that did not fit, and one for the others."""
-    lines = []
+    """Return a line for each of the first records of an entity that did not fit, and one for the others."""
+    lines: list[str] = []
     for entity in report.entities:
         lines += [f"does not fit {entity.entity}: {reason}" for reason in entity.rejections]
         if (others := entity.rejected - len(entity.rejections)) > 0 and entity.rejections:
@@ -69,18 +73,18 @@ def rejection_lines(report: Report) -> list[str]:
 
 
 def summary(report: Report) -> str:
-    """Say in a line what the run did in all."""
+    """Return in a line what the run did in all."""
     count = len(report.entities)
     done = sum(entity.status == "complete" for entity in report.entities)
     stopped = "; stopped before its end: run it again to go on" if report.stopped and done < count else ""
     return (
-        f"{done} of {counted(count, 'entity', 'entities')} complete, {counted(report.rows, 'row')} in {length(report.seconds)}"
+        f"{done} of {counted(count, 'entity', 'entities')} complete, {counted(report.rows, 'row')} in {rounded_duration(report.seconds)}"
         f"{stopped}"
     )
 
 
 def next_step(destination: str) -> str | None:
-    """Say how to look at what is stored, where a command that everybody has does it."""
+    """Return how to look at what is stored, where a command that everybody has does it."""
     kind, _, place = destination.partition(":")
     if kind == "sqlite":
         return f"look at the rows: sqlite3 {quote(place)} .tables"
