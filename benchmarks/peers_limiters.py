@@ -19,9 +19,9 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import BucketAsyncWrapper, InMemoryBucket, Limiter, Rate
 from throttled.asyncio import MemoryStore, Throttled, per_sec
 
-from connector_kit.limiters.rate import Rate as OurRate
-from connector_kit.limiters.rate import Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import Rate as OurRate
+from connector_kit.limiters.rates import Rates
 
 if TYPE_CHECKING:
     from rounds import Measure

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from connector_kit.limiters.rate import Rate, Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import Rate, Rates
 
 if TYPE_CHECKING:
     from rounds import Measure

@@ -17,8 +17,7 @@ import anyio
 import msgspec
 
 from connector_kit.connectors.mock import MockConfig, MockConnector
-from connector_kit.destinations.jsonl import JsonlDestination
-from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.destinations import JsonlDestination, SQLiteDestination
 from connector_kit.runtime.sync import sync
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ async def synced_jsonl(mock: MockConnector, folder: Path) -> None:
 
 
 async def synced_sqlite(mock: MockConnector, folder: Path) -> None:
-    report = await sync(mock, SqliteDestination(folder / "out.sqlite"), entities=[ENTITY])
+    report = await sync(mock, SQLiteDestination(folder / "out.sqlite"), entities=[ENTITY])
     assert report.rows == RECORDS
 
 

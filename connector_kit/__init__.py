@@ -5,7 +5,7 @@ Every public name is imported when it is first used, so that a program pays for 
 
 from __future__ import annotations
 
-from connector_kit.exports import lazy
+from .exports import lazy
 
 __getattr__, __dir__ = lazy(__name__, __file__)
 

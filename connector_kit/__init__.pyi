@@ -20,11 +20,11 @@ from .config.source import Environment as Environment
 from .config.url import Url as Url
 from .durations import Duration as Duration
 from .limiters.adaptive_limiter import AdaptiveLimiter as AdaptiveLimiter
-from .limiters.calendar_rate import CalendarRate as CalendarRate
 from .limiters.keyed_limiter import KeyedLimiter as KeyedLimiter
-from .limiters.rate import Rate as Rate
-from .limiters.rate import Rates as Rates
 from .limiters.rate_limiter import RateLimiter as RateLimiter
+from .limiters.rates import CalendarRate as CalendarRate
+from .limiters.rates import Rate as Rate
+from .limiters.rates import Rates as Rates
 from .limiters.redis_limiter import RedisLimiter as RedisLimiter
 from .limiters.sqlite_limiter import SQLiteLimiter as SQLiteLimiter
 from .observers.logging import LoggingObserver as LoggingObserver
@@ -48,6 +48,7 @@ from .records.catalog import Struct as Struct
 from .records.checkpoint import Checkpoint as Checkpoint
 from .records.checkpoint import Mode as Mode
 from .records.inference import infer_fields as infer_fields
+from .records.json_body import split_json as split_json
 from .records.json_lines import SupportsJson as SupportsJson
 from .records.json_lines import json_lines as json_lines
 from .records.json_records import JsonRecords as JsonRecords

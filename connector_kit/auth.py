@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from connector_kit.exports import lazy
+from .exports import lazy
 
 __getattr__, __dir__ = lazy(__name__, __file__)

@@ -7,13 +7,13 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
-__all__ = ["Duration", "as_duration", "rounded_duration"]
+__all__ = ["Duration", "as_duration", "rounded_duration", "whole_ns"]
 
 _SECOND = 1_000_000_000
 _TWO_DIGITS = 10
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[dhms])")
-_WHOLE = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|us|[dhms])\s*)+")
+_DURATION = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|us|[dhms])\s*)+")
 
 
 class Duration(float):
@@ -30,17 +30,20 @@ class Duration(float):
     @classmethod
     def parse(cls, text: str) -> Duration:
         """Read `30s`, `1m30s`, `1.5h`. Raises `ValueError` with what is expected."""
-        if not _WHOLE.fullmatch(text):
+        if not _DURATION.fullmatch(text):
             raise ValueError('a duration like "30s", "1m30s", "250ms", "2h" or "1d"')
         return cls.of(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
 
     @classmethod
-    def of(cls, given: str | float | timedelta) -> Duration:
-        """Take text, a number of seconds or a timedelta. Raises `ValueError` for a negative or endless one."""
-        if isinstance(given, str):
-            return cls.parse(given)
+    def of(cls, length: str | float | timedelta) -> Duration:
+        """Return text, a number of seconds or a timedelta as a duration.
+
+        Raises `ValueError` for a negative or endless one.
+        """
+        if isinstance(length, str):
+            return cls.parse(length)
         try:
-            seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
+            seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
         except OverflowError:
             seconds = math.inf
         if not 0 <= seconds < math.inf:
@@ -74,9 +77,14 @@ class Duration(float):
         return f"Duration({str(self)!r})"
 
 
-def as_duration(given: str | float | timedelta) -> Duration:
-    """Do what `Duration.of` does; mypy's attrs plugin takes a converter only as a plain function."""
-    return Duration.of(given)
+def as_duration(length: str | float | timedelta) -> Duration:
+    """Return `Duration.of(length)`. A plain function: mypy's attrs plugin takes no other converter."""
+    return Duration.of(length)
+
+
+def whole_ns(length: timedelta) -> int:
+    """Return a timedelta in nanoseconds, without a float in between."""
+    return length // timedelta(microseconds=1) * 1000
 
 
 def rounded_duration(seconds: float) -> str:

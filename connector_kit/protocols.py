@@ -165,7 +165,8 @@ class Destination(Protocol):
 
     `start`, then any number of `write`, then `finish`, per entity; entities may be interleaved, calls for one entity
     never overlap. Each call is atomic: a process killed in the middle of one leaves the state before or after it.
-    Everything raises `DestinationError` where the destination fails, and what is stored stays as it was.
+    Everything raises `DestinationError` where the destination fails, and what is stored stays as it was. The rules that
+    all destinations have in common are `connector_kit.destinations.ledger`.
     """
 
     @property
@@ -182,7 +183,7 @@ class Destination(Protocol):
         ...
 
     async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
-        """Prepare for a read of `entity` and give the last checkpoint, if there is one.
+        """Prepare for a read of `entity` and return the last checkpoint, if there is one.
 
         Rows that were written after the last checkpoint are dropped first. With mode "replace", rows go to a new
         generation beside the current one; an unfinished generation is continued if its checkpoint says so and
@@ -203,7 +204,7 @@ class Destination(Protocol):
         ...
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Give the last checkpoint of every entity."""
+        """Return the last checkpoint of every entity."""
         ...
 
     async def reset(self, entity: str, /) -> None:

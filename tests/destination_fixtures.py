@@ -14,10 +14,10 @@ import attrs
 
 from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.destinations.jsonl.files import LocalFiles
-from connector_kit.destinations.jsonl.names import file_name
-from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.destinations.jsonl.folder import file_name
+from connector_kit.destinations.memory import MemoryDestination
+from connector_kit.destinations.sqlite import SQLiteDestination
 from connector_kit.testing.conformance.destination.fixture import Killed
-from connector_kit.testing.memory import MemoryDestination
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class SQLiteFixture:
         return self.folder / "data.sqlite"
 
     def destination(self) -> Destination:
-        return SqliteDestination(self.file)
+        return SQLiteDestination(self.file)
 
     def rows(self, entity: str, /) -> list[Record]:
         if not self.file.exists():
@@ -71,12 +71,12 @@ class SQLiteFixture:
             return [dict(row) for row in connection.execute(f'SELECT * FROM "{quoted}" ORDER BY _rowid_')]
 
     def abandon(self, destination: Destination, /) -> None:
-        assert isinstance(destination, SqliteDestination)
-        if destination._store is not None:
-            destination._store._connection.close()
+        assert isinstance(destination, SQLiteDestination)
+        if destination._database is not None:
+            destination._database._connection.close()
 
     def crashing(self, point: int, /) -> Destination:
-        return SqliteDestination(self.file, connection=_killed_at(point))
+        return SQLiteDestination(self.file, connection=_killed_at(point))
 
     def occupy(self, entity: str, /) -> None:
         with closing(sqlite3.connect(self.file)) as connection:

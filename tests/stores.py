@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from connector_kit.destinations.jsonl import JsonlDestination
-from connector_kit.destinations.sqlite import SqliteDestination
-from connector_kit.testing.memory import MemoryDestination
+from connector_kit.destinations.memory import MemoryDestination
+from connector_kit.destinations.sqlite import SQLiteDestination
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Destination
 
-__all__ = ["STORES", "JsonlPlace", "MemoryPlace", "Place", "SqlitePlace"]
+__all__ = ["STORES", "JsonlPlace", "MemoryPlace", "Place", "SQLitePlace"]
 
 
 class Place(Protocol):
@@ -56,7 +56,7 @@ class MemoryPlace:
 
 
 @attrs.define
-class SqlitePlace:
+class SQLitePlace:
     folder: Path
     keeps_upserted: bool = True
 
@@ -65,12 +65,12 @@ class SqlitePlace:
         return self.folder / "data.sqlite"
 
     def destination(self) -> Destination:
-        return SqliteDestination(self.file)
+        return SQLiteDestination(self.file)
 
     def crash(self, destination: Destination, /) -> None:
-        assert isinstance(destination, SqliteDestination)
-        if destination._store is not None:
-            destination._store._connection.close()
+        assert isinstance(destination, SQLiteDestination)
+        if destination._database is not None:
+            destination._database._connection.close()
 
     def rows(self, entity: str, /) -> list[dict[str, Any]]:
         with closing(sqlite3.connect(self.file)) as connection:
@@ -110,4 +110,4 @@ def _without_none(record: Any) -> dict[str, Any]:
     return {name: value for name, value in dict(record).items() if value is not None}
 
 
-STORES: tuple[type[MemoryPlace | SqlitePlace | JsonlPlace], ...] = (MemoryPlace, SqlitePlace, JsonlPlace)
+STORES: tuple[type[MemoryPlace | SQLitePlace | JsonlPlace], ...] = (MemoryPlace, SQLitePlace, JsonlPlace)

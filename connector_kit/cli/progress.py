@@ -63,7 +63,7 @@ class EntityProgress:
 class Progress:
     """An observer that keeps the progress of every entity of a run, in the order in which they were started."""
 
-    def __init__(self, clock: Clock = AnyioClock()) -> None:  # noqa: B008 - it has no state
+    def __init__(self, clock: Clock = AnyioClock()) -> None:
         self._clock = clock
         self._entities: dict[str, EntityProgress] = {}
 

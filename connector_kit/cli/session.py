@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from connector_kit.runtime.session import connected
+from connector_kit.tasks import task_group
 from connector_kit.wrappers.stack.protect import protect
 
 from .event_log import log_observer
@@ -45,7 +46,6 @@ async def until_signalled(
     """
     stop = anyio.Event()
     results: list[T] = []
-    failure: Exception | None = None
 
     async def listen() -> None:
         async for _ in signals:
@@ -57,15 +57,10 @@ async def until_signalled(
 
     # The signals are taken before the body begins, so that none of them ends the program half-way.
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with anyio.create_task_group() as tasks:
+        async with task_group() as tasks:
             tasks.start_soon(listen)
-            try:
-                results.append(await body(stop))
-            except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
-                failure = error
+            results.append(await body(stop))
             tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
     if not results:
         raise KeyboardInterrupt
     return results[0]

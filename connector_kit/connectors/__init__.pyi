@@ -1,29 +1,29 @@
-from .mock.config import MockConfig as MockConfig
+from .mock.connector import MockConfig as MockConfig
 from .mock.connector import MockConnector as MockConnector
 from .rest.config import Resource as Resource
 from .rest.config import RestConfig as RestConfig
 from .rest.connector import RestConnector as RestConnector
-from .rest.pagination import (
+from .rest.paging import (
     CursorField as CursorField,
 )
-from .rest.pagination import (
+from .rest.paging import (
     LastRecord as LastRecord,
 )
-from .rest.pagination import (
+from .rest.paging import (
     LinkHeader as LinkHeader,
 )
-from .rest.pagination import (
+from .rest.paging import (
     NextUrl as NextUrl,
 )
-from .rest.pagination import (
+from .rest.paging import (
     NoPagination as NoPagination,
 )
-from .rest.pagination import (
+from .rest.paging import (
     Offset as Offset,
 )
-from .rest.pagination import (
+from .rest.paging import (
     PageNumber as PageNumber,
 )
-from .rest.pagination import (
+from .rest.paging import (
     Pagination as Pagination,
 )

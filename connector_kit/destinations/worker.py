@@ -1,4 +1,4 @@
-"""Blocking work, one piece at a time: off the event loop, or on it where that takes less of everybody's time."""
+"""Blocking calls, one at a time: in a worker thread, or on the event loop where that costs less."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ __all__ = ["Worker"]
 
 T = TypeVar("T")
 
-_BRIEF = 0.05
+_MAX_BLOCKING = 0.05
 """Seconds for which a call may hold up the event loop. After one that takes longer, the next ones go to a thread."""
-_WARY = 10.0
+_THREAD_SECONDS = 10.0
 """Seconds for which they do."""
 
 
 @attrs.define(eq=False)
 class Worker:
-    """Runs what it is given to its end: a caller who is cancelled meanwhile is told after it. `now` is for tests.
+    """Runs each call to its end: a caller who is cancelled meanwhile hears of it afterwards. `now` is for tests.
 
     Only what a signal raises ends a call that runs on the event loop.
     """
 
     _now: Callable[[], float] = monotonic
-    _turn: Lock = attrs.field(factory=Lock, init=False)
-    _wary_until: float = attrs.field(default=float("-inf"), init=False)
+    _lock: Lock = attrs.field(factory=Lock, init=False)
+    _use_threads_until: float = attrs.field(default=float("-inf"), init=False)
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Run it in a worker thread. Give what the call gives, or raise what it raises."""
+        """Run it in a worker thread. Return what the call returns, or raise what it raises."""
 
-        def in_turn() -> T:
+        def locked_call() -> T:
             # Cancelling an asyncio task without anyio leaves its thread at work; the next call waits for it here.
-            with self._turn:
+            with self._lock:
                 return call()
 
-        return await anyio.to_thread.run_sync(in_turn)
+        return await anyio.to_thread.run_sync(locked_call)
 
     async def run_briefly(self, call: Callable[[], T]) -> T:
         """Run what takes some milliseconds on the event loop; for ten seconds after it took longer, as `run` does.
@@ -49,15 +49,15 @@ class Worker:
         of their processors.
         """
         await checkpoint()
-        started, mine = self._now(), False
+        started, locked = self._now(), False
         try:  # a signal may raise between any two lines
-            mine = started >= self._wary_until and self._turn.acquire(blocking=False)
-            if mine:
+            locked = started >= self._use_threads_until and self._lock.acquire(blocking=False)
+            if locked:
                 return call()
         finally:
-            if mine:
-                self._turn.release()
+            if locked:
+                self._lock.release()
                 ended = self._now()
-                if ended - started > _BRIEF:
-                    self._wary_until = ended + _WARY
+                if ended - started > _MAX_BLOCKING:
+                    self._use_threads_until = ended + _THREAD_SECONDS
         return await self.run(call)

@@ -46,7 +46,7 @@ class CountFile:
         return f"CountFile({str(self.path)!r})"
 
     def counts(self, calendar: str) -> dict[datetime, int]:
-        """Give the permits taken by the start of the window. Whoever changes them calls `save` before it counts on it."""
+        """Return the permits taken by the start of the window. Whoever changes them calls `save` before it counts on it."""
         return self._counts.setdefault(calendar, {})
 
     def save(self) -> None:

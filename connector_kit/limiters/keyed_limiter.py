@@ -13,17 +13,17 @@ from connector_kit.clock import AnyioClock, Clock
 from connector_kit.records.page import Quota
 
 from .adaptive_limiter import AdaptiveLimiter
-from .rate import DeadRateWarning
 from .rate_limiter import RateLimiter
+from .rates import DeadRateWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .rate import RatesLike
+    from .rates import RatesLike
 
 __all__ = ["KeyLimiter", "KeyedLimiter"]
 
-_One: TypeAlias = RateLimiter | AdaptiveLimiter
+_Limiter: TypeAlias = RateLimiter | AdaptiveLimiter
 
 
 class KeyedLimiter:
@@ -43,15 +43,13 @@ class KeyedLimiter:
 
     def __init__(
         self,
-        rates: RatesLike | Callable[[Hashable], _One],
+        rates: RatesLike | Callable[[Hashable], _Limiter],
         *,
         max_wait: float | None = None,
         max_queue: int | None = None,
-        clock: Clock = AnyioClock(),  # noqa: B008 - a frozen value without state
+        clock: Clock = AnyioClock(),
     ) -> None:
-        self._limiters: OrderedDict[Hashable, _One] = (
-            OrderedDict()
-        )  # in the order in which they are looked at
+        self._limiters = OrderedDict[Hashable, _Limiter]()  # in the order in which they are looked at
         if callable(rates):
             self._make = rates
             return
@@ -68,11 +66,11 @@ class KeyedLimiter:
         return len(self._limiters)
 
     def for_key(self, key: Hashable, /) -> KeyLimiter:
-        """Give the limiter of one key. Nothing is kept for it before it is used."""
+        """Return the limiter of one key. Nothing is kept for it before it is used."""
         return KeyLimiter(self, key)
 
-    def of(self, key: Hashable) -> _One:
-        """Give what keeps the count of a key by now. To be used at once and not kept: an idle one is forgotten."""
+    def of(self, key: Hashable) -> _Limiter:
+        """Return what keeps the count of a key by now. To be used at once and not kept: an idle one is forgotten."""
         limiter = self._limiters.get(key)
         if limiter is None:
             self._forget_idle()
@@ -91,7 +89,7 @@ class KeyedLimiter:
 
 @attrs.frozen
 class KeyLimiter:
-    """The limiter of one key: what a `KeyedLimiter` gives out. It may be kept."""
+    """The limiter of one key: what a `KeyedLimiter` returns. It may be kept."""
 
     _keyed: KeyedLimiter = attrs.field(repr=False)
     key: Hashable
@@ -108,7 +106,7 @@ class KeyLimiter:
         return limiter.granted if isinstance(limiter, AdaptiveLimiter) else 0
 
     async def acquire(self, cost: int = 1) -> float:
-        """Wait for `cost` permits of this key, take them, and give the seconds waited."""
+        """Wait for `cost` permits of this key, take them, and return the seconds waited."""
         return await self._keyed.of(self.key).acquire(cost)
 
     def try_acquire(self, cost: int = 1) -> bool:

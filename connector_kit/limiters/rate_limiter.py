@@ -1,4 +1,4 @@
-"""The limiter under fixed rates. What is free is decided by `books`, who gets it by the `queue`."""
+"""The limiter under fixed rates. What is free is decided by `windows`, who gets it by the `queue`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from connector_kit.clock import AnyioClock, Clock
 
-from .books import book_of
-from .gate import Gate
-from .terms import Terms
+from .queue import Gate
+from .settings import LimiterSettings
+from .windows import LocalPermits, window_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from connector_kit.records.page import Quota
 
-    from .rate import RatesLike
+    from .rates import RatesLike
 
 __all__ = ["RateLimiter"]
 
@@ -37,7 +37,7 @@ class RateLimiter:
     RateLimiter('10/s, 10000/day')
     """
 
-    __slots__ = ("_file", "_gate", "acquire", "rates")
+    __slots__ = ("_file", "_gate", "_window", "acquire", "rates")
 
     def __init__(
         self,
@@ -46,14 +46,15 @@ class RateLimiter:
         max_wait: float | None = None,
         max_queue: int | None = None,
         state: str | Path | None = None,
-        clock: Clock = AnyioClock(),  # noqa: B008 - a frozen value without state
+        clock: Clock = AnyioClock(),
     ) -> None:
-        terms = Terms.of(rates, max_wait=max_wait, max_queue=max_queue, state=state)
-        self.rates = terms.rates
-        self._file = terms.file
-        self._gate = Gate(book_of(self.rates, clock, self._file), self.rates, terms.patience, clock)
+        settings = LimiterSettings.of(rates, max_wait=max_wait, max_queue=max_queue, state=state)
+        self.rates = settings.rates
+        self._file = settings.file
+        self._window = window_of(self.rates, clock, self._file)
+        self._gate = Gate(LocalPermits(self._window), self.rates, settings.bounds, clock)
         self.acquire = self._gate.acquire  # the very method: one call less for every permit
-        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
+        """Wait for `cost` permits, take them, and return the seconds waited (0.0 where there was no wait).
 
         Raises `ConfigError` for a cost below 1 or above the smallest limit, and `RateLimitError` with `retry_after`
         where `max_wait` or `max_queue` does not allow the wait. Cancelled, it takes nothing and the next one moves up.
@@ -81,7 +82,7 @@ class RateLimiter:
 
     def idle(self) -> bool:
         """Whether a new limiter in place of this one would make no difference: nobody waits and nothing counts."""
-        return self._gate.idle()
+        return self._gate.idle() and not self._window.in_use(self._gate.now())
 
     def close(self) -> None:
         """Let go of the `state` file, so that another limiter may have it. Safe twice; no permit may follow."""

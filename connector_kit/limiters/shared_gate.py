@@ -1,41 +1,41 @@
 """One queue in front of a store that other processes use as well: what all shared limiters are made of.
 
-The store decides what is free; the queue decides who of this process asks it next.
+The store decides what is free; the `queue` decides who of this process asks it next. `Fallback` stands in for a store
+that is out of reach.
 """
 
 from __future__ import annotations
 
-import math
-from contextlib import AsyncExitStack, suppress
-from random import Random
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
-from anyio.lowlevel import checkpoint_if_cancelled
+import anyio.to_thread
 
-from connector_kit.errors import ConfigError, ConnectorError
+from connector_kit.errors import ConnectionFailedError, ConnectorError
+from connector_kit.events import LimiterDegraded, LimiterRestored, emit
 
-from .queue import Queue
+from .queue import Gate
 
 if TYPE_CHECKING:
     from connector_kit.clock import Clock
     from connector_kit.records.page import Quota
 
-    from .shared_terms import SharedTerms
+    from .settings import SharedSettings
+    from .windows import BudgetWindow
 
-__all__ = ["SharedGate", "Store"]
+__all__ = ["BlockingStore", "Fallback", "SharedGate", "Store", "ThreadedStore"]
 
 _SECOND = 1_000_000_000
-_LONGEST_SLEEP_NS = 60 * _SECOND  # what another process did to the store meanwhile is seen after so long
-_JITTER_NS = 1_000_000
+_RARELY = 10  # of the time that a failing try takes: so much passes until the next one
 
 
 class Store(Protocol):
     """Where processes keep count together."""
 
     async def ask(self, cost: int, /) -> int:
-        """Take `cost` permits if they are free and give 0, else nanoseconds (above 0) after which they may be.
+        """Take `cost` permits if they are free and return 0, else nanoseconds (above 0) after which they may be.
 
         Taking is one step for all processes. Cancelled, it ends first: no caller is cancelled who has a permit.
         """
@@ -46,72 +46,35 @@ class Store(Protocol):
         ...
 
 
+class BlockingStore(Protocol):
+    """A store whose calls block. Where it is out of reach, both raise `ConnectionFailedError`."""
+
+    def take(self, cost: int, /) -> int:
+        """Take `cost` permits if they are free and return 0, else the nanoseconds after which they may be."""
+        ...
+
+    def pause(self, ns: int, /) -> None:
+        """Let nobody have a permit for so long."""
+        ...
+
+
 class SharedGate:
-    """Lets callers of this process through in their order, each when the store has given it its permits.
+    """Lets callers of this process through in their order, each when the store has given it its permits."""
 
-    Only the first in the queue asks the store, and sleeps for as long as it is told (with up to a millisecond more,
-    since the first ones of other processes are told the same); all others wait for their turn.
-    """
+    __slots__ = ("_gate", "_store", "_tellers", "acquire", "try_acquire")
 
-    __slots__ = (
-        "_clock",
-        "_now",
-        "_paused_until",
-        "_queue",
-        "_random",
-        "_ready",
-        "_store",
-        "_tellers",
-        "_terms",
-    )
-
-    def __init__(self, store: Store, terms: SharedTerms, clock: Clock) -> None:
+    def __init__(self, store: Store, settings: SharedSettings, clock: Clock) -> None:
         self._store = store
-        self._terms = terms
-        self._clock = clock
-        self._now = clock.monotonic_ns
-        self._paused_until = clock.monotonic_ns()
-        self._ready = self._paused_until  # what the first one was told last
-        self._queue = Queue()
-        self._random = Random()  # noqa: S311 - spreads processes, guards nothing
+        source = _StorePermits(store, settings.cost_limit)
+        self._gate = Gate(source, settings.rates, settings.bounds, clock, shared=True)
         self._tellers: list[Thread] = []
+        self.acquire = self._gate.acquire
+        self.try_acquire = self._gate.ask
 
     @property
     def waiting(self) -> int:
         """How many calls stand in the queue."""
-        return len(self._queue)
-
-    async def acquire(self, cost: int) -> float:
-        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where the store had them at once).
-
-        Raises `ConfigError` for a cost that can never be granted, `RateLimitError` where the wait is not allowed.
-        """
-        self._refuse_impossible(cost)
-        await checkpoint_if_cancelled()
-        arrived, ahead = self._now(), len(self._queue)
-        if ahead and self._ready > arrived:
-            self._refuse_what_cannot_wait(ahead, 0, self._ready - arrived)
-        longest = self._terms.patience.max_wait_ns
-        async with AsyncExitStack() as stack:
-            if longest is None:
-                await stack.enter_async_context(self._queue.turn(cost))
-            else:
-                with anyio.move_on_after(longest / _SECOND) as scope:
-                    await stack.enter_async_context(self._queue.turn(cost))
-                if scope.cancelled_caught:
-                    now = self._now()
-                    left = max(1, self._ready - now)
-                    raise self._terms.patience.wait_too_long(self._terms.rates, now - arrived + left, left)
-            return await self._take_when_free(arrived, ahead, cost)
-
-    async def try_acquire(self, cost: int) -> bool:
-        """Take `cost` permits if they are free now and nobody waits here. Raises `ConfigError` as `acquire` does."""
-        self._refuse_impossible(cost)
-        await checkpoint_if_cancelled()
-        if not self._queue.empty or self._now() < self._paused_until:
-            return False
-        async with self._queue.turn(cost):
-            return await self._store.ask(cost) == 0
+        return self._gate.waiting
 
     def hear(self, quota: Quota) -> None:
         """Pause all processes where the other side has no calls left; anything else changes nothing.
@@ -121,11 +84,9 @@ class SharedGate:
         """
         if quota.remaining is None or quota.remaining > 0 or quota.reset_after is None:
             return
-        pause = quota.reset_after * _SECOND
-        if not 0 < pause < math.inf:
+        ns = self._gate.pause(quota.reset_after)
+        if not ns:
             return
-        ns = math.ceil(pause)
-        self._paused_until = max(self._paused_until, self._now() + ns)
         self._tellers = [teller for teller in self._tellers if teller.is_alive()]
         teller = Thread(target=self._tell, args=(ns,), daemon=True)
         self._tellers.append(teller)
@@ -140,33 +101,99 @@ class SharedGate:
         with suppress(ConnectorError):
             self._store.pause(ns)
 
-    async def _take_when_free(self, arrived: int, ahead: int, cost: int) -> float:
-        waited = ahead > 0
-        while True:
-            now = self._now()
-            wait = self._paused_until - now
-            if wait <= 0:
-                wait = await self._store.ask(cost)
-                now = self._now()
-                if wait == 0:
-                    return (now - arrived) / _SECOND if waited else 0.0
-            self._ready = now + wait
-            self._refuse_what_cannot_wait(ahead, now - arrived, wait)
-            spread = self._random.randrange(1 + min(_JITTER_NS, wait // 100))
-            await self._clock.sleep((min(wait, _LONGEST_SLEEP_NS) + spread) / _SECOND)
-            waited = True
 
-    def _refuse_what_cannot_wait(self, ahead: int, waited: int, left: int) -> None:
-        """Raise where it is certain by now, with `ahead` callers before and `left` nanoseconds at least to come."""
-        patience = self._terms.patience
-        if not patience.allows_behind(ahead):
-            raise patience.queue_too_long(self._terms.rates, ahead, left)
-        if patience.ends_before(waited + left):
-            raise patience.wait_too_long(self._terms.rates, waited + left, left)
+class _StorePermits:
+    """The permits of a store, as a gate takes them (see `queue.PermitSource`)."""
 
-    def _refuse_impossible(self, cost: int) -> None:
-        if not 1 <= cost <= self._terms.cost_limit:
-            raise ConfigError(
-                f"a cost of {cost} permits can never be granted under {self._terms.rates}; expected 1 to "
-                f"{self._terms.cost_limit}; lower the cost or raise the rate"
-            )
+    __slots__ = ("_store", "cost_limit")
+
+    def __init__(self, store: Store, cost_limit: int) -> None:
+        self._store = store
+        self.cost_limit = cost_limit
+
+    def take(self, now: int, cost: int, /) -> bool:
+        del now, cost
+        return False
+
+    async def ask(self, now: int, cost: int, /) -> int:
+        del now
+        return await self._store.ask(cost)
+
+    def earliest(self, now: int, permits: int, not_before: int, /) -> None:
+        del now, permits, not_before
+
+
+class ThreadedStore:
+    """A blocking store as a `Store`: each call in a worker thread, to its end."""
+
+    __slots__ = ("_store", "pause")
+
+    def __init__(self, store: BlockingStore) -> None:
+        self._store = store
+        self.pause = store.pause
+
+    async def ask(self, cost: int, /) -> int:
+        """Take `cost` permits if they are free and return 0, else the nanoseconds after which they may be."""
+        # A thread beyond the loop's usual number: those may all be at work for calls that wait for this permit.
+        return await anyio.to_thread.run_sync(self._store.take, cost, limiter=anyio.CapacityLimiter(1))
+
+
+class Fallback:
+    """A `Store` that may be out of reach, and the share of the limit that this process keeps to meanwhile.
+
+    The store is tried again every `probe_ns`, and less often where a try takes long. What it grants is taken from the
+    window of this process as well, as far as that has it: who has just had a share of the permits there does not get
+    it here again. A cost that the window can never grant waits for the store. Without a window, the error is raised.
+    """
+
+    __slots__ = ("_clock", "_lost_at", "_next_try", "_probe_ns", "_store", "_window", "pause")
+
+    def __init__(
+        self, store: BlockingStore, window: BudgetWindow | None, probe_ns: int, clock: Clock
+    ) -> None:
+        self._store = ThreadedStore(store)
+        self._window = window
+        self._probe_ns = probe_ns
+        self._clock = clock
+        self._lost_at: int | None = None
+        self._next_try = clock.monotonic_ns()
+        self.pause = store.pause
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the store was out of reach when it was last tried."""
+        return self._lost_at is not None
+
+    async def ask(self, cost: int, /) -> int:
+        """Take `cost` permits, there or here, and return 0, else the nanoseconds after which they may be free."""
+        began = self._clock.monotonic_ns()
+        window = self._window
+        if window is not None and self._lost_at is not None and began < self._next_try:
+            return self._ask_here(window, began, cost)
+        try:
+            wait = await self._store.ask(cost)
+        except ConnectionFailedError as error:
+            if window is None:
+                raise
+            now = self._clock.monotonic_ns()
+            self._next_try = now + max(self._probe_ns, _RARELY * (now - began))
+            if self._lost_at is None:
+                self._lost_at = now
+                emit(LimiterDegraded(error.message))
+            return self._ask_here(window, now, cost)
+        now = self._clock.monotonic_ns()
+        if self._lost_at is not None:
+            emit(LimiterRestored((now - self._lost_at) / _SECOND))
+            self._lost_at = None
+        if wait == 0 and window is not None and cost <= window.cost_limit:
+            window.take(now, cost)
+        return wait
+
+    def _ask_here(self, window: BudgetWindow, now: int, cost: int) -> int:
+        if cost > window.cost_limit:
+            return self._next_try - now
+        ready = window.ready_at(now, cost)
+        if ready > now:
+            return min(ready, self._next_try) - now
+        window.commit(now, cost)
+        return 0

@@ -89,7 +89,7 @@ class OpenTelemetryObserver:
         meter: Meter | None = None,
         tracer: Tracer | None = None,
         attributes: Mapping[str, str] | None = None,
-        clock: Clock = AnyioClock(),  # noqa: B008 - a frozen value without state
+        clock: Clock = AnyioClock(),
     ) -> None:
         constant: _Attributes = dict(attributes or {})
         self._metrics = _Metrics(meter or _default_meter(), constant)

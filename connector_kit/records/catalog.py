@@ -13,7 +13,7 @@ from connector_kit.errors import ConfigError, UnknownEntityError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Catalog", "Entity", "Field", "FieldType", "Incremental", "ListOf", "Scalar", "Struct"]
+__all__ = ["Catalog", "Entity", "Field", "FieldType", "Incremental", "ListOf", "Scalar", "Struct", "as_names"]
 
 Incremental: TypeAlias = Literal["since", "cursor"] | None
 """How the next run reads what is new: from a time, from the last page's cursor, or not at all (a full read)."""
@@ -61,8 +61,9 @@ class Field:
     nullable: bool = True
 
 
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name, or several, as a tuple."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @attrs.frozen
@@ -76,7 +77,7 @@ class Entity:
 
     name: str
     fields: tuple[Field, ...] = attrs.field(default=(), converter=tuple[Field, ...])
-    primary_key: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    primary_key: tuple[str, ...] = attrs.field(default=(), converter=as_names)
     replication_key: str | None = None
     ordered: bool = False
     incremental: Incremental = None
@@ -103,7 +104,7 @@ class Entity:
 
 @attrs.frozen
 class Catalog:
-    """The entities of a connector, in the order they should be shown. `catalog["orders"]` gives one."""
+    """The entities of a connector, in the order they should be shown. `catalog["orders"]` is one."""
 
     entities: tuple[Entity, ...] = attrs.field(default=(), converter=tuple[Entity, ...])
 
@@ -124,7 +125,7 @@ class Catalog:
         return len(self.entities)
 
     def __getitem__(self, name: str) -> Entity:
-        """Give the entity of that name, or raise `UnknownEntityError` with the nearest known one."""
+        """Return the entity of that name, or raise `UnknownEntityError` with the nearest known one."""
         for entity in self.entities:
             if entity.name == name:
                 return entity

@@ -13,6 +13,7 @@ import msgspec
 from connector_kit.errors import DataError
 
 from .page import Cursor
+from .values import is_json_array, is_json_object
 
 __all__ = ["MAX_CHECKPOINT_BYTES", "Checkpoint", "Mode"]
 
@@ -29,7 +30,7 @@ class Checkpoint:
     `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is the largest replication key
     seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
     so that the next one reads what is new. `connector` names whose read it is. `seen` and `stored` are for mode
-    "append": fingerprints of records at the border between two reads, at most a thousand each, and how often.
+    "append": fingerprints of records at the boundary between two reads, at most a thousand each, and how often.
     """
 
     connector: str
@@ -42,8 +43,8 @@ class Checkpoint:
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
-    seen: Mapping[str, int] = attrs.field(factory=dict)
-    stored: Mapping[str, int] = attrs.field(factory=dict)
+    seen: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    stored: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
     def to_json(self) -> bytes:
         """Encode as JSON; raises `DataError` where the cursor is no JSON value or makes it larger than 64 KiB."""
@@ -74,12 +75,12 @@ class Checkpoint:
 
 def _check_json(value: object) -> None:
     """Refuse what would come back from JSON text as something else: msgspec writes NaN as null, a set as a list."""
-    if isinstance(value, dict):
+    if is_json_object(value):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"a key in it is a {type(key).__name__}")
             _check_json(item)
-    elif isinstance(value, list | tuple):
+    elif is_json_array(value):
         for item in value:
             _check_json(item)
     elif isinstance(value, float) and not math.isfinite(value):
@@ -101,8 +102,8 @@ class _Stored(msgspec.Struct):
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
-    seen: dict[str, int] = msgspec.field(default_factory=dict)
-    stored: dict[str, int] = msgspec.field(default_factory=dict)
+    seen: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    stored: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(**msgspec.structs.asdict(self))

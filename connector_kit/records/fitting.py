@@ -1,23 +1,31 @@
-"""Whether values fit the types announced for them."""
+"""Whether values fit the types announced for them: value by value, or many JSON records in one call of msgspec."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from reprlib import Repr
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import attrs
+import msgspec
+from msgspec import NODEFAULT, Meta
 
 from .catalog import Field, FieldType, ListOf, Scalar, Struct
+from .values import is_json_array, is_mapping, is_sequence
 
 if TYPE_CHECKING:
-    from .catalog import Entity
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from .catalog import Entity, Field, FieldType
     from .page import Record
 
-__all__ = ["fits", "is_date", "is_datetime", "is_time", "mismatches"]
+__all__ = ["decoder_of", "fits", "is_date", "is_datetime", "is_time", "mismatches"]
+
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -61,12 +69,8 @@ def fits(value: object, kind: FieldType) -> bool:
     if isinstance(kind, Scalar):
         return _SCALARS[kind](value)
     if isinstance(kind, Struct):
-        return isinstance(value, Mapping) and all(_field_fits(value, field) for field in kind.fields)
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str | bytes | bytearray | memoryview)
-        and all(each is None or fits(each, kind.item) for each in value)
-    )
+        return is_mapping(value) and all(_field_fits(value, field) for field in kind.fields)
+    return is_sequence(value) and all(each is None or fits(each, kind.item) for each in value)
 
 
 def mismatches(record: Record, entity: Entity) -> list[str]:
@@ -96,10 +100,10 @@ def _field_mismatches(record: Mapping[str, object], field: Field, path: str) -> 
 def _mismatches(value: object, kind: FieldType, path: str) -> Iterator[str]:
     if fits(value, kind):
         return
-    if isinstance(kind, Struct) and isinstance(value, Mapping):
+    if isinstance(kind, Struct) and is_mapping(value):
         for field in kind.fields:
             yield from _field_mismatches(value, field, f"{path}.")
-    elif isinstance(kind, ListOf) and isinstance(value, list | tuple):
+    elif isinstance(kind, ListOf) and is_json_array(value):
         for position, item in enumerate(value):
             if item is not None:
                 yield from _mismatches(item, kind.item, f"{path}[{position}]")
@@ -156,3 +160,76 @@ _SCALARS: dict[Scalar, Callable[[object], bool]] = {
     Scalar.BINARY: _is_binary,
     Scalar.JSON: lambda _: True,
 }
+
+
+_KEPT = 256  # one for each entity that is validated
+
+# Texts that are surely dates, times and so on. Of the 29th of February nothing is said: a pattern cannot count years.
+_SURE_DATE: Final = (
+    r"(?!0000)\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
+    r"|02-(?:0[1-9]|1\d|2[0-8]))"
+)
+_SURE_TIME: Final = (
+    r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{3}(?:\d{3})?)?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?"
+)
+_SURE_DECIMAL: Final = r"[+-]?\d{1,400}(?:\.\d{1,400})?"
+_SURE_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+
+
+def _text(pattern: str) -> Any:
+    return Annotated[str, Meta(pattern=rf"\A(?a:{pattern})\Z")]
+
+
+_DECODED_TYPES: Mapping[Scalar, Any] = {
+    Scalar.STRING: str,
+    Scalar.INTEGER: int,
+    Scalar.NUMBER: int | float,
+    Scalar.BOOLEAN: bool,
+    Scalar.DATETIME: _text(rf"{_SURE_DATE}[T ]{_SURE_TIME}"),
+    Scalar.DATE: _text(_SURE_DATE),
+    Scalar.TIME: _text(_SURE_TIME),
+    Scalar.DECIMAL: int | float | _text(_SURE_DECIMAL),
+    Scalar.BINARY: _text(_SURE_BASE64),
+    Scalar.JSON: bool | int | float | str | list[Any] | dict[str, Any],
+}
+
+
+@lru_cache(_KEPT)
+def decoder_of(entity: Entity) -> msgspec.json.Decoder[Any] | None:
+    """Return what decodes the JSON of a record only if it fits, primary keys included.
+
+    Where it raises `ValueError` nothing is known yet: it does not fit, or it cannot be told this way. None for names
+    of fields that msgspec has no way to write.
+    """
+    fields = [
+        attrs.evolve(field, nullable=field.nullable and field.name not in entity.primary_key)
+        for field in entity.fields
+    ]
+    try:
+        return msgspec.json.Decoder(_object(fields))
+    except ValueError:
+        return None
+
+
+def _object(fields: Sequence[Field]) -> type:
+    slots: list[tuple[str, Any, Any]] = []
+    for place, field in enumerate(fields):
+        kind = _kind(field.type)
+        slots.append(
+            (f"value{place}", kind | None, None) if field.nullable else (f"value{place}", kind, NODEFAULT)
+        )
+    return msgspec.defstruct(
+        "Fitting",
+        slots,
+        rename={f"value{place}": field.name for place, field in enumerate(fields)},
+        kw_only=True,
+    )
+
+
+def _kind(kind: FieldType) -> Any:
+    if isinstance(kind, Scalar):
+        return _DECODED_TYPES[kind]
+    if isinstance(kind, ListOf):
+        item = _kind(kind.item)
+        return list[item | None]  # type: ignore[valid-type]  # made for this list
+    return _object(kind.fields)

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+
+import msgspec
 
 from connector_kit.errors import SchemaMismatchError
 
-from .columns import peeked
-from .joined import JoinedRecords, parts_of
-from .json_text import ENCODER
+from .batches import JoinedRecords, parts_of, peeked
+from .values import is_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .page import Record
 
-__all__ = ["SupportsJson", "json_lines", "json_size", "wrapped_lines"]
+__all__ = ["ENCODER", "SupportsJson", "json_lines", "json_size", "simplified", "wrapped_lines"]
+
+
+def simplified(value: object) -> Any:
+    """Turn a mapping, a sequence or a set of somebody's own class into a dict or a list.
+
+    Raises `TypeError` for anything else: msgspec calls this for values that it does not know.
+    """
+    if is_mapping(value):
+        return dict(value)
+    if _is_sequence_or_set(value):
+        return list(value)
+    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
+
+
+def _is_sequence_or_set(value: object) -> TypeGuard[Collection[object]]:
+    return isinstance(value, Sequence | AbstractSet)
+
+
+ENCODER = msgspec.json.Encoder(enc_hook=simplified)
+"""Datetimes and decimals become text, bytes base64, NaN and the infinities null."""
+
 
 _CHUNK = 1_000
 """Records encoded at once. That takes well under a millisecond, for which no other thread of Python runs."""
@@ -34,23 +58,23 @@ class SupportsJson(Protocol):
     """
 
     def json_lines(self) -> bytes:
-        """Give one line per record: a JSON object without line breaks, and a line feed."""
+        """Return one line per record: a JSON object without line breaks, and a line feed."""
         ...
 
     def documents(self) -> Sequence[Any]:
-        """Give each record as msgspec encodes it inside of something else: a `msgspec.Raw`, or a dict."""
+        """Return each record as msgspec encodes it inside of something else: a `msgspec.Raw`, or a dict."""
         ...
 
 
 @runtime_checkable
 class _KnowsSize(Protocol):
     def json_size(self) -> int:
-        """Give about how many bytes the JSON has, without making it."""
+        """Return about how many bytes the JSON has, without making it."""
         ...
 
 
 def json_size(records: Sequence[Record]) -> int:
-    """Give about how many bytes of JSON the records are: where it is not known, as many as if a part's were like its first."""
+    """Return about how many bytes of JSON the records are: where it is not known, as many as if a part's were like its first."""
     if not records:
         return 0
     eager = isinstance(records, list)  # the cheaper question first: a protocol's takes ten times as long
@@ -65,7 +89,7 @@ def json_size(records: Sequence[Record]) -> int:
 
 
 def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
-    """Give a line for each record, some lines at a time. Raises `SchemaMismatchError` for a value that has no JSON form.
+    """Yield a line for each record, some lines at a time. Raises `SchemaMismatchError` for a value that has no JSON form.
 
     One call of msgspec for many records, written at once, takes half the time of a call and a buffered write for
     each (0.29 against 0.58 ms for 1,000 records of 11 fields), since nothing has to be joined afterwards.
@@ -81,7 +105,7 @@ def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
 
 
 def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any], object]) -> Iterator[bytes]:
-    """Give a line for what `around` makes of each record: `lambda record: {"entity": "orders", "record": record}`.
+    """Yield a line for what `around` makes of each record: `lambda record: {"entity": "orders", "record": record}`.
 
     What it is given is only good for being encoded. Raises as `json_lines` does.
     """

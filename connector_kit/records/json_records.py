@@ -1,25 +1,219 @@
-"""`JsonRecords`: the records of a page as the JSON they came in, decoded when somebody looks at them."""
+"""Records that stay the JSON they came in until somebody looks at one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from functools import lru_cache
+from operator import attrgetter
+from struct import Struct
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import msgspec
 from msgspec import Raw
 
 from connector_kit.errors import SchemaMismatchError
 
-from .json_documents import Document, Documents
-from .typed import decoder_of
+from .fitting import decoder_of
+from .json_lines import ENCODER
+from .values import is_sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .catalog import Entity
     from .page import Record
 
-__all__ = ["JsonRecords"]
+__all__ = ["Document", "Documents", "JsonRecords"]
+
+
+Document: TypeAlias = Raw | dict[str, Any]
+"""A record as msgspec encodes it: the JSON it came in, or the dict that was made of it and handed out."""
+
+_RAW = msgspec.json.Decoder(Raw)
+_ONE = msgspec.json.Decoder(dict[str, Any])
+_FIELDS_KEPT = 256  # decoders of single fields: as many as there are keys of entities, in one process
+_FIRST_BYTE: Callable[[Raw], tuple[int]] = Struct("B").unpack_from  # a view of each takes twice as long
+_OBJECT = (ord("{"),)
+
+
+class Documents:
+    """JSON objects in a row. A dict is made of one when it is asked for, and kept: it may be changed by who has it.
+
+    They are kept as JSON lines, which is what most of them leave as, and taken apart again where somebody asks for one
+    from among them. `indexes` are always those of documents that are there. Where nothing was handed out, each method is
+    a few calls of msgspec for all of them, whatever their number.
+    """
+
+    __slots__ = ("_bytes", "_count", "_handed_out", "_lines", "_raws")
+
+    def __init__(self, count: int, size: int, *, lines: bytes | None, raws: list[Raw] | None) -> None:
+        """Take `count` documents that have `size` bytes, in one form or the other."""
+        self._count = count
+        self._bytes = size
+        self._lines = lines
+        self._raws = raws
+        self._handed_out: list[dict[str, Any] | None] | None = None
+
+    @classmethod
+    def of(cls, raws: list[Raw], body: bytes) -> Documents:
+        """Take the pieces that msgspec has split `body` into. Raises `ValueError` for what is no object or no UTF-8.
+
+        The syntax of what it passes over msgspec has looked at, but not the encoding of texts.
+        """
+        first = list(map(_FIRST_BYTE, raws))
+        if first.count(_OBJECT) != len(first):
+            index = next(index for index, byte in enumerate(first) if byte != _OBJECT)
+            raise ValueError(f"number {index} is no object")
+        if not body.isascii():
+            body.decode()
+        lines = ENCODER.encode_lines(raws)  # now, while they are in the processor's cache
+        broken = b"\n" in body or b"\r" in body  # between them, perhaps, where it does no harm
+        if broken and (b"\r" in lines or lines.count(b"\n") != len(raws)):
+            lines = ENCODER.encode_lines([Raw(msgspec.json.format(raw, indent=-1)) for raw in raws])
+        return cls(len(raws), len(lines), lines=lines, raws=None)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def size(self, indexes: range) -> int:
+        """Return the share that these have of the bytes that all came in."""
+        return self._bytes * len(indexes) // (len(self) or 1)
+
+    def record(self, index: int) -> dict[str, Any]:
+        """Return a record, made at most once. Raises `SchemaMismatchError` for a number that is too large."""
+        handed_out = self._handed_out
+        if handed_out is None:
+            handed_out = self._handed_out = _nothing(self._count)
+        record = handed_out[index]
+        if record is None:
+            record = handed_out[index] = self._decoded(index)
+        return record
+
+    def records(self, indexes: range) -> Iterator[dict[str, Any]]:
+        """Return records in turn; all at once where that can be done, so that it costs no call for each."""
+        if self._handed_out is None and len(indexes) == self._count > 1:
+            try:
+                records = _ONE.decode_lines(self._json(range(self._count)))
+            except (ValueError, RecursionError):  # one of them: those before it are to be had
+                return map(self.record, indexes)
+            self._handed_out = list(records)
+            return iter(records if indexes.step > 0 else records[::-1])
+        return map(self.record, indexes)
+
+    def peek(self, index: int) -> dict[str, Any]:
+        """Return a record that is only looked at, by somebody who does not keep or change it."""
+        record = None if self._handed_out is None else self._handed_out[index]
+        return self._decoded(index) if record is None else record
+
+    def documents(self, indexes: range) -> list[Document]:
+        """Return each as msgspec encodes it, inside of something else too; none has a line break in it."""
+        raws = self._pieces(indexes)
+        if self._handed_out is None:
+            return list(raws)
+        handed_out = _at(self._handed_out, indexes)
+        return [raw if record is None else record for raw, record in zip(raws, handed_out, strict=True)]
+
+    def field(self, name: str, indexes: range) -> list[Any]:
+        """Return one field of each, None where it is missing."""
+        decoder = _field_decoder(name) if self._handed_out is None else None
+        if decoder is not None:
+            try:
+                found = decoder.decode_lines(self._json(indexes))
+            except (ValueError, RecursionError):
+                pass  # one of them: the way below says which
+            else:
+                return list(map(_VALUE, found))
+        return [self.peek(index).get(name) for index in indexes]
+
+    def decode_as(self, decoder: msgspec.json.Decoder[Any], indexes: range) -> bool:
+        """Whether each of them decodes this way. What was handed out may have been changed: then false."""
+        if self._handed_out is not None:
+            return False
+        try:
+            decoder.decode_lines(self._json(indexes))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def lines(self, indexes: range) -> bytes:
+        """Return a line for each: its JSON without line breaks, and a line feed."""
+        return (
+            self._json(indexes) if self._handed_out is None else ENCODER.encode_lines(self.documents(indexes))
+        )
+
+    def joined(self, indexes: range, other: Documents, others: range) -> Documents:
+        """Return those of two in a row, nothing of them decoded or copied."""
+        raws = [*self._pieces(indexes), *other._pieces(others)]
+        made = Documents(len(raws), self.size(indexes) + other.size(others), lines=None, raws=raws)
+        if self._handed_out is not None or other._handed_out is not None:
+            mine = self._handed_out or _nothing(self._count)
+            theirs = other._handed_out or _nothing(other._count)
+            made._handed_out = [*_at(mine, indexes), *_at(theirs, others)]
+        return made
+
+    def same(self, indexes: range, other: Documents, others: range) -> bool:
+        """Whether two rows have the same content. Nothing is handed out."""
+        if len(indexes) != len(others):
+            return False
+        if self._handed_out is other._handed_out is None and self._json(indexes) == other._json(others):
+            return True
+        return all(
+            self.peek(mine) == other.peek(theirs) for mine, theirs in zip(indexes, others, strict=True)
+        )
+
+    def _json(self, indexes: range) -> bytes:
+        """Return a line for each, as it came, whether it was handed out or not."""
+        if self._lines is not None and len(indexes) == self._count and indexes.step > 0:
+            return self._lines
+        return ENCODER.encode_lines(self._pieces(indexes))
+
+    def _pieces(self, indexes: range) -> list[Raw]:
+        """Return each as it came. For the first or the last alone, which reads look at, the others stay together."""
+        if self._raws is None and self._lines is not None:
+            if len(indexes) == 1 and indexes[0] in (0, self._count - 1):
+                return [Raw(_end_line(self._lines, last=indexes[0] > 0))]
+            self._raws = _RAW.decode_lines(self._lines)
+        return _at(self._raws or [], indexes)
+
+    def _decoded(self, index: int) -> dict[str, Any]:
+        try:
+            return _ONE.decode(self._pieces(range(index, index + 1))[0])
+        except (ValueError, RecursionError) as error:
+            raise SchemaMismatchError(
+                f"record {index} of a page cannot be decoded: {error}; expected numbers that a float can hold and no "
+                "deep nesting; mend it at its source, or let it be passed on undecoded"
+            ) from error
+
+
+_VALUE = attrgetter("value")
+
+
+@lru_cache(_FIELDS_KEPT)
+def _field_decoder(name: str) -> msgspec.json.Decoder[Any] | None:
+    """Return what decodes one field of an object; None for a name that msgspec has no way to write."""
+    try:
+        one = msgspec.defstruct("Field", [("value", Any, None)], rename={"value": name})
+    except ValueError:
+        return None
+    return msgspec.json.Decoder(one)
+
+
+def _at(of: list[Any], indexes: range) -> list[Any]:
+    if len(indexes) == len(of) and indexes.step > 0:
+        return of
+    if indexes.step > 0:
+        return of[indexes.start : indexes.stop : indexes.step]
+    return [of[index] for index in indexes]
+
+
+def _nothing(size: int) -> list[dict[str, Any] | None]:
+    return [None] * size
+
+
+def _end_line(lines: bytes, *, last: bool) -> bytes:
+    """Return the first or the last line, without its line feed."""
+    return lines[lines.rfind(b"\n", 0, -1) + 1 : -1] if last else lines[: lines.index(b"\n")]
+
 
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _LINES = msgspec.json.Decoder(Raw)
@@ -45,24 +239,24 @@ class JsonRecords(Sequence["Record"]):
     b'{"id": 1, "at": "2024-05-01"}\n'
     """
 
-    __slots__ = ("_documents", "_places")
+    __slots__ = ("_documents", "_indexes")
 
-    def __init__(self, documents: Documents, places: range | None = None) -> None:
-        """Take those of the documents that are in `places`, all by default; `of_array` and `of_lines` take bytes."""
+    def __init__(self, documents: Documents, indexes: range | None = None) -> None:
+        """Take those of the documents that are in `indexes`, all by default; `of_array` and `of_lines` take bytes."""
         self._documents = documents
-        self._places = range(len(documents)) if places is None else places
+        self._indexes = range(len(documents)) if indexes is None else indexes
 
     @classmethod
     def of_array(cls, body: bytes) -> JsonRecords:
-        """Give the records of a JSON array of objects. Raises `SchemaMismatchError` where the bytes are none.
+        """Return the records of a JSON array of objects. Raises `SchemaMismatchError` where the bytes are none.
 
-        `connector_kit.records.json_body.split` takes an array from anywhere in a body.
+        `connector_kit.split_json` takes an array from anywhere in a body.
         """
         return cls._split(body, _ARRAY.decode, "a JSON array of objects")
 
     @classmethod
     def of_lines(cls, body: bytes) -> JsonRecords:
-        """Give the records of JSON lines (NDJSON), an object a line. Raises `SchemaMismatchError` where they are none."""
+        """Return the records of JSON lines (NDJSON), an object a line. Raises `SchemaMismatchError` where they are none."""
         return cls._split(body, _LINES.decode_lines, "a JSON object on each line")
 
     @classmethod
@@ -75,7 +269,7 @@ class JsonRecords(Sequence["Record"]):
             ) from error
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indexes)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -83,19 +277,19 @@ class JsonRecords(Sequence["Record"]):
     def __getitem__(self, index: slice) -> JsonRecords: ...
     def __getitem__(self, index: int | slice) -> Record | JsonRecords:
         if isinstance(index, slice):
-            return JsonRecords(self._documents, self._places[index])
-        return self._documents.record(self._places[index])
+            return JsonRecords(self._documents, self._indexes[index])
+        return self._documents.record(self._indexes[index])
 
     def __iter__(self) -> Iterator[Record]:
-        return self._documents.records(self._places)
+        return self._documents.records(self._indexes)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, JsonRecords):
-            return self._documents.same(self._places, other._documents, other._places)
-        if not isinstance(other, Sequence) or isinstance(other, str | bytes | bytearray):
+            return self._documents.same(self._indexes, other._documents, other._indexes)
+        if not is_sequence(other):
             return NotImplemented
         return len(self) == len(other) and all(
-            self._documents.peek(place) == record for place, record in zip(self._places, other, strict=True)
+            self._documents.peek(index) == record for index, record in zip(self._indexes, other, strict=True)
         )
 
     __hash__ = None  # type: ignore[assignment]  # as a list has none: its records can be changed
@@ -105,35 +299,35 @@ class JsonRecords(Sequence["Record"]):
     @overload
     def __add__(self, other: Sequence[Record]) -> Sequence[Record]: ...
     def __add__(self, other: Sequence[Record]) -> Sequence[Record]:
-        """Give both in a row; two `JsonRecords` without decoding or copying any."""
+        """Return both in a row; two `JsonRecords` without decoding or copying any."""
         if not isinstance(other, JsonRecords):
             return [*self, *other]
-        return JsonRecords(self._documents.joined(self._places, other._documents, other._places))
+        return JsonRecords(self._documents.joined(self._indexes, other._documents, other._indexes))
 
     def __repr__(self) -> str:
         return f"<JsonRecords: {len(self)} records>"
 
     def field(self, name: str) -> list[Any]:
-        """Give one field of each record, None where it is missing; nothing else is decoded."""
-        return self._documents.field(name, self._places)
+        """Return one field of each record, None where it is missing; nothing else is decoded."""
+        return self._documents.field(name, self._indexes)
 
-    def peek(self, place: int) -> Record:
-        """Give a record that is neither kept nor changed by whoever asks: its JSON still goes on as it came."""
-        return self._documents.peek(self._places[place])
+    def peek(self, index: int) -> Record:
+        """Return a record that is neither kept nor changed by whoever asks: its JSON still goes on as it came."""
+        return self._documents.peek(self._indexes[index])
 
     def surely_fit(self, entity: Entity) -> bool:
         """Whether every record is known to fit the entity, without making any; where not, each has to be looked at."""
         decoder = decoder_of(entity)
-        return decoder is not None and self._documents.decode_as(decoder, self._places)
+        return decoder is not None and self._documents.decode_as(decoder, self._indexes)
 
     def documents(self) -> list[Document]:
-        """Give each record as msgspec encodes it, inside of something else too, on one line."""
-        return self._documents.given(self._places)
+        """Return each record as msgspec encodes it, inside of something else too, on one line."""
+        return self._documents.documents(self._indexes)
 
     def json_size(self) -> int:
-        """Give about how many bytes the JSON has, without making it."""
-        return self._documents.size(self._places)
+        """Return about how many bytes the JSON has, without making it."""
+        return self._documents.size(self._indexes)
 
     def json_lines(self) -> bytes:
-        """Give a line for each record: its JSON without line breaks, and a line feed."""
-        return self._documents.lines(self._places)
+        """Return a line for each record: its JSON without line breaks, and a line feed."""
+        return self._documents.lines(self._indexes)

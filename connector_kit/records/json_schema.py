@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .catalog import ListOf, Scalar
-from .inference import shape_of
-from .shapes import ANYTHING, MAX_DEPTH, NOTHING, Kind, Shape, field_of, merge
+from .inference import ANYTHING, MAX_DEPTH, NOTHING, Kind, Shape, field_of, merge, shape_of
+from .json_body import find
 
 if TYPE_CHECKING:
     from .catalog import Entity, Field, FieldType
@@ -55,13 +55,13 @@ _FORMATS: Mapping[str, Kind] = {
 
 
 def entity_json_schema(entity: Entity) -> dict[str, JsonValue]:
-    """Give the JSON Schema of the entity's records. Fields beyond those announced are allowed."""
+    """Return the JSON Schema of the entity's records. Fields beyond those announced are allowed."""
     schema: dict[str, JsonValue] = {"$schema": DIALECT, "title": entity.name, "type": "object"}
     return schema | _properties(entity.fields) if entity.fields else schema
 
 
 def fields_from_json_schema(schema: JsonValue) -> tuple[Field, ...]:
-    """Give the fields of the records that a JSON Schema describes.
+    """Return the fields of the records that a JSON Schema describes.
 
     Local references, several types, anyOf and oneOf are followed; all of what a value may be has to fit its type.
     What has no type here (allOf of several, conditions, mappings by key, remote or circular references, nesting
@@ -102,7 +102,7 @@ class _Reader:
         self._read: dict[str, Shape] = {}
 
     def shape(self, schema: JsonValue, depth: int) -> Shape:
-        """Give the shape of what a schema admits."""
+        """Return the shape of what a schema admits."""
         if depth < 0 or not isinstance(schema, Mapping):
             return ANYTHING
         shape = self._plain(schema, depth)
@@ -171,13 +171,7 @@ def _pointed_at(document: JsonValue, reference: str) -> JsonValue:
     """Follow a JSON pointer in a fragment (`#/$defs/address`); None, which is no schema, where it leads nowhere."""
     if reference != "#" and not reference.startswith("#/"):
         return None
-    found = document
-    for step in unquote(reference).split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, Mapping):
-            found = found.get(key)
-        elif isinstance(found, Sequence) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
-        else:
-            return None
-    return found
+    try:
+        return find(document, unquote(reference)[1:])
+    except LookupError:
+        return None

@@ -12,17 +12,17 @@ from connector_kit.records.json_lines import json_size
 if TYPE_CHECKING:
     from connector_kit.records.page import Page
 
-__all__ = ["PAGE_BYTES", "Handover"]
+__all__ = ["PAGE_BYTES", "PageBuffer"]
 
 PAGE_BYTES = 1024
 """What a page counts besides its records: one without any takes memory, too, and a source may have no end of them."""
 
 
-class Handover:
+class PageBuffer:
     """Between two tasks of one event loop: one calls `put` and then `end`, the other `take` and `enough`.
 
-    `room` is how many bytes of JSON may wait to be taken, to which each page adds a kilobyte; a single page may always. Cancelled, `put` leaves its page
-    out, and `take` takes none.
+    `room` is how many bytes of JSON may wait to be taken, to which each page adds a kilobyte; a page that is alone always
+    fits. Cancelled, `put` leaves its page out, and `take` takes none.
     """
 
     def __init__(self, room: int) -> None:
@@ -31,43 +31,43 @@ class Handover:
         self._bytes = 0
         self._many = False
         self._ended = False
-        self._came, self._were_many, self._were_taken = _Signal(), _Signal(), _Signal()
+        self._came, self._many_came, self._taken = _Signal(), _Signal(), _Signal()
 
     async def put(self, page: Page) -> None:
         """Add a page behind the others, once there is room for it. Other tasks run meanwhile only where there is none."""
         size = PAGE_BYTES + json_size(page.records)
         while self._pages and self._bytes + size > self._room:
             self._say_many()
-            await self._were_taken.wait()
+            await self._taken.wait()
         self._pages.append(page)
         self._bytes += size
-        self._came.give()
+        self._came.send()
         if 2 * self._bytes >= self._room:  # the other half is for what is read while these are written
             self._say_many()
 
     def end(self) -> None:
         """Say that no page follows."""
         self._ended = True
-        self._came.give()
-        self._were_many.give()
+        self._came.send()
+        self._many_came.send()
 
     async def take(self) -> list[Page]:
-        """Give all pages that are there, at least one; none once no page follows."""
+        """Return all waiting pages, at least one; none once no page follows."""
         while not self._pages and not self._ended:
             await self._came.wait()
         pages, self._pages = self._pages, []
         self._bytes, self._many = 0, False
-        self._were_taken.give()
+        self._taken.send()
         return pages
 
     async def enough(self) -> None:
         """Wait until half of the room is taken, or no page follows."""
         while not self._many and not self._ended:
-            await self._were_many.wait()
+            await self._many_came.wait()
 
     def _say_many(self) -> None:
         self._many = True
-        self._were_many.give()
+        self._many_came.send()
 
 
 class _Signal:
@@ -84,7 +84,7 @@ class _Signal:
         self._event = anyio.Event()
         await self._event.wait()
 
-    def give(self) -> None:
+    def send(self) -> None:
         event, self._event = self._event, None
         if event is not None:
             event.set()

@@ -1,17 +1,30 @@
-"""What a run did, as values."""
+"""What a run did, as values, and how they are counted up from its events."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 import attrs
 
-from connector_kit.errors import ConnectorError
+from connector_kit.errors import CircuitOpenError, ConnectorError
+from connector_kit.events import (
+    Event,
+    Observer,
+    PageDelivered,
+    PagesWritten,
+    PermitGranted,
+    RecordsRejected,
+    RetryScheduled,
+    SlotGranted,
+    StreamFinished,
+)
 from connector_kit.records.checkpoint import Mode
 
-__all__ = ["EntityReport", "Report", "Status"]
+__all__ = ["MAX_REJECTIONS", "EntityReport", "EntityTotals", "Report", "RunTotals", "Status"]
+
 
 Status = Literal["complete", "stopped", "failed"]
 
@@ -83,7 +96,7 @@ class Report:
         return all(entity.status == "complete" for entity in self.entities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as JSON values: times as ISO 8601 text, errors as class and message (the kit's own)."""
+        """Return the report as JSON values: times as ISO 8601 text, errors as class and message (the kit's own)."""
         return {
             "connector": self.connector,
             "started": self.started.isoformat(),
@@ -109,3 +122,73 @@ def _entity_dict(report: EntityReport) -> dict[str, Any]:
         "message": str(report.error) if isinstance(report.error, ConnectorError) else None,
     }
     return values
+
+
+MAX_REJECTIONS = 3
+"""How many of an entity's rejected records are told of; the others are counted."""
+
+
+@attrs.define
+class EntityTotals:
+    """What was observed of one entity so far. Times in seconds; `asking` is all the time pages were waited for."""
+
+    rows: int = 0
+    pages: int = 0
+    retries: int = 0
+    faults: Counter[str] = attrs.field(factory=Counter)
+    rejected: int = 0
+    rejections: tuple[str, ...] = ()
+    asking: float = 0.0
+    limited: float = 0.0
+    backing_off: float = 0.0
+    writing: float = 0.0
+
+    @property
+    def fetching(self) -> float:
+        """The time the other side was busy: waited for pages, less the waits of the kit's own."""
+        return max(0.0, self.asking - self.limited - self.backing_off)
+
+
+class RunTotals:
+    """An observer that keeps totals per entity and passes events on; None stands for what concerns no entity."""
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self._observer = observer
+        self._totals: dict[str | None, EntityTotals] = {}
+
+    def of(self, entity: str | None) -> EntityTotals:
+        """Return the totals of an entity."""
+        totals = self._totals.get(entity)
+        if totals is None:
+            totals = self._totals[entity] = EntityTotals()
+        return totals
+
+    def observe(self, event: Event) -> None:
+        """Add one event and pass it on."""
+        match event:
+            case (
+                PageDelivered(entity=entity, seconds=seconds) | StreamFinished(entity=entity, seconds=seconds)
+            ):
+                self.of(entity).asking += seconds
+            case PermitGranted(entity=entity, waited=waited) | SlotGranted(entity=entity, waited=waited):
+                self.of(entity).limited += waited
+            case RetryScheduled(entity=entity, wait=wait, error=CircuitOpenError()):
+                self.of(entity).backing_off += wait  # nothing was tried, so nothing is tried again
+            case RetryScheduled(entity=entity, wait=wait, error=error):
+                totals = self.of(entity)
+                totals.retries += 1
+                totals.backing_off += wait
+                totals.faults[type(error).__name__] += 1
+            case RecordsRejected(entity=entity, count=count, reasons=reasons):
+                totals = self.of(entity)
+                totals.rejected += count
+                totals.rejections = (*totals.rejections, *reasons)[:MAX_REJECTIONS]
+            case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
+                totals = self.of(entity)
+                totals.rows = rows
+                totals.pages += pages
+                totals.writing += seconds
+            case _:
+                pass
+        if self._observer is not None:
+            self._observer.observe(event)

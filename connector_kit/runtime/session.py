@@ -11,6 +11,9 @@ from connector_kit.capabilities import CLOSING_SECONDS, close_broken_stream, clo
 from connector_kit.protocols import Connector
 from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.structure.explain import require
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.layers import layers
+from connector_kit.wrappers.wrapper import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -57,12 +60,13 @@ async def disconnect_surely(connector: Connector, /) -> None:
 class Stream:
     """One read of an entity: an async context manager over which one iterates by page or by record.
 
-    Raises `RepeatedCursorError` where a page carries the cursor of an earlier one.
+    Raises `RepeatedCursorError` where a page carries the cursor of an earlier one, by `watch`; None where a layer of the
+    stack looks for that already.
     """
 
-    def __init__(self, pages: AsyncIterator[Page]) -> None:
+    def __init__(self, pages: AsyncIterator[Page], watch: CursorWatch | None) -> None:
         self._pages = pages
-        self._watch = CursorWatch()
+        self._watch = watch
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -71,12 +75,17 @@ class Stream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ended = True
         if error is None:
-            with anyio.move_on_after(CLOSING_SECONDS, shield=True):
-                await close_stream(self._pages)
+            await self.aclose()
         else:
+            self._ended = True
             await close_broken_stream(self._pages)
+
+    async def aclose(self) -> None:
+        """Close the read. There are no more pages."""
+        self._ended = True
+        with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+            await close_stream(self._pages)
 
     def __aiter__(self) -> AsyncIterator[Page]:
         return self
@@ -85,7 +94,8 @@ class Stream:
         if self._ended:
             raise StopAsyncIteration
         page = await self._pages.__anext__()
-        self._watch.see(page.cursor)
+        if self._watch is not None:
+            self._watch.see(page.cursor)
         return page
 
     def records(self) -> AsyncIterator[Record]:
@@ -119,4 +129,15 @@ def stream(
     ...     async for record in orders.records():
     ...         print(record["id"])
     """
-    return Stream(connector.fetch_data(entity, since=since, cursor=cursor))
+    watch = None if _watches_cursors(connector) else CursorWatch()
+    return Stream(connector.fetch_data(entity, since=since, cursor=cursor), watch)
+
+
+def _watches_cursors(connector: Connector) -> bool:
+    """Return whether a `Retrying` sees the same pages: only wrappers of the kit, which change no cursor, are around it."""
+    for layer in layers(connector):
+        if isinstance(layer, Retrying):
+            return True
+        if not isinstance(layer, Wrapper):
+            return False
+    return False

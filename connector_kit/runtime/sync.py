@@ -10,16 +10,16 @@ import anyio
 from connector_kit.capabilities import validate
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError
-from connector_kit.runtime.options import EntityOptions
 from connector_kit.structure.explain import require
+from connector_kit.tasks import task_group
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.stack.layers import innermost
 
-from .plan import choose_mode
-from .report import Report
+from .options import EntityOptions
+from .read import choose_mode
+from .report import Report, RunTotals
 from .session import disconnect_surely
-from .tally import Tally
-from .transfer import Surroundings, Transfer
+from .transfer import RunContext, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +61,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         destination: Where records and checkpoints land together. It is opened and closed here.
         entities: The names of the entities to read.
         mode: How records land, for all entities whose options say nothing else. By default the mode that keeps rows
-            exactly once with the least reading: see `connector_kit.runtime.plan.default_mode`.
+            exactly once with the least reading: see `connector_kit.runtime.read.default_mode`.
         options: Per entity: mode, new fields, lookback, start.
         name: Under which the checkpoints are kept; by default the class of the innermost connector. A destination
             refuses to continue the reads of a connector of another name.
@@ -83,23 +83,16 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     clock = clock or AnyioClock()
     stop = stop or anyio.Event()
     name = name or type(innermost(connector)).__name__
-    tally = Tally(observer)
-    observed = Observed(connector, tally, clock=clock)
-    around = Surroundings(name, observed, destination, tally, clock, buffer)
+    totals = RunTotals(observer)
+    observed = Observed(connector, totals, clock=clock)
+    context = RunContext(name, observed, destination, totals, clock, buffer)
     started, started_ns = clock.now(), clock.monotonic_ns()
     validate(observed)
-    reports: list[EntityReport] = []
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        try:
-            run = _Run(around, options or {}, anyio.Semaphore(concurrency), stop)
-            tasks.start_soon(run.watch_stop)
-            reports = await run.run(entities, mode)
-        except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
-            failure = error
+    async with task_group() as tasks:
+        run = _Run(context, options or {}, anyio.Semaphore(concurrency), stop)
+        tasks.start_soon(run.watch_stop)
+        reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
     seconds = (clock.monotonic_ns() - started_ns) / 1e9
     return Report(name, started, seconds, tuple(reports), stopped=stop.is_set())
 
@@ -109,14 +102,14 @@ class _Run:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: RunContext,
         options: Mapping[str, EntityOptions],
-        turns: anyio.Semaphore,
+        slots: anyio.Semaphore,
         stop: anyio.Event,
     ) -> None:
-        self._around = around
+        self._context = context
         self._options = options
-        self._turns = turns
+        self._slots = slots
         self._stop = stop
         self._preparing = anyio.CancelScope()
         self._transfers: list[Transfer] = []
@@ -133,7 +126,7 @@ class _Run:
 
     async def run(self, entities: Iterable[str] | None, mode: Mode | None) -> list[EntityReport]:
         """Open the destination, connect, and transfer the entities."""
-        connector, destination = self._around.connector, self._around.destination
+        connector, destination = self._context.connector, self._context.destination
         try:
             await destination.open()
             with self._preparing:
@@ -150,24 +143,24 @@ class _Run:
                 await destination.close()
 
     def _plan(self, catalog: Catalog, entities: Iterable[str] | None, mode: Mode | None) -> list[Transfer]:
-        modes = self._around.destination.modes
+        modes = self._context.destination.modes
         for name in self._options:
             catalog[name]
         transfers = []
         for name in catalog.names if entities is None else dict.fromkeys(entities):
             entity, options = catalog[name], self._options.get(name, EntityOptions())
             chosen = choose_mode(entity, options.mode or mode, modes)
-            transfers.append(Transfer(self._around, entity, chosen, options))
+            transfers.append(Transfer(self._context, entity, chosen, options))
         return transfers
 
     async def _transfer_all(self) -> list[EntityReport]:
         reports: dict[int, EntityReport] = {}
 
-        async def transfer(place: int) -> None:
-            async with self._turns:
-                reports[place] = await self._transfers[place].run()
+        async def transfer(index: int) -> None:
+            async with self._slots:
+                reports[index] = await self._transfers[index].run()
 
         async with anyio.create_task_group() as tasks:
-            for place in range(len(self._transfers)):
-                tasks.start_soon(transfer, place)
-        return [reports[place] for place in range(len(self._transfers))]
+            for index in range(len(self._transfers)):
+                tasks.start_soon(transfer, index)
+        return [reports[index] for index in range(len(self._transfers))]

@@ -1,4 +1,4 @@
-"""The largest replication key of a page, as a point in time."""
+"""Replication keys as points in time, and the largest of a page: the watermark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.columns import column
+from connector_kit.records.batches import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
 
-__all__ = ["as_instant", "instant_of", "instants", "places_at", "watermark_of"]
+__all__ = ["as_instant", "instant_of", "instants", "positions_at", "watermark_of"]
 
 _FIRST_TAIL = 16
 
 
 def as_instant(value: Any) -> datetime:
-    """Read a datetime or its ISO 8601 text. Without an offset it is taken to be in UTC."""
+    """Return a datetime, or the one that ISO 8601 text says. Without an offset it is taken to be in UTC."""
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(instant, datetime):
         raise TypeError(f"{type(value).__name__} is no point in time")
@@ -28,7 +28,7 @@ def as_instant(value: Any) -> datetime:
 
 
 def instants(entity: Entity, records: Sequence[Record]) -> list[datetime | None]:
-    """Give each record's replication key as a point in time, None where it has none. Nothing else of it is looked at.
+    """Return each record's replication key as a point in time, None where it has none. Nothing else of it is looked at.
 
     Raises `SchemaMismatchError` for a key that is no time.
     """
@@ -39,7 +39,7 @@ def instants(entity: Entity, records: Sequence[Record]) -> list[datetime | None]
 
 
 def instant_of(entity: Entity, record: Record) -> datetime | None:
-    """Give one record's replication key. Raises `SchemaMismatchError` for a key that is no time."""
+    """Return one record's replication key. Raises `SchemaMismatchError` for a key that is no time."""
     return instants(entity, [record])[0]
 
 
@@ -56,7 +56,7 @@ def _instant(entity: Entity, value: Any) -> datetime | None:
 
 
 def watermark_of(entity: Entity, records: Sequence[Record], so_far: datetime | None) -> datetime | None:
-    """Give the largest replication key among `records` and `so_far`.
+    """Return the largest replication key among `records` and `so_far`.
 
     Only for an entity that is read by `since`; records without the key do not count. Raises `SchemaMismatchError`
     for a key that is no time.
@@ -69,8 +69,8 @@ def watermark_of(entity: Entity, records: Sequence[Record], so_far: datetime | N
     return max((instant for instant in (so_far, *found) if instant is not None), default=None)
 
 
-def places_at(entity: Entity, records: Sequence[Record], instant: datetime) -> list[int]:
-    """Give the places of the records whose replication key is `instant`, the largest among them.
+def positions_at(entity: Entity, records: Sequence[Record], instant: datetime) -> list[int]:
+    """Return the positions of the records whose replication key is `instant`, the largest among them.
 
     Of an ordered entity they stand together at the end, and little more than these are looked at.
     """
@@ -80,5 +80,5 @@ def places_at(entity: Entity, records: Sequence[Record], instant: datetime) -> l
         first = max(0, size - tail)
         found = instants(entity, records[first:])
         if not first or found[0] not in (instant, None):
-            return [first + place for place, each in enumerate(found) if each == instant]
+            return [first + position for position, each in enumerate(found) if each == instant]
         tail *= _FIRST_TAIL

@@ -1,3 +1,4 @@
+from connector_kit.destinations.memory import MemoryDestination as MemoryDestination
 from connector_kit.wrappers.fault_injection.wrapper import Cut as Cut
 from connector_kit.wrappers.fault_injection.wrapper import Fail as Fail
 from connector_kit.wrappers.fault_injection.wrapper import Refuse as Refuse
@@ -32,5 +33,4 @@ from .conformance.wrapper.content import plain_content as plain_content
 from .law_tests import connector_laws as connector_laws
 from .law_tests import destination_laws as destination_laws
 from .law_tests import wrapper_laws as wrapper_laws
-from .memory import MemoryDestination as MemoryDestination
 from .virtual_clock import VirtualClock as VirtualClock

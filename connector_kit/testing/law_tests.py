@@ -25,7 +25,7 @@ from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS
 from .pytest_plugin import UNCHECKED
 
 if TYPE_CHECKING:
-    from connector_kit.limiters.rate import Rate
+    from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import Limiter
     from connector_kit.testing.conformance.destination.fixture import FixtureFactory
     from connector_kit.testing.conformance.law import Law, LawFunction, Verdict

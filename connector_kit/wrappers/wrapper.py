@@ -20,9 +20,8 @@ from connector_kit.capabilities import (
 )
 from connector_kit.protocols import Connector, SupportsPartitions, SupportsSample
 from connector_kit.records.page import Page
-
-from .stack.layers import asks_for, layers, outline
-from .stack.order import refuse_order
+from connector_kit.wrappers.stack.layers import asks_for, layers, outline
+from connector_kit.wrappers.stack.order import refuse_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

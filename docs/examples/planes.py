@@ -15,7 +15,7 @@ import anyio
 import httpx2
 
 from connector_kit import Catalog, Cursor, Entity, Page, Report, Resilience, Rule, protect, sync
-from connector_kit.destinations.sqlite import SqliteDestination
+from connector_kit.destinations import SQLiteDestination
 from connector_kit.errors import (
     ConnectionFailedError,
     ConnectorError,
@@ -71,7 +71,7 @@ RULES = [
 async def main(url: str, token: str, file: str = "planes.sqlite") -> Report:
     """Read what is new into a file; every row lands exactly once, however often this fails or is killed."""
     planes = protect(Planes(url, token), Resilience(rate="40/s"), rules=RULES)
-    return await sync(planes, SqliteDestination(file))
+    return await sync(planes, SQLiteDestination(file))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from connector_kit.config.auth import Auth, Bearer
 from connector_kit.config.json_schema import json_schema
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.redaction import Secret
 from connector_kit.registry.connector_config import ConnectorConfig
 

@@ -17,7 +17,7 @@ from connector_kit.config.dump import dump_config
 from connector_kit.config.load import load_config
 from connector_kit.config.url import Url
 from connector_kit.durations import Duration
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.redaction import Secret
 from connector_kit.registry.connector_config import ConnectorConfig
 from connector_kit.runtime.options import EntityOptions

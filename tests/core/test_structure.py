@@ -20,13 +20,13 @@ import stacks
 import connector_kit
 from connector_kit.blocking.blocking import blocking
 from connector_kit.connectors.mock import MockConnector
+from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.errors import ConfigError
 from connector_kit.records.page import Page, Record
 from connector_kit.runtime.session import connected
 from connector_kit.runtime.sync import sync
 from connector_kit.structure.expected import CAPABILITIES, METHODS
 from connector_kit.structure.explain import conforms, explain
-from connector_kit.testing.memory import MemoryDestination
 from connector_kit.wrappers.stack.protect import protect
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"

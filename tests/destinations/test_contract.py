@@ -11,7 +11,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import STORES, JsonlPlace, MemoryPlace, Place, SqlitePlace
+from stores import STORES, JsonlPlace, MemoryPlace, Place, SQLitePlace
 
 from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
@@ -191,7 +191,7 @@ ALL: list[Mode] = ["append", "upsert", "replace"]
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__)
 def test_rows_and_checkpoints_are_what_the_model_says(
-    store: type[MemoryPlace | SqlitePlace | JsonlPlace], backend: str
+    store: type[MemoryPlace | SQLitePlace | JsonlPlace], backend: str
 ) -> None:
     modes: list[Mode] = ["append", "replace"] if store is JsonlPlace else ALL
 
@@ -323,9 +323,9 @@ async def test_a_cursor_that_is_no_json_stores_nothing(place: Place) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("store", [MemoryPlace, SqlitePlace])
+@pytest.mark.parametrize("store", [MemoryPlace, SQLitePlace])
 async def test_upsert_refuses_rows_it_cannot_tell_apart(
-    store: type[MemoryPlace | SqlitePlace], tmp_path: Path
+    store: type[MemoryPlace | SQLitePlace], tmp_path: Path
 ) -> None:
     """A key that is there twice, from appending, and a record that has none."""
     place = store(tmp_path)
@@ -348,9 +348,9 @@ async def test_upsert_refuses_rows_it_cannot_tell_apart(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("store", [MemoryPlace, SqlitePlace])
+@pytest.mark.parametrize("store", [MemoryPlace, SQLitePlace])
 async def test_upsert_replaces_the_whole_row_by_a_key_of_two_fields(
-    store: type[MemoryPlace | SqlitePlace], tmp_path: Path
+    store: type[MemoryPlace | SQLitePlace], tmp_path: Path
 ) -> None:
     place = store(tmp_path)
     entity = Entity("lines", primary_key=("order", "line"))

@@ -21,12 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector_kit.destinations.jsonl import JsonlDestination
-from connector_kit.destinations.jsonl.files import LocalFiles
-from connector_kit.destinations.jsonl.folder import Folder
-from connector_kit.destinations.jsonl.lock import FolderLock
-from connector_kit.destinations.jsonl.names import file_name
-from connector_kit.destinations.jsonl.state import FORMAT_VERSION, Extent, State
-from connector_kit.destinations.jsonl.tails import last_line_end
+from connector_kit.destinations.jsonl.files import LocalFiles, last_line_end
+from connector_kit.destinations.jsonl.folder import Folder, FolderLock, file_name
+from connector_kit.destinations.jsonl.state import FORMAT_VERSION, decode_last, encode
+from connector_kit.destinations.ledger import Entry, Generation, Phase
 from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Record
 
 ENTITY = Entity("orders")
+UNUSED = Entry("orders", current=Generation(covered=0))
 MODES: list[Mode] = ["append", "replace"]
 
 
@@ -339,7 +338,9 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_p
 
 def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_path: Path) -> None:
     """On a file system that ignores case, the state of `Orders` is found under `orders`."""
-    (tmp_path / ".connector_kit" / "orders.json").write_bytes(State("Orders").to_line())
+    (tmp_path / ".connector_kit" / "orders.json").write_bytes(
+        encode(Entry("Orders", current=Generation(covered=0)))
+    )
     with pytest.raises(ConfigError, match=r"'orders' and 'Orders'"):
         opened.start("orders", "append", resume=True)
 
@@ -349,8 +350,8 @@ def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_
     [
         (b"", "cannot be read as the state"),
         (b'{"format": 1}\n', "cannot be read as the state"),
-        (State("orders").to_line() + b"\n", "cannot be read as the state"),
-        (State("orders").to_line().rstrip(), "cannot be read as the state"),
+        (encode(UNUSED) + b"\n", "cannot be read as the state"),
+        (encode(UNUSED).rstrip(), "cannot be read as the state"),
         (f'{{"format": {FORMAT_VERSION + 1}}}\n'.encode(), "newer connector_kit"),
     ],
 )
@@ -547,6 +548,28 @@ def test_the_last_whole_line_is_found(
     assert last_line_end(file) == len(content)
 
 
-def test_the_state_survives_as_json() -> None:
-    state = State("orders", Extent(5, reached(1)), Extent(7, reached(2)), reading=True, swapping=True)
-    assert State.last_of(state.to_line(), "there") == state
+@pytest.mark.parametrize(
+    ("phase", "following"),
+    [
+        (Phase.IDLE, None),
+        (Phase.APPENDING, None),
+        (Phase.REPLACING, Generation(reached(2).to_json(), 7)),
+        (Phase.REPLACING, Generation(None, 0)),
+        (Phase.SWAPPING, None),
+    ],
+)
+def test_the_state_survives_as_json(phase: Phase, following: Generation | None) -> None:
+    current = Generation(reached(1).to_json(), 5)
+    entry = Entry("orders", owned=True, phase=phase, current=current, following=following)
+    assert decode_last(encode(entry), "there") == entry
+
+
+def test_the_state_is_stored_as_it_always_was() -> None:
+    """Folders of earlier versions are read, and earlier versions read ours."""
+    checkpoint = Checkpoint("shop", "orders", "append", cursor=1).to_json()
+    entry = Entry("orders", owned=True, phase=Phase.APPENDING, current=Generation(checkpoint, 5))
+    assert encode(entry) == (
+        b'{"format":1,"entity":"orders","reading":true,"swapping":false,"current":{"length":5,"checkpoint":'
+        + checkpoint
+        + b'},"following":null}\n'
+    )

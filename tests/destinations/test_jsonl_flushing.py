@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from connector_kit.destinations.jsonl.files import LocalFiles
-from connector_kit.destinations.jsonl.flushing import Flushing
-from connector_kit.destinations.jsonl.folder import Folder
-from connector_kit.destinations.jsonl.lock import FolderLock
+from connector_kit.destinations.jsonl.files import Flushing, LocalFiles
+from connector_kit.destinations.jsonl.folder import Folder, FolderLock
 from connector_kit.records.checkpoint import Checkpoint
 
 if TYPE_CHECKING:

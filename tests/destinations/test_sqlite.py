@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector_kit.destinations.sqlite import SqliteDestination
-from connector_kit.destinations.sqlite.place import APPLICATION_ID, FORMAT_VERSION, connected
-from connector_kit.destinations.sqlite.store import Store
+from connector_kit.destinations.sqlite import SQLiteDestination
+from connector_kit.destinations.sqlite.database import Database
+from connector_kit.destinations.sqlite.file import APPLICATION_ID, FORMAT_VERSION, open_database
 from connector_kit.errors import DestinationError, SchemaMismatchError
+from connector_kit.records.batches import joined
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, Mode
-from connector_kit.records.joined import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,8 +47,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    opened = Store(connected(file, 0.0, sqlite3.Connection))
+def database(file: Path) -> Iterator[Database]:
+    opened = Database(open_database(file, 0.0, sqlite3.Connection))
     yield opened
     opened.close()
 
@@ -77,12 +77,12 @@ def _foreign_in_its_log(file: Path) -> None:
 
 
 def _newer(file: Path) -> None:
-    connected(file, 0.0, sqlite3.Connection).close()
+    open_database(file, 0.0, sqlite3.Connection).close()
     ask(file, f"PRAGMA user_version = {FORMAT_VERSION + 1}")
 
 
 def _newer_in_its_log(file: Path) -> None:
-    connection = connected(file, 0.0, sqlite3.Connection)
+    connection = open_database(file, 0.0, sqlite3.Connection)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION + 1}")
     parts = {name: Path(f"{file}{name}").read_bytes() for name in ("", "-wal")}
     connection.close()
@@ -113,7 +113,7 @@ def test_what_is_not_ours_is_refused_and_left_alone(
     make(file)
     before = file.read_bytes() if file.is_file() else None
     with pytest.raises(DestinationError, match=message) as caught:
-        connected(file, 0.0, sqlite3.Connection)
+        open_database(file, 0.0, sqlite3.Connection)
     assert str(file) in str(caught.value)
     assert "; expected " in str(caught.value)
     if make not in {
@@ -138,13 +138,13 @@ def test_what_is_not_ours_is_refused_and_left_alone(
 )
 async def test_places_that_cannot_be_files_are_refused(path: str, message: str) -> None:
     with pytest.raises(DestinationError, match=message):
-        await SqliteDestination(path).open()
+        await SQLiteDestination(path).open()
 
 
 def test_an_empty_file_and_an_empty_database_are_taken(file: Path) -> None:
     file.touch()
     for _ in range(2):
-        connected(file, 0.0, sqlite3.Connection).close()
+        open_database(file, 0.0, sqlite3.Connection).close()
         assert ask(file, "PRAGMA application_id") == [(APPLICATION_ID,)]
         assert ask(file, "PRAGMA journal_mode") == [("wal",)]
         file.unlink()
@@ -159,10 +159,10 @@ async def test_two_destinations_make_a_file_at_the_same_time(file: Path) -> None
     class Slow(sqlite3.Connection):
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
             if sql == "BEGIN IMMEDIATE":
-                connected(file, 0.0, sqlite3.Connection).close()
+                open_database(file, 0.0, sqlite3.Connection).close()
             return super().execute(sql, *parameters)
 
-    destination = SqliteDestination(file, connection=Slow)
+    destination = SQLiteDestination(file, connection=Slow)
     await destination.open()
     assert not await destination.checkpoints()
     await destination.close()
@@ -170,7 +170,7 @@ async def test_two_destinations_make_a_file_at_the_same_time(file: Path) -> None
 
 @pytest.mark.anyio
 async def test_a_locked_file_is_an_error_that_says_so(file: Path) -> None:
-    destination = SqliteDestination(file, busy_timeout=0.01)
+    destination = SQLiteDestination(file, busy_timeout=0.01)
     await destination.open()
     await destination.start(ENTITY, "append")
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -190,7 +190,7 @@ async def test_a_full_disk_keeps_what_is_stored(file: Path) -> None:
             super().__init__(*args, **options)
             self.execute("PRAGMA max_page_count = 30")
 
-    destination = SqliteDestination(file, connection=Small)
+    destination = SQLiteDestination(file, connection=Small)
     await destination.open()
     await destination.start(ENTITY, "append")
     await destination.write("orders", [{"id": 1}], reached(1))
@@ -247,16 +247,16 @@ PAGES: list[list[Record]] = [
 ]
 
 
-def sync(store: Store, mode: Mode) -> None:
-    """Read PAGES into the store, going on where its checkpoint says; the second page is provisional."""
-    checkpoint = store.start(ENTITY, mode, resume=True)
+def sync(database: Database, mode: Mode) -> None:
+    """Read PAGES into the database, going on where its checkpoint says; the second page is provisional."""
+    checkpoint = database.start(ENTITY, mode, resume=True)
     if checkpoint is not None and checkpoint.complete:
         return
     first = checkpoint.cursor if checkpoint is not None else 0
     assert isinstance(first, int)
     for page in range(first + 1, len(PAGES) + 1):
-        store.write("orders", PAGES[page - 1], None if page == 2 else reached(page, mode))
-    store.finish("orders", reached(len(PAGES), mode, complete=True))
+        database.write("orders", PAGES[page - 1], None if page == 2 else reached(page, mode))
+    database.finish("orders", reached(len(PAGES), mode, complete=True))
 
 
 def content(file: Path) -> list[tuple[Any, ...]]:
@@ -278,13 +278,13 @@ def test_a_failure_at_any_statement_loses_and_repeats_nothing(
     after: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     whole = tmp_path / "undisturbed"
-    undisturbed = Store(connected(whole, 0.0, sqlite3.Connection))
+    undisturbed = Database(open_database(whole, 0.0, sqlite3.Connection))
     sync(undisturbed, mode)
     undisturbed.close()
     for at in count():
         file = tmp_path / f"{at}"
         survived = _interrupted(file, mode, failing(at, error, after=after))
-        again = Store(connected(file, 0.0, sqlite3.Connection))
+        again = Database(open_database(file, 0.0, sqlite3.Connection))
         sync(again, mode)
         assert not again._connection.in_transaction
         again.close()
@@ -298,8 +298,8 @@ def _interrupted(file: Path, mode: Mode, kind: type[sqlite3.Connection]) -> bool
     """Run until the failure; say whether there was none."""
     connection: sqlite3.Connection | None = None
     try:
-        connection = connected(file, 0.0, kind)
-        sync(Store(connection), mode)
+        connection = open_database(file, 0.0, kind)
+        sync(Database(connection), mode)
     except (sqlite3.Error, Killed):
         return False
     else:
@@ -317,9 +317,9 @@ def test_any_number_of_kills_in_one_read(
     file = tmp_path_factory.mktemp("kills") / "data.sqlite"
     for at in kills:
         _interrupted(file, mode, failing(at, Killed(), after=False))
-    store = Store(connected(file, 0.0, sqlite3.Connection))
-    sync(store, mode)
-    store.close()
+    database = Database(open_database(file, 0.0, sqlite3.Connection))
+    sync(database, mode)
+    database.close()
     ids = [row[0] for row in content(file)]
     assert ids == ([1, 2, 3, 4, 5] if mode == "upsert" else [1, 2, 3, 4, 1, 5])
 
@@ -328,7 +328,7 @@ def test_any_number_of_kills_in_one_read(
 async def test_a_failure_is_an_error_of_the_destination(file: Path) -> None:
     error = sqlite3.OperationalError("disk I/O error")
     with pytest.raises(DestinationError, match="disk I/O error") as caught:
-        await SqliteDestination(file, connection=failing(1, error, after=False)).open()
+        await SQLiteDestination(file, connection=failing(1, error, after=False)).open()
     assert caught.value.__cause__ is error
 
 
@@ -352,10 +352,10 @@ class Gate:
         return Gated
 
 
-async def started(file: Path, gate: Gate) -> SqliteDestination:
+async def started(file: Path, gate: Gate) -> SQLiteDestination:
     """Give a destination whose next commit is gated."""
     gate.opened.set()
-    destination = SqliteDestination(file, connection=gate.connection())
+    destination = SQLiteDestination(file, connection=gate.connection())
     await destination.open()
     await destination.start(ENTITY, "append")
     gate.opened.clear()
@@ -414,126 +414,126 @@ def test_a_write_of_a_killed_task_ends_before_the_next_call_begins(file: Path) -
 # -- others beside us -----------------------------------------------------------------------------------------------
 
 
-def test_an_earlier_run_cannot_write_into_a_later_one(store: Store, file: Path) -> None:
+def test_an_earlier_run_cannot_write_into_a_later_one(database: Database, file: Path) -> None:
     """Two schedulers start the same read; the first one stops instead of writing every row twice."""
-    store.start(ENTITY, "append", resume=True)
-    other = Store(connected(file, 0.0, sqlite3.Connection))
+    database.start(ENTITY, "append", resume=True)
+    other = Database(open_database(file, 0.0, sqlite3.Connection))
     other.start(ENTITY, "append", resume=True)
     with pytest.raises(DestinationError, match="another run"):
-        store.write("orders", [{"id": 1}], reached(1))
+        database.write("orders", [{"id": 1}], reached(1))
     other.write("orders", [{"id": 1}], reached(1))
     with pytest.raises(DestinationError, match="another run"):
-        store.finish("orders", reached(1, complete=True))
-    store.reset("orders")
+        database.finish("orders", reached(1, complete=True))
+    database.reset("orders")
     with pytest.raises(DestinationError, match="another run"):
         other.write("orders", [{"id": 2}], reached(2))
     other.close()
     assert ask(file, "SELECT id FROM orders") == [(1,)]
 
 
-def test_rows_added_by_hand_after_a_complete_run_stay(store: Store, file: Path) -> None:
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", [{"id": 1}], None)
-    store.finish("orders", reached(1, complete=True))
+def test_rows_added_by_hand_after_a_complete_run_stay(database: Database, file: Path) -> None:
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", [{"id": 1}], None)
+    database.finish("orders", reached(1, complete=True))
     ask(file, "INSERT INTO orders VALUES (100)")
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", [{"id": 2}], None)
-    store.start(ENTITY, "append", resume=True)
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", [{"id": 2}], None)
+    database.start(ENTITY, "append", resume=True)
     assert ask(file, "SELECT id FROM orders") == [(1,), (100,)]
 
 
-def test_a_table_that_somebody_else_made_is_refused(store: Store, file: Path) -> None:
+def test_a_table_that_somebody_else_made_is_refused(database: Database, file: Path) -> None:
     ask(file, "CREATE TABLE Orders (theirs)")
     for mode in MODES:
         with pytest.raises(DestinationError, match="not made by this destination"):
-            store.start(ENTITY, mode, resume=True)
+            database.start(ENTITY, mode, resume=True)
     assert ask(file, "SELECT name FROM sqlite_master WHERE name = 'Orders'") == [("Orders",)]
 
 
-def test_a_table_that_is_gone_is_not_taken_for_an_empty_one(store: Store, file: Path) -> None:
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", [{"id": 1}], reached(1))
+def test_a_table_that_is_gone_is_not_taken_for_an_empty_one(database: Database, file: Path) -> None:
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", [{"id": 1}], reached(1))
     ask(file, "DROP TABLE orders")
     with pytest.raises(DestinationError, match="is gone"):
-        store.start(ENTITY, "append", resume=True)
-    assert store.start(ENTITY, "replace", resume=True) is None
-    store.reset("orders")
-    assert store.start(ENTITY, "append", resume=True) is None
+        database.start(ENTITY, "append", resume=True)
+    assert database.start(ENTITY, "replace", resume=True) is None
+    database.reset("orders")
+    assert database.start(ENTITY, "append", resume=True) is None
 
 
-def test_views_indexes_and_triggers_outlive_a_replace(store: Store, file: Path) -> None:
-    sync(store, "upsert")
+def test_views_indexes_and_triggers_outlive_a_replace(database: Database, file: Path) -> None:
+    sync(database, "upsert")
     ask(file, "CREATE VIEW large AS SELECT id, more FROM orders WHERE id > 3")
     ask(file, "CREATE INDEX by_more ON orders (more)")
     ask(file, "CREATE TABLE log (id)")
     ask(file, "CREATE TRIGGER noted AFTER INSERT ON orders BEGIN INSERT INTO log VALUES (new.id); END")
-    store.start(Entity("orders"), "replace", resume=True)
-    store.write("orders", [{"id": 1}, {"id": 7}, {"id": 7}], None)
-    store.finish("orders", reached(1, "replace", complete=True))
+    database.start(Entity("orders"), "replace", resume=True)
+    database.write("orders", [{"id": 1}, {"id": 7}, {"id": 7}], None)
+    database.finish("orders", reached(1, "replace", complete=True))
     assert ask(file, "SELECT id FROM large") == [(7,), (7,)]
     names = {name for (name,) in ask(file, "SELECT name FROM sqlite_master WHERE tbl_name = 'orders'")}
     assert names == {"orders", "by_more", "noted"}
     assert ask(file, "SELECT * FROM log") == []
 
 
-def test_the_unique_index_is_there_for_upsert_alone(store: Store, file: Path) -> None:
-    sync(store, "upsert")
-    store.start(attrs.evolve(ENTITY, primary_key=("id", "new")), "upsert", resume=True)
-    store.write("orders", [{"id": 1, "new": 5}, {"id": 1, "new": 5, "more": "y"}], None)
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", [{"id": 1, "new": 5}], None)
+def test_the_unique_index_is_there_for_upsert_alone(database: Database, file: Path) -> None:
+    sync(database, "upsert")
+    database.start(attrs.evolve(ENTITY, primary_key=("id", "new")), "upsert", resume=True)
+    database.write("orders", [{"id": 1, "new": 5}, {"id": 1, "new": 5, "more": "y"}], None)
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", [{"id": 1, "new": 5}], None)
     assert content(file)[-2:] == [(1, 5, "y"), (1, 5, None)]
 
 
-def test_new_fields_add_columns_and_a_failed_page_adds_none(store: Store, file: Path) -> None:
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", [{"id": 1}], None)
+def test_new_fields_add_columns_and_a_failed_page_adds_none(database: Database, file: Path) -> None:
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", [{"id": 1}], None)
     with pytest.raises(SchemaMismatchError):
-        store.write("orders", [{"id": 2, "new": object()}], None)
+        database.write("orders", [{"id": 2, "new": object()}], None)
     with pytest.raises(SchemaMismatchError):
-        store.write("orders", [{"id": 2, "new": "\ud800"}], None)
+        database.write("orders", [{"id": 2, "new": "\ud800"}], None)
     assert ask(file, "SELECT * FROM orders") == [(1,)]
-    store.write("orders", [{"new": 1, "id": 2}, {"more": "x", "id": 3}], reached(1))
+    database.write("orders", [{"new": 1, "id": 2}, {"more": "x", "id": 3}], reached(1))
     assert content(file) == [(1, None, None), (2, 1, None), (3, None, "x")]
 
 
-def test_pages_in_a_row_may_each_bring_new_fields(store: Store, file: Path) -> None:
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", joined([[{"id": 1}], [{"id": 2, "a": 1}], [{"id": 3, "b": 1}]]), reached(3))
-    store.write("orders", joined([[{"id": 4, "a": 2}], [{"id": 5, "b": 2}]]), reached(5))
+def test_pages_in_a_row_may_each_bring_new_fields(database: Database, file: Path) -> None:
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", joined([[{"id": 1}], [{"id": 2, "a": 1}], [{"id": 3, "b": 1}]]), reached(3))
+    database.write("orders", joined([[{"id": 4, "a": 2}], [{"id": 5, "b": 2}]]), reached(5))
     rows = [(1, None, None), (2, 1, None), (3, None, 1), (4, 2, None), (5, None, 2)]
     assert ask(file, "SELECT id, a, b FROM orders") == rows
 
 
 def test_a_large_integer_in_one_of_several_pages_takes_back_nothing_of_the_others(
-    store: Store, file: Path
+    database: Database, file: Path
 ) -> None:
     """That page alone is begun anew in the slower way; every row is there once."""
-    store.start(ENTITY, "append", resume=True)
-    store.write("orders", joined([[{"id": 1}], [{"id": 2}, {"id": 2**70}], [{"id": 3}]]), reached(3))
+    database.start(ENTITY, "append", resume=True)
+    database.write("orders", joined([[{"id": 1}], [{"id": 2}, {"id": 2**70}], [{"id": 3}]]), reached(3))
     assert ask(file, "SELECT id FROM orders") == [(1,), (2,), (str(2**70),), (3,)]
 
 
-def test_pages_without_records_before_there_is_a_table(store: Store, file: Path) -> None:
+def test_pages_without_records_before_there_is_a_table(database: Database, file: Path) -> None:
     entity = Entity("orders")
-    store.start(entity, "append", resume=True)
-    store.write("orders", [], None)
-    store.write("orders", [{"id": 1}], None)
-    assert store.start(entity, "append", resume=True) is None
+    database.start(entity, "append", resume=True)
+    database.write("orders", [], None)
+    database.write("orders", [{"id": 1}], None)
+    assert database.start(entity, "append", resume=True) is None
     assert ask(file, "SELECT * FROM orders") == []
 
 
-def test_generated_columns_are_left_alone(store: Store, file: Path) -> None:
-    sync(store, "upsert")
+def test_generated_columns_are_left_alone(database: Database, file: Path) -> None:
+    sync(database, "upsert")
     ask(file, "ALTER TABLE orders ADD COLUMN twice AS (id * 2)")
-    store.start(ENTITY, "upsert", resume=True)
-    store.write("orders", [{"id": 8}], None)
+    database.start(ENTITY, "upsert", resume=True)
+    database.write("orders", [{"id": 8}], None)
     assert ask(file, "SELECT id, twice FROM orders WHERE id = 8") == [(8, 16)]
 
 
 @pytest.mark.anyio
 async def test_a_constraint_that_somebody_added_is_named(file: Path) -> None:
-    destination = SqliteDestination(file)
+    destination = SQLiteDestination(file)
     await destination.open()
     await destination.start(ENTITY, "append")
     await destination.write("orders", [{"id": 1}], reached(1))

@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.destinations.sqlite.place import connected
-from connector_kit.destinations.sqlite.state import CREATE_STATES
-from connector_kit.destinations.sqlite.statements import Table, fold, table_name
-from connector_kit.destinations.sqlite.store import Store
-from connector_kit.destinations.sqlite.values import arranged, stored
+from connector_kit.destinations.sqlite.database import Database
+from connector_kit.destinations.sqlite.file import open_database
+from connector_kit.destinations.sqlite.state_table import CREATE_STATES
+from connector_kit.destinations.sqlite.tables import Table, fold, table_name
+from connector_kit.destinations.sqlite.values import to_rows, to_sql
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint
@@ -56,18 +56,18 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    opened = Store(connected(file, 1.0, sqlite3.Connection))
+def database(file: Path) -> Iterator[Database]:
+    opened = Database(open_database(file, 1.0, sqlite3.Connection))
     yield opened
     opened.close()
 
 
-def land(store: Store, records: Sequence[Record], *, name: str = "things") -> list[dict[str, Any]]:
+def land(database: Database, records: Sequence[Record], *, name: str = "things") -> list[dict[str, Any]]:
     """Write a page in a new generation, and read it back."""
-    store.start(Entity(name), "replace", resume=False)
-    store.write(name, records, None)
-    store.finish(name, Checkpoint("shop", name, "replace", complete=True))
-    connection = store._connection
+    database.start(Entity(name), "replace", resume=False)
+    database.write(name, records, None)
+    database.finish(name, Checkpoint("shop", name, "replace", complete=True))
+    connection = database._connection
     quoted = name.replace('"', '""')
     cursor = connection.execute(f'SELECT * FROM "{quoted}"')
     columns = [column for column, *_ in cursor.description]
@@ -87,10 +87,10 @@ def test_any_json_value_comes_back_with_its_type(value: object) -> None:
 
 
 def _through(value: object) -> tuple[object, ...]:
-    """Store a value in a column as tables here have them, and read it back."""
+    """Database a value in a column as tables here have them, and read it back."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE things (value)")
-        connection.executemany("INSERT INTO things VALUES (?)", arranged("things", [{"value": value}])[1])
+        connection.executemany("INSERT INTO things VALUES (?)", to_rows("things", [{"value": value}])[1])
         return tuple(found for (found,) in connection.execute("SELECT value FROM things"))
 
 
@@ -105,7 +105,7 @@ def _finite(value: Any) -> Any:
 
 @given(value=st.integers())
 def test_integers_beyond_64_bits_are_text(value: int) -> None:
-    assert stored(value) == (value if -(2**63) <= value < 2**63 else str(value))
+    assert to_sql(value) == (value if -(2**63) <= value < 2**63 else str(value))
 
 
 @given(
@@ -115,9 +115,9 @@ def test_integers_beyond_64_bits_are_text(value: int) -> None:
 )
 def test_text_order_of_aware_datetimes_is_time_order(moments: list[datetime]) -> None:
     within = [moment for moment in moments if 1 < moment.year < 9999]
-    assert sorted(within) == sorted(within, key=stored)  # type: ignore[arg-type]  # text can be compared
+    assert sorted(within) == sorted(within, key=to_sql)  # type: ignore[arg-type]  # text can be compared
     for moment in within:
-        text = stored(moment)
+        text = to_sql(moment)
         assert isinstance(text, str)
         assert text.endswith("Z")
         assert datetime.fromisoformat(text) == moment
@@ -164,7 +164,7 @@ class Text(str):
     ],
 )
 def test_values_that_json_does_not_have(value: object, form: object) -> None:
-    found = stored(value)
+    found = to_sql(value)
     assert (type(found), found) == (type(form), form)
     assert _through(value) == (form,)
 
@@ -175,24 +175,24 @@ def test_nan_is_null() -> None:
 
 @pytest.mark.parametrize("value", [object(), {("a", 1): 2}, [object()], {"\ud800": 1}])
 def test_a_value_that_cannot_be_stored_is_refused_with_its_field(
-    store: Store, file: Path, value: object
+    database: Database, file: Path, value: object
 ) -> None:
-    store.start(Entity("things"), "append", resume=True)
+    database.start(Entity("things"), "append", resume=True)
     with pytest.raises(SchemaMismatchError, match=r"'odd' of entity 'things'"):
-        store.write("things", [{"id": 1, "odd": 1}, {"id": 2, "odd": value}], DONE)
-    assert not store.checkpoints()
+        database.write("things", [{"id": 1, "odd": 1}, {"id": 2, "odd": value}], DONE)
+    assert not database.checkpoints()
 
 
-def test_text_with_a_lone_surrogate_is_refused(store: Store) -> None:
-    store.start(Entity("things"), "append", resume=True)
+def test_text_with_a_lone_surrogate_is_refused(database: Database) -> None:
+    database.start(Entity("things"), "append", resume=True)
     with pytest.raises(SchemaMismatchError, match="surrogates"):
-        store.write("things", [{"id": 1}, {"id": "\ud800"}], DONE)
-    store.write("things", [{"id": 1}], DONE)
+        database.write("things", [{"id": 1}, {"id": "\ud800"}], DONE)
+    database.write("things", [{"id": 1}], DONE)
 
 
-def test_a_large_integer_among_small_ones(store: Store) -> None:
+def test_a_large_integer_among_small_ones(database: Database) -> None:
     """The usual way takes integers to be small; the page is then stored again, and once."""
-    assert land(store, [{"a": 1, "b": 2}, {"a": 2**70, "b": "x"}]) == [
+    assert land(database, [{"a": 1, "b": 2}, {"a": 2**70, "b": "x"}]) == [
         {"a": 1, "b": 2},
         {"a": str(2**70), "b": "x"},
     ]
@@ -221,9 +221,9 @@ class Lazy:
     __reversed__ = index = count = __contains__
 
 
-def test_a_lazy_page_is_iterated_once(store: Store) -> None:
+def test_a_lazy_page_is_iterated_once(database: Database) -> None:
     page: Any = Lazy([{"a": 1, "b": 2**80}, {"a": 2, "b": 3}])
-    assert land(store, page) == [{"a": 1, "b": str(2**80)}, {"a": 2, "b": 3}]
+    assert land(database, page) == [{"a": 1, "b": str(2**80)}, {"a": 2, "b": 3}]
     assert page.passes == 1
 
 
@@ -235,10 +235,10 @@ def test_a_lazy_page_is_iterated_once(store: Store) -> None:
     )
 )
 def test_rows_are_the_records_in_the_order_of_the_names(records: list[dict[str, Any]]) -> None:
-    names, rows = arranged("things", list(records), any_integer=True)
+    names, rows = to_rows("things", list(records), any_integer=True)
     assert set(names) == set().union(*records)
     for record, row in zip(records, rows, strict=True):
-        assert dict(zip(names, row, strict=True)) == {name: stored(record.get(name)) for name in names}
+        assert dict(zip(names, row, strict=True)) == {name: to_sql(record.get(name)) for name in names}
 
 
 INSIDE = st.recursive(
@@ -260,14 +260,14 @@ INSIDE = st.recursive(
     )
 )
 def test_lists_and_objects_are_the_same_text_one_by_one_and_together(column: list[Any]) -> None:
-    names, rows = arranged("things", [{"a": 1, "b": value} for value in column])
+    names, rows = to_rows("things", [{"a": 1, "b": value} for value in column])
     assert names == ("a", "b")
-    assert rows == [(1, stored(value)) for value in column]
+    assert rows == [(1, to_sql(value)) for value in column]
 
 
 def test_a_record_that_makes_up_missing_values_is_read_as_it_is() -> None:
     records: list[Record] = [{"a": 1, "b": 2}, defaultdict(int, {"a": 1, "c": 3})]
-    assert arranged("things", records) == (("a", "b", "c"), [(1, 2, None), (1, None, 3)])
+    assert to_rows("things", records) == (("a", "b", "c"), [(1, 2, None), (1, None, 3)])
 
 
 # -- names ----------------------------------------------------------------------------------------------------------
@@ -280,20 +280,20 @@ NAMES = st.text(
 @given(names=st.lists(NAMES, min_size=1, max_size=5, unique_by=fold))
 def test_any_field_name_is_a_column(names: list[str]) -> None:
     with closing(connected_in_memory()) as connection:
-        store = Store(connection)
+        database = Database(connection)
         record = {name: number for number, name in enumerate(names)}
-        assert land(store, [record]) == [record]
+        assert land(database, [record]) == [record]
 
 
 @given(name=NAMES.filter(bool))
 def test_any_entity_name_is_a_table(name: str) -> None:
     with closing(connected_in_memory()) as connection:
-        store = Store(connection)
-        assert land(store, [{"id": 1}], name=name) == [{"id": 1}]
+        database = Database(connection)
+        assert land(database, [{"id": 1}], name=name) == [{"id": 1}]
         entity = Entity(name, primary_key="id")
-        store.start(entity, "upsert", resume=True)
-        store.write(name, [{"id": 1, "new": 2}], None)
-        assert land(store, [{"id": 3}], name=name) == [{"id": 3, "new": None}]
+        database.start(entity, "upsert", resume=True)
+        database.write(name, [{"id": 1, "new": 2}], None)
+        assert land(database, [{"id": 3}], name=name) == [{"id": 3, "new": None}]
 
 
 def connected_in_memory() -> sqlite3.Connection:
@@ -319,46 +319,46 @@ def test_reserved_entity_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", 5, None])
-def test_field_names_that_are_no_text_are_refused(store: Store, name: Any) -> None:
-    store.start(Entity("things"), "append", resume=True)
+def test_field_names_that_are_no_text_are_refused(database: Database, name: Any) -> None:
+    database.start(Entity("things"), "append", resume=True)
     with pytest.raises(SchemaMismatchError, match="valid text"):
-        store.write("things", [{"id": 1, name: 2}], DONE)
+        database.write("things", [{"id": 1, name: 2}], DONE)
 
 
-def test_fields_that_differ_only_in_case_are_refused(store: Store) -> None:
+def test_fields_that_differ_only_in_case_are_refused(database: Database) -> None:
     """In one record, between records, and between the catalog and a record."""
-    store.start(Entity("things", primary_key="id"), "append", resume=True)
+    database.start(Entity("things", primary_key="id"), "append", resume=True)
     for records in ([{"Id": 2}], [{"a": 1}, {"A": 2}], [{"a": 1, "A": 2}]):
         with pytest.raises(SchemaMismatchError, match="ignore case"):
-            store.write("things", records, DONE)
-    store.write("things", [{"id": 1, "É": 1, "é": 2}], DONE)
+            database.write("things", records, DONE)
+    database.write("things", [{"id": 1, "É": 1, "é": 2}], DONE)
 
 
-def test_a_column_may_take_any_but_the_last_name_of_the_row_number(store: Store) -> None:
+def test_a_column_may_take_any_but_the_last_name_of_the_row_number(database: Database) -> None:
     """What is provisional is told by row numbers; fields named rowid and oid do not stand in the way."""
     entity = Entity("things")
-    store.start(entity, "append", resume=True)
-    store.write("things", [{"rowid": 900, "OID": "x"}], DONE)
-    store.write("things", [{"rowid": 1, "OID": "y"}], None)
-    store.start(entity, "append", resume=True)
-    assert store._connection.execute('SELECT "rowid" FROM things').fetchall() == [(900,)]
+    database.start(entity, "append", resume=True)
+    database.write("things", [{"rowid": 900, "OID": "x"}], DONE)
+    database.write("things", [{"rowid": 1, "OID": "y"}], None)
+    database.start(entity, "append", resume=True)
+    assert database._connection.execute('SELECT "rowid" FROM things').fetchall() == [(900,)]
     with pytest.raises(SchemaMismatchError, match="_rowid_"):
-        store.write("things", [{"_rowid_": 1}], DONE)
+        database.write("things", [{"_rowid_": 1}], DONE)
 
 
-def test_entities_that_differ_only_in_case_are_refused(store: Store) -> None:
-    store.start(Entity("Things"), "append", resume=True)
+def test_entities_that_differ_only_in_case_are_refused(database: Database) -> None:
+    database.start(Entity("Things"), "append", resume=True)
     with pytest.raises(ConfigError, match=r"'things' and 'Things'"):
-        store.start(Entity("things"), "append", resume=True)
+        database.start(Entity("things"), "append", resume=True)
 
 
-def test_records_without_fields(store: Store) -> None:
-    store.start(Entity("things"), "append", resume=True)
+def test_records_without_fields(database: Database) -> None:
+    database.start(Entity("things"), "append", resume=True)
     with pytest.raises(SchemaMismatchError, match="without columns"):
-        store.write("things", [{}], DONE)
-    store.write("things", [{"a": 1}], DONE)
-    store.write("things", [{}, {}], DONE)
-    assert store._connection.execute("SELECT a FROM things").fetchall() == [(1,), (None,), (None,)]
+        database.write("things", [{}], DONE)
+    database.write("things", [{"a": 1}], DONE)
+    database.write("things", [{}, {}], DONE)
+    assert database._connection.execute("SELECT a FROM things").fetchall() == [(1,), (None,), (None,)]
 
 
 def test_a_table_keeps_what_it_knows_of_its_columns() -> None:

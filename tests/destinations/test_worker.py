@@ -78,10 +78,10 @@ async def test_what_others_take_meanwhile_does_not_count() -> None:
     assert await worker.run_briefly(get_ident) == get_ident()
 
 
-async def test_a_call_on_the_loop_has_the_turn() -> None:
+async def test_a_call_on_the_loop_has_the_lock() -> None:
     worker = Worker()
-    assert await worker.run_briefly(worker._turn.locked)
-    assert not worker._turn.locked()
+    assert await worker.run_briefly(worker._lock.locked)
+    assert not worker._lock.locked()
 
 
 async def test_who_is_cancelled_meanwhile_is_told_after_the_call() -> None:

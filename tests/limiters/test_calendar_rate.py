@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.limiters.calendar_rate import CalendarRate, CalendarUnit
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import CalendarRate, CalendarUnit, Rates
 
 HOUR = timedelta(hours=1)
 ODD_ZONES = [

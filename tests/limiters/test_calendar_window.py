@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, ConnectorError
-from connector_kit.limiters.calendar_rate import CalendarRate
-from connector_kit.limiters.calendar_window import CalendarWindow
 from connector_kit.limiters.count_file import CountFile
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import CalendarRate
+from connector_kit.limiters.windows import CalendarWindow
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -56,23 +56,23 @@ def taken(some: RateLimiter) -> int:
 class TestWindow:
     def test_permits_come_back_at_midnight_and_not_before(self) -> None:
         wall = Wall()
-        book = CalendarWindow(DAILY, wall.now)
-        assert book.take(0, 2)
-        assert book.ready_at(5, 1) == 5
-        assert book.ready_at(5, 2) == 5 + 3600 * SECOND
+        budget = CalendarWindow(DAILY, wall.now)
+        assert budget.take(0, 2)
+        assert budget.ready_at(5, 1) == 5
+        assert budget.ready_at(5, 2) == 5 + 3600 * SECOND
         wall.time += timedelta(hours=1, microseconds=-1)
-        assert not book.take(5, 2)
-        assert book.in_use(5)
+        assert not budget.take(5, 2)
+        assert budget.in_use(5)
         wall.time += timedelta(microseconds=1)
-        assert not book.in_use(5)
-        assert book.take(5, 3)
-        assert book.ready_at(5, 1) == 5 + 23 * 3600 * SECOND
+        assert not budget.in_use(5)
+        assert budget.take(5, 3)
+        assert budget.ready_at(5, 1) == 5 + 23 * 3600 * SECOND
 
     def test_the_earliest_moment_counts_whole_windows(self) -> None:
         wall = Wall()
-        book = CalendarWindow(DAILY, wall.now)
+        budget = CalendarWindow(DAILY, wall.now)
         hour, day = 3600 * SECOND, DAILY.shortest_ns
-        assert [book.earliest(0, permits, 0) for permits in (3, 4, 6, 7, 9, 10)] == [
+        assert [budget.earliest(0, permits, 0) for permits in (3, 4, 6, 7, 9, 10)] == [
             0,
             hour,
             hour,
@@ -80,41 +80,41 @@ class TestWindow:
             hour + day,
             hour + 2 * day,
         ]
-        assert book.earliest(0, 3, 7) == 7
-        assert book.earliest(0, 4, 2 * hour) == 2 * hour
+        assert budget.earliest(0, 3, 7) == 7
+        assert budget.earliest(0, 4, 2 * hour) == 2 * hour
 
     def test_permits_that_fill_the_window_wait_for_nothing_but_a_pause(self) -> None:
-        book = CalendarWindow(DAILY, Wall().now)
-        assert [book.earliest(10, permits, 5) for permits in (2, 3)] == [10, 10]
-        assert book.earliest(10, 3, 20) == 20
-        assert book.earliest(10, 4, 20) == 10 + 3600 * SECOND
+        budget = CalendarWindow(DAILY, Wall().now)
+        assert [budget.earliest(10, permits, 5) for permits in (2, 3)] == [10, 10]
+        assert budget.earliest(10, 3, 20) == 20
+        assert budget.earliest(10, 4, 20) == 10 + 3600 * SECOND
 
     def test_the_counts_of_the_last_three_windows_are_kept(self) -> None:
         wall, counts = Wall(), dict[datetime, int]()
-        book = CalendarWindow(DAILY, wall.now, counts)
+        budget = CalendarWindow(DAILY, wall.now, counts)
         for days in range(5):
             wall.time = NIGHT + timedelta(days=days)
-            assert book.take(0, 1)
+            assert budget.take(0, 1)
             assert len(counts) == min(days + 1, 3)
         assert max(counts) == DAILY.window(wall.time)[0]
 
     def test_a_clock_put_back_across_midnight_goes_on_with_the_count_of_the_day_before(self) -> None:
         wall = Wall()
-        book = CalendarWindow(DAILY, wall.now)
-        assert book.take(0, 3)
+        budget = CalendarWindow(DAILY, wall.now)
+        assert budget.take(0, 3)
         wall.time += timedelta(hours=2)
-        assert book.take(0, 1)
+        assert budget.take(0, 1)
         wall.time -= timedelta(hours=2)
-        assert not book.take(0, 1)
+        assert not budget.take(0, 1)
         wall.time += timedelta(hours=2)
-        assert not book.take(0, 3)
-        assert book.take(0, 2)
+        assert not budget.take(0, 3)
+        assert budget.take(0, 2)
 
     @given(st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 3)), max_size=60))
     def test_no_day_has_more_than_its_limit_and_memory_is_bounded(self, steps: list[tuple[int, int]]) -> None:
         """Under a clock that is set forth and back by hours, as long as it is not put back over two midnights."""
         wall, counts = Wall(), dict[datetime, int]()
-        book = CalendarWindow(DAILY, wall.now, counts)
+        budget = CalendarWindow(DAILY, wall.now, counts)
         grants: dict[datetime, int] = {}
         latest = wall.time
         for hours, cost in steps:
@@ -122,7 +122,7 @@ class TestWindow:
             wall.time = max(wall.time + timedelta(hours=hours), latest - timedelta(hours=20))
             day = DAILY.window(wall.time)[0]
             free = grants.get(day, 0) + cost <= DAILY.limit
-            assert book.take(0, cost) is free
+            assert budget.take(0, cost) is free
             if free:
                 grants[day] = grants.get(day, 0) + cost
             assert len(counts) <= 3

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
-from connector_kit.limiters.gcra import Gcra
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
+from connector_kit.limiters.windows import Gcra
 
 bursts = st.integers(1, 6)
 intervals = st.integers(1, 20)
@@ -28,18 +28,18 @@ def fits(grants: list[tuple[int, int]], burst: int, interval: int) -> bool:
 def test_every_grant_comes_at_the_first_moment_that_fits(
     burst: int, interval: int, requests: list[tuple[int, int]]
 ) -> None:
-    book = Gcra(burst, interval)
+    budget = Gcra(burst, interval)
     grants: list[tuple[int, int]] = []
     now = 0
     for pause, asked in requests:
         now, cost = now + pause, min(asked, burst)
-        ready = book.ready_at(now, cost)
+        ready = budget.ready_at(now, cost)
         assert fits([*grants, (ready, cost)], burst, interval)
         assert ready == now or not fits([*grants, (ready - 1, cost)], burst, interval)
-        assert book.take(now, cost) is (ready == now)
+        assert budget.take(now, cost) is (ready == now)
         if ready > now:
             now = ready
-            book.commit(now, cost)
+            budget.commit(now, cost)
         grants.append((now, cost))
 
 
@@ -47,16 +47,16 @@ def test_every_grant_comes_at_the_first_moment_that_fits(
 def test_the_earliest_moment_is_exact_for_permits_taken_one_by_one(
     burst: int, interval: int, requests: list[tuple[int, int]], permits: int, pause: int
 ) -> None:
-    book = Gcra(burst, interval)
+    budget = Gcra(burst, interval)
     now = 0
     for gap, asked in requests:
-        now = book.ready_at(now + gap, min(asked, burst))
-        book.commit(now, min(asked, burst))
-    expected = book.earliest(now, permits, now + pause)
+        now = budget.ready_at(now + gap, min(asked, burst))
+        budget.commit(now, min(asked, burst))
+    expected = budget.earliest(now, permits, now + pause)
     moment = now + pause
     for _ in range(permits):
-        moment = book.ready_at(moment, 1)
-        book.commit(moment, 1)
+        moment = budget.ready_at(moment, 1)
+        budget.commit(moment, 1)
     assert moment == expected
 
 
@@ -64,12 +64,12 @@ def test_the_earliest_moment_is_exact_for_permits_taken_one_by_one(
 def test_it_is_in_use_until_all_permits_are_back(
     burst: int, interval: int, requests: list[tuple[int, int]]
 ) -> None:
-    book = Gcra(burst, interval)
+    budget = Gcra(burst, interval)
     now = 0
     for gap, asked in requests:
         now += gap
-        book.take(now, min(asked, burst))
-        assert book.in_use(now) is (book.ready_at(now, burst) > now)
+        budget.take(now, min(asked, burst))
+        assert budget.in_use(now) is (budget.ready_at(now, burst) > now)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**12), st.integers(1, 10**12))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from connector_kit.errors import ConfigError, RateLimitError
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.keyed_limiter import KeyedLimiter
-from connector_kit.limiters.rate import DeadRateWarning
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import DeadRateWarning
 from connector_kit.protocols import HearsAnswers, HearsQuota, LimitsKeys
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock

@@ -13,13 +13,12 @@ from connector_kit.errors import ConfigError, ConnectorError, RateLimitError
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
 from connector_kit.limiters.count_file import CountFile
 from connector_kit.limiters.keyed_limiter import KeyedLimiter
-from connector_kit.limiters.patience import Patience
+from connector_kit.limiters.queue import QueueBounds
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.limiters.redis_limiter import RedisLimiter
+from connector_kit.limiters.settings import LimiterSettings, SharedSettings
 from connector_kit.limiters.shared_gate import SharedGate
-from connector_kit.limiters.shared_terms import SharedTerms
 from connector_kit.limiters.sqlite_limiter import SQLiteLimiter
-from connector_kit.limiters.terms import Terms
 from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -29,8 +28,10 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 
 
-def terms(*, max_wait: float | None = None, max_queue: int | None = None) -> SharedTerms:
-    return SharedTerms.of("shop", Terms.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None))
+def terms(*, max_wait: float | None = None, max_queue: int | None = None) -> SharedSettings:
+    return SharedSettings.of(
+        "shop", LimiterSettings.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None)
+    )
 
 
 class Shut:
@@ -97,7 +98,7 @@ def test_what_makes_no_sense(make: Callable[[], object], message: str) -> None:
 
 
 def test_a_wait_that_is_too_long() -> None:
-    error = Patience.of(2.5, None).wait_too_long("10/s", 4 * SECOND, 3 * SECOND)
+    error = QueueBounds.of(2.5, None).wait_too_long("10/s", 4 * SECOND, 3 * SECOND)
     assert error.message == (
         "a permit under 10/s takes a wait of 4s; expected at most 2.5s (max_wait); come back in 3s, or allow a longer wait"
     )
@@ -105,14 +106,14 @@ def test_a_wait_that_is_too_long() -> None:
 
 
 def test_any_wait_where_none_is_allowed() -> None:
-    error = Patience.of(0, None).wait_too_long("10/s", SECOND, SECOND)
+    error = QueueBounds.of(0, None).wait_too_long("10/s", SECOND, SECOND)
     assert error.message == (
         "a permit under 10/s takes a wait of 1s; expected at most 0s (max_wait); come back in 1s, or allow a longer wait"
     )
 
 
 def test_a_queue_that_is_too_long() -> None:
-    error = Patience.of(None, 7).queue_too_long("10/s", 8, 3 * SECOND)
+    error = QueueBounds.of(None, 7).queue_too_long("10/s", 8, 3 * SECOND)
     assert error.message == (
         "8 calls wait for a permit under 10/s already; expected at most 7 (max_queue); come back in 3s, or allow a longer "
         "queue"

@@ -12,10 +12,9 @@ import pytest
 from connector_kit.clock import AnyioClock
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, RateLimitError
-from connector_kit.limiters.books import book_of
-from connector_kit.limiters.rate import DeadRateWarning, Rate, Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
-from connector_kit.limiters.windows import SlidingLog
+from connector_kit.limiters.rates import DeadRateWarning, Rate, Rates
+from connector_kit.limiters.windows import SlidingLog, window_of
 from connector_kit.protocols import HearsQuota
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -410,31 +409,31 @@ class TestBounds:
         assert calls.granted == [("a", 0), ("b", 105)]
 
 
-class TestBooks:
+class TestBudgetWindows:
     def test_a_dead_rate_is_warned_of_where_the_limiter_is_made(self) -> None:
         with pytest.warns(DeadRateWarning, match="100/s never holds anything up beside 10/min") as caught:
             RateLimiter("100/s, 10/min")
         assert [warning.filename for warning in caught] == [__file__]
 
     def test_a_rate_that_another_one_implies_keeps_no_log(self, clock: VirtualClock) -> None:
-        book = book_of(Rates.parse("10/s, 1000000/day"), clock)
-        assert isinstance(book, SlidingLog)
-        assert book.limit == 10
+        budget = window_of(Rates.parse("10/s, 1000000/day"), clock)
+        assert isinstance(budget, SlidingLog)
+        assert budget.limit == 10
 
     def test_of_two_equal_rates_one_is_kept(self, clock: VirtualClock) -> None:
-        book = book_of(Rates.parse("10/s, 10/s"), clock)
-        assert isinstance(book, SlidingLog)
+        budget = window_of(Rates.parse("10/s, 10/s"), clock)
+        assert isinstance(budget, SlidingLog)
 
     def test_a_large_limit_keeps_a_short_log(self, clock: VirtualClock) -> None:
         """And every permit is there at once, as with a small one."""
-        book = book_of(Rates.parse("1000000/day"), clock)
-        assert isinstance(book, SlidingLog)
+        budget = window_of(Rates.parse("1000000/day"), clock)
+        assert isinstance(budget, SlidingLog)
         day = 86_400 * SECOND
         for step in range(10_000):
-            book.commit(step * (day // 10_000), 100)
-        assert len(book) <= 1002
-        assert not book.take(day - 1, 1)
-        assert book.take(day + day // 1000, 100)
+            budget.commit(step * (day // 10_000), 100)
+        assert len(budget) <= 1002
+        assert not budget.take(day - 1, 1)
+        assert budget.take(day + day // 1000, 100)
 
     def test_a_limiter_is_idle_when_nothing_counts_any_more(self, clock: VirtualClock) -> None:
         limiter = RateLimiter("2/s, 3/min burst 3", clock=clock)

@@ -20,14 +20,13 @@ from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
 from connector_kit.errors import RateLimitError
-from connector_kit.limiters.calendar_rate import CalendarRate
-from connector_kit.limiters.rate import Rate, Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import CalendarRate, Rate, Rates
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
 
 # Random rates often have one among them that another one makes superfluous; the bounds hold all the same.
-pytestmark = pytest.mark.filterwarnings("ignore::connector_kit.limiters.rate.DeadRateWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::connector_kit.limiters.rates.DeadRateWarning")
 
 MS = 1_000_000
 SECOND = 1_000 * MS

@@ -21,13 +21,11 @@ from connector_kit.errors import (
     RateLimitError,
 )
 from connector_kit.events import Event, LimiterDegraded, LimiterRestored, observing
-from connector_kit.limiters.books import book_of
-from connector_kit.limiters.fallback import Fallback
-from connector_kit.limiters.rate import Rates
-from connector_kit.limiters.redis_limiter import RedisLimiter
-from connector_kit.limiters.redis_store import RedisStore
-from connector_kit.limiters.shared_terms import SharedTerms
-from connector_kit.limiters.terms import Terms
+from connector_kit.limiters.rates import Rates
+from connector_kit.limiters.redis_limiter import RedisLimiter, RedisStore
+from connector_kit.limiters.settings import LimiterSettings, SharedSettings
+from connector_kit.limiters.shared_gate import Fallback
+from connector_kit.limiters.windows import window_of
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
 
@@ -52,8 +50,8 @@ def url(server: RedisServer) -> str:
     return server.url
 
 
-def terms(rates: str, name: str = "shop") -> SharedTerms:
-    return SharedTerms.of(name, Terms.of(rates, max_wait=None, max_queue=None, state=None))
+def terms(rates: str, name: str = "shop") -> SharedSettings:
+    return SharedSettings.of(name, LimiterSettings.of(rates, max_wait=None, max_queue=None, state=None))
 
 
 @contextmanager
@@ -389,7 +387,7 @@ class TestFallback:
         clock = VirtualClock()
         clock.advance(7.0)  # no moment that matters is zero
         distant = Distant(clock, gone=True)
-        fallback = Fallback(distant, book_of(Rates.parse("2/10s"), clock), SECOND, clock)
+        fallback = Fallback(distant, window_of(Rates.parse("2/10s"), clock), SECOND, clock)
         notes = Notes()
 
         async def main() -> None:
@@ -414,7 +412,7 @@ class TestFallback:
     def test_who_has_just_had_its_share_there_does_not_get_it_here_again(self, anyio_backend: str) -> None:
         clock = VirtualClock()
         distant = Distant(clock)
-        fallback = Fallback(distant, book_of(Rates.parse("2/10s"), clock), 20 * SECOND, clock)
+        fallback = Fallback(distant, window_of(Rates.parse("2/10s"), clock), 20 * SECOND, clock)
 
         async def main() -> None:
             for _ in range(3):
@@ -427,7 +425,7 @@ class TestFallback:
     def test_a_try_that_takes_long_is_rare(self, anyio_backend: str) -> None:
         clock = VirtualClock()
         distant = Distant(clock, gone=True, delay=0.5)
-        fallback = Fallback(distant, book_of(Rates.parse("1/day"), clock), SECOND, clock)
+        fallback = Fallback(distant, window_of(Rates.parse("1/day"), clock), SECOND, clock)
 
         async def main() -> None:
             assert await fallback.ask(1) == 0

@@ -7,9 +7,8 @@ import attrs
 import pytest
 
 from connector_kit.errors import ConfigError, ConnectionFailedError, RateLimitError
+from connector_kit.limiters.settings import LimiterSettings, SharedSettings
 from connector_kit.limiters.shared_gate import SharedGate
-from connector_kit.limiters.shared_terms import SharedTerms
-from connector_kit.limiters.terms import Terms
 from connector_kit.limiters.windows import SlidingLog
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -58,7 +57,9 @@ class Shop:
     @classmethod
     def open(cls, delay: float = 0.0, max_wait: float | None = None, max_queue: int | None = None) -> Shop:
         clock = VirtualClock()
-        terms = SharedTerms.of("shop", Terms.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None))
+        terms = SharedSettings.of(
+            "shop", LimiterSettings.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None)
+        )
         shelf = Shelf(clock, SlidingLog(2, 1_000 * MS), delay)
         return cls(clock, shelf, SharedGate(shelf, terms, clock))
 

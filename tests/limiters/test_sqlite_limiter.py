@@ -17,13 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, ConnectorError, RateLimitError, TimedOutError
-from connector_kit.limiters.rate import DeadRateWarning
-from connector_kit.limiters.shared_terms import SharedTerms, Window
-from connector_kit.limiters.sqlite_limiter import SQLiteLimiter
-from connector_kit.limiters.sqlite_log import SQLiteLog
-from connector_kit.limiters.sqlite_window import TABLES, SQLiteWindow
-from connector_kit.limiters.terms import Terms
-from connector_kit.limiters.windows import SlidingLog
+from connector_kit.limiters.rates import DeadRateWarning
+from connector_kit.limiters.settings import LimiterSettings, SharedSettings
+from connector_kit.limiters.sqlite_limiter import TABLES, SQLiteLimiter, SQLiteStore, SQLiteWindow
+from connector_kit.limiters.windows import HardWindow, SlidingLog
 from connector_kit.records.page import Quota
 from connector_kit.testing.virtual_clock import VirtualClock
 
@@ -54,18 +51,20 @@ def dial() -> Dial:
     return Dial()
 
 
-def terms(rates: str, name: str = "shop") -> SharedTerms:
-    return SharedTerms.of(name, Terms.of(rates, max_wait=None, max_queue=None, state=None))
+def terms(rates: str, name: str = "shop") -> SharedSettings:
+    return SharedSettings.of(name, LimiterSettings.of(rates, max_wait=None, max_queue=None, state=None))
 
 
 @pytest.fixture
-def log(path: Path, dial: Dial) -> Iterator[SQLiteLog]:
-    with closing(SQLiteLog(path, terms("3/10s"), dial)) as opened:
+def log(path: Path, dial: Dial) -> Iterator[SQLiteStore]:
+    with closing(SQLiteStore(path, terms("3/10s"), dial)) as opened:
         yield opened
 
 
-def test_all_who_share_a_file_and_a_name_take_from_one_limit(log: SQLiteLog, path: Path, dial: Dial) -> None:
-    with closing(SQLiteLog(path, terms("3/10s"), dial)) as other:
+def test_all_who_share_a_file_and_a_name_take_from_one_limit(
+    log: SQLiteStore, path: Path, dial: Dial
+) -> None:
+    with closing(SQLiteStore(path, terms("3/10s"), dial)) as other:
         assert log.take(2) == 0
         assert other.take(1) == 0
         dial.ns += SECOND
@@ -74,13 +73,13 @@ def test_all_who_share_a_file_and_a_name_take_from_one_limit(log: SQLiteLog, pat
         assert other.take(3) == 0
 
 
-def test_another_name_has_a_limit_of_its_own(log: SQLiteLog, path: Path, dial: Dial) -> None:
-    with closing(SQLiteLog(path, terms("1/min", name="bank"), dial)) as other:
+def test_another_name_has_a_limit_of_its_own(log: SQLiteStore, path: Path, dial: Dial) -> None:
+    with closing(SQLiteStore(path, terms("1/min", name="bank"), dial)) as other:
         assert log.take(3) == other.take(1) == 0
 
 
 def test_several_rates_hold_at_once_and_all_or_none_give(path: Path, dial: Dial) -> None:
-    with closing(SQLiteLog(path, terms("2/s, 3/min"), dial)) as log:
+    with closing(SQLiteStore(path, terms("2/s, 3/min"), dial)) as log:
         assert log.take(2) == 0
         assert log.take(1) == SECOND
         dial.ns += SECOND
@@ -88,7 +87,7 @@ def test_several_rates_hold_at_once_and_all_or_none_give(path: Path, dial: Dial)
         assert log.take(1) == 0
 
 
-def test_a_clock_that_begins_anew_forgets_nothing_too_early(log: SQLiteLog, dial: Dial) -> None:
+def test_a_clock_that_begins_anew_forgets_nothing_too_early(log: SQLiteStore, dial: Dial) -> None:
     """The machine was started again: what was granted before counts as granted now, at the latest."""
     assert log.take(3) == 0
     dial.ns = 2 * SECOND
@@ -99,7 +98,7 @@ def test_a_clock_that_begins_anew_forgets_nothing_too_early(log: SQLiteLog, dial
     assert log.take(3) == 0
 
 
-def test_a_pause_lasts_no_longer_where_the_clock_begins_anew(log: SQLiteLog, dial: Dial) -> None:
+def test_a_pause_lasts_no_longer_where_the_clock_begins_anew(log: SQLiteStore, dial: Dial) -> None:
     log.take(1)
     log.pause(30 * SECOND)
     dial.ns = 5 * SECOND
@@ -108,17 +107,17 @@ def test_a_pause_lasts_no_longer_where_the_clock_begins_anew(log: SQLiteLog, dia
     assert log.take(1) == 0
 
 
-def test_a_shorter_pause_does_not_end_a_longer_one(log: SQLiteLog, dial: Dial) -> None:
+def test_a_shorter_pause_does_not_end_a_longer_one(log: SQLiteStore, dial: Dial) -> None:
     log.pause(30 * SECOND)
     log.pause(SECOND)
     assert log.take(1) == 30 * SECOND
 
 
 def test_other_rates_are_refused_until_nothing_counts_any_more(
-    log: SQLiteLog, path: Path, dial: Dial
+    log: SQLiteStore, path: Path, dial: Dial
 ) -> None:
     log.take(1)
-    with closing(SQLiteLog(path, terms("5/s"), dial)) as other:
+    with closing(SQLiteStore(path, terms("5/s"), dial)) as other:
         with pytest.raises(
             ConfigError, match=r"'shop' in .* is in use with 3/10s; expected the same rates .* not 5/s"
         ):
@@ -130,7 +129,7 @@ def test_other_rates_are_refused_until_nothing_counts_any_more(
 
 
 def test_the_file_does_not_grow_with_what_is_over(path: Path, dial: Dial) -> None:
-    with closing(SQLiteLog(path, terms("20/s, 100000/day"), dial)) as log:
+    with closing(SQLiteStore(path, terms("20/s, 100000/day"), dial)) as log:
         for _ in range(2_000):
             assert log.take(1) == 0
             dial.ns += SECOND // 20
@@ -155,7 +154,7 @@ def test_a_window_in_a_file_is_the_sliding_log(
         for table in TABLES:
             connection.execute(table)
         connection.execute("INSERT INTO windows VALUES ('x', ?, 0)", (ns,))
-        window = SQLiteWindow(connection, "x", Window(limit, ns, grain))
+        window = SQLiteWindow(connection, "x", HardWindow(limit, ns, grain))
         now = 1_000
         for gap, cost in calls:
             now += gap
@@ -213,12 +212,12 @@ def test_rates_and_names_that_cannot_be_shared_are_refused(
 def test_a_dead_rate_keeps_no_log() -> None:
     with pytest.warns(DeadRateWarning):
         both = terms("100/s, 10/min")
-    assert both.windows == (Window(10, 60 * SECOND),)
+    assert both.windows == (HardWindow(10, 60 * SECOND),)
 
 
 def test_from_ten_thousand_permits_on_those_within_a_thousandth_of_the_window_share_an_entry() -> None:
-    assert terms("10000/s").windows == (Window(10_000, SECOND, 0),)
-    assert terms("10001/s").windows == (Window(10_001, SECOND, SECOND // 1000),)
+    assert terms("10000/s").windows == (HardWindow(10_000, SECOND, 0),)
+    assert terms("10001/s").windows == (HardWindow(10_001, SECOND, SECOND // 1000),)
 
 
 class TestWords:
@@ -243,9 +242,9 @@ class TestWords:
             "made, or a path for a new one, in a folder that can be written to; correct the path, or the permissions"
         )
 
-    def test_with_other_rates(self, log: SQLiteLog, path: Path, dial: Dial) -> None:
+    def test_with_other_rates(self, log: SQLiteStore, path: Path, dial: Dial) -> None:
         log.take(1)
-        with closing(SQLiteLog(path, terms("5/s"), dial)) as other, pytest.raises(ConfigError) as raised:
+        with closing(SQLiteStore(path, terms("5/s"), dial)) as other, pytest.raises(ConfigError) as raised:
             other.take(1)
         assert raised.value.message == (
             f"the limiter 'shop' in {path} is in use with 3/10s; expected the same rates from all who share it, not 5/s; "
@@ -254,7 +253,7 @@ class TestWords:
 
     def test_that_somebody_holds(self, path: Path, dial: Dial) -> None:
         with (
-            closing(SQLiteLog(path, terms("3/10s"), dial, patience=0.0)) as log,
+            closing(SQLiteStore(path, terms("3/10s"), dial, busy_timeout=0.0)) as log,
             closing(sqlite3.connect(path, isolation_level=None)) as holder,
         ):
             holder.execute("BEGIN IMMEDIATE")
@@ -265,7 +264,7 @@ class TestWords:
             "database"
         )
 
-    def test_that_takes_no_write(self, log: SQLiteLog, path: Path) -> None:
+    def test_that_takes_no_write(self, log: SQLiteStore, path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("DROP TABLE grants")
         with pytest.raises(ConnectorError) as raised:
@@ -282,14 +281,16 @@ def test_a_dead_rate_is_told_where_the_limiter_is_made(path: Path) -> None:
     assert caught[0].filename == __file__
 
 
-def test_a_file_that_somebody_holds_is_an_error_after_a_while(log: SQLiteLog, path: Path, dial: Dial) -> None:
+def test_a_file_that_somebody_holds_is_an_error_after_a_while(
+    log: SQLiteStore, path: Path, dial: Dial
+) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(TimedOutError, match=r"was in use by others for 0\.05 s; expected a millisecond"):
-            SQLiteLog(path, terms("3/10s"), dial, patience=0.05)
+            SQLiteStore(path, terms("3/10s"), dial, busy_timeout=0.05)
 
 
-def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteLog, path: Path) -> None:
+def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteStore, path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("DROP TABLE grants")
     with pytest.raises(
@@ -298,7 +299,7 @@ def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteLog, path: Path
         log.take(1)
 
 
-def test_a_file_that_does_not_take_a_write_grants_nothing(log: SQLiteLog) -> None:
+def test_a_file_that_does_not_take_a_write_grants_nothing(log: SQLiteStore) -> None:
     log.take(1)
     assert log._connection is not None
     log._connection.execute("PRAGMA query_only = 1")
@@ -315,7 +316,7 @@ def test_many_may_make_the_file_at_once(tmp_path: Path, dial: Dial) -> None:
 
         def come(path: Path = path, together: threading.Barrier = together, waits: list[int] = waits) -> None:
             together.wait()
-            with closing(SQLiteLog(path, terms("8/min"), dial)) as log:
+            with closing(SQLiteStore(path, terms("8/min"), dial)) as log:
                 waits.append(log.take(1))
 
         comers = [threading.Thread(target=come) for _ in range(8)]
@@ -326,16 +327,16 @@ def test_many_may_make_the_file_at_once(tmp_path: Path, dial: Dial) -> None:
         assert waits == [0] * 8
 
 
-def test_a_file_that_was_removed_is_made_anew_for_all(log: SQLiteLog, path: Path, dial: Dial) -> None:
+def test_a_file_that_was_removed_is_made_anew_for_all(log: SQLiteStore, path: Path, dial: Dial) -> None:
     """Else those who have it open would count past those who come."""
     log.take(3)
     path.unlink()
-    with closing(SQLiteLog(path, terms("3/10s"), dial)) as other:
+    with closing(SQLiteStore(path, terms("3/10s"), dial)) as other:
         assert other.take(2) == log.take(1) == 0
         assert other.take(1) == log.take(1) == 10 * SECOND
 
 
-def test_a_folder_that_was_removed_is_an_error(log: SQLiteLog, path: Path) -> None:
+def test_a_folder_that_was_removed_is_an_error(log: SQLiteStore, path: Path) -> None:
     log.take(1)
     shutil.rmtree(path.parent)
     with pytest.raises(ConnectorError, match="unable to open database file"):
@@ -344,12 +345,12 @@ def test_a_folder_that_was_removed_is_an_error(log: SQLiteLog, path: Path) -> No
 
 FORKS = """
 import os, sys
-from connector_kit.limiters.sqlite_log import SQLiteLog
-from connector_kit.limiters.shared_terms import SharedTerms
-from connector_kit.limiters.terms import Terms
+from connector_kit.limiters.sqlite_limiter import SQLiteStore
+from connector_kit.limiters.settings import SharedSettings
+from connector_kit.limiters.settings import LimiterSettings
 
-terms = SharedTerms.of("shop", Terms.of("3/min", max_wait=None, max_queue=None, state=None))
-log = SQLiteLog(sys.argv[1], terms, lambda: 0)
+terms = SharedSettings.of("shop", LimiterSettings.of("3/min", max_wait=None, max_queue=None, state=None))
+log = SQLiteStore(sys.argv[1], terms, lambda: 0)
 waits = [log.take(1)]
 child = os.fork()
 if child == 0:
@@ -364,7 +365,7 @@ def test_a_forked_process_opens_the_file_for_itself(path: Path) -> None:
     assert forking.stdout == f"[0, 0, {60 * SECOND}]\n"
 
 
-def test_what_was_opened_before_a_fork_is_left_alone(log: SQLiteLog) -> None:
+def test_what_was_opened_before_a_fork_is_left_alone(log: SQLiteStore) -> None:
     log.take(1)
     others = log._connection
     log._process = -1  # as in a child

@@ -14,6 +14,7 @@ import pytest
 import connector_kit
 import connector_kit.auth
 import connector_kit.connectors
+import connector_kit.destinations
 import connector_kit.errors
 import connector_kit.events
 import connector_kit.testing
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
-LAZY = [connector_kit, connector_kit.auth, connector_kit.connectors, connector_kit.testing]
+LAZY = [
+    connector_kit,
+    connector_kit.auth,
+    connector_kit.connectors,
+    connector_kit.destinations,
+    connector_kit.testing,
+]
 DOORS = [*LAZY, connector_kit.errors, connector_kit.events]
 NAMES = [(module, name) for module in DOORS for name in getattr(module, "__all__")]  # noqa: B009 - the stubs do not have it
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)

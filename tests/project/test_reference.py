@@ -8,6 +8,7 @@ from pathlib import Path
 import connector_kit
 import connector_kit.auth
 import connector_kit.connectors
+import connector_kit.destinations
 import connector_kit.testing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +20,13 @@ HELD_BY = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 def test_the_reference_has_every_public_name_once() -> None:
     listed = NAME.findall((DOCS / "reference" / "api.md").read_text())
-    doors = connector_kit, connector_kit.auth, connector_kit.connectors, connector_kit.testing
+    doors = (
+        connector_kit,
+        connector_kit.auth,
+        connector_kit.connectors,
+        connector_kit.destinations,
+        connector_kit.testing,
+    )
     assert sorted(listed) == sorted(name for door in doors for name in door.__getattr__("__all__"))
 
 

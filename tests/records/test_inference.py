@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from connector_kit.records.catalog import Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.fitting import fits, mismatches
-from connector_kit.records.inference import MAX_NAMES, infer_fields
-from connector_kit.records.shapes import MAX_DEPTH
+from connector_kit.records.inference import MAX_DEPTH, MAX_NAMES, infer_fields
 
 scalars = st.one_of(
     st.none(),

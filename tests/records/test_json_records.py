@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.json_body import split
+from connector_kit.records.json_body import find, split_json
 from connector_kit.records.json_lines import json_lines, wrapped_lines
-from connector_kit.records.json_path import find
 from connector_kit.records.json_records import JsonRecords
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -267,7 +266,7 @@ class TestSplitting:
         body["total"] = top
         encoded = b"\xef\xbb\xbf" * mark + json.dumps(body).encode()
         wanted = ("total", "next", "gone.further")
-        records, rest = split(encoded, path, wanted)
+        records, rest = split_json(encoded, path, wanted)
         assert list(records) == find(body, path) == eager
         assert (find(rest, "total"), find(rest, "next")) == (top, body["next"])
         assert {"before", "gone"}.isdisjoint(rest if isinstance(rest, dict) else ())
@@ -292,9 +291,9 @@ class TestSplitting:
         with pytest.raises(
             ValueError, match=r"no list|Expected|malformed|no object|on the way|truncated|must not contain"
         ):
-            split(body, path, wanted)
+            split_json(body, path, wanted)
 
     def test_an_object_that_is_null_has_nothing_in_it(self) -> None:
         """As the last page of many an API has it."""
-        records, rest = split(b'{"items": [{"id": 1}], "paging": null}', "items", ("paging.next.after",))
+        records, rest = split_json(b'{"items": [{"id": 1}], "paging": null}', "items", ("paging.next.after",))
         assert (list(records), rest) == ([{"id": 1}], {"paging": None})

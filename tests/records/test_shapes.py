@@ -6,8 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.records.catalog import Scalar
-from connector_kit.records.inference import MAX_NAMES, shape_of
-from connector_kit.records.shapes import ANYTHING, NOTHING, Kind, Shape, field_of, field_type, limited, merge
+from connector_kit.records.inference import (
+    ANYTHING,
+    MAX_NAMES,
+    NOTHING,
+    Kind,
+    Shape,
+    field_of,
+    field_type,
+    limited,
+    merge,
+    shape_of,
+)
 
 scalars = (
     st.none()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.page import Page
-from connector_kit.runtime.plan import Position, advance, coverable
-from connector_kit.runtime.steps import Step, steps_of
+from connector_kit.runtime.options import EntityOptions
+from connector_kit.runtime.read import Read, Step, steps
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Mode
@@ -44,15 +44,15 @@ def reads(draw: st.DrawFn) -> list[Page]:
 
 
 def stepwise(entity: Entity, mode: Mode, pages: list[Page]) -> list[Step]:
-    return list(steps_of(Position(), entity, mode, "evolve", pages))
+    return list(steps(Read("shop", entity, mode), pages))
 
 
-def positions(entity: Entity, mode: Mode, pages: list[Page]) -> list[Position]:
-    """Give the position behind each page, as if each were a step of its own."""
-    position, behind = Position(), []
+def reads_behind(entity: Entity, mode: Mode, pages: list[Page]) -> list[Read]:
+    """Return the read behind each page, as if each were a step of its own."""
+    read, behind = Read("shop", entity, mode), list[Read]()
     for page in pages:
-        position, _ = advance(position, entity, mode, page)
-        behind.append(position)
+        read, _ = read.advance(page)
+        behind.append(read)
     return behind
 
 
@@ -60,11 +60,11 @@ def positions(entity: Entity, mode: Mode, pages: list[Page]) -> list[Position]:
 def test_they_are_the_pages_in_order_and_lead_where_each_would_have_led(
     entity: Entity, mode: Mode, pages: list[Page]
 ) -> None:
-    steps = stepwise(entity, mode, pages)
-    assert [part for step in steps for part in step.parts] == [page.records for page in pages]
-    ends = accumulate(len(step.parts) for step in steps)
-    behind = positions(entity, mode, pages)
-    assert [step.position for step in steps] == [behind[end - 1] for end in ends]
+    taken = stepwise(entity, mode, pages)
+    assert [part for step in taken for part in step.parts] == [page.records for page in pages]
+    ends = accumulate(len(step.parts) for step in taken)
+    behind = reads_behind(entity, mode, pages)
+    assert [step.read for step in taken] == [behind[end - 1] for end in ends]
 
 
 @given(entities, modes, reads())
@@ -72,12 +72,12 @@ def test_no_page_waits_for_a_checkpoint_that_could_have_one(
     entity: Entity, mode: Mode, pages: list[Page]
 ) -> None:
     """A step that no checkpoint covers has no page in it from which the read could go on; there are two at most."""
-    steps = stepwise(entity, mode, pages)
-    behind = iter(positions(entity, mode, pages))
-    for step in steps:
-        inside = [coverable(entity, mode, each) for each in islice(behind, len(step.parts))]
-        assert coverable(entity, mode, step.position) or not any(inside)
-    assert len(steps) <= 2
+    taken = stepwise(entity, mode, pages)
+    behind = iter(reads_behind(entity, mode, pages))
+    for step in taken:
+        inside = [each.coverable for each in islice(behind, len(step.parts))]
+        assert step.read.coverable or not any(inside)
+    assert len(taken) <= 2
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
@@ -86,17 +86,17 @@ def test_the_pages_before_one_that_cannot_be_written_come_first(bad: int) -> Non
     entity = Entity("orders", FIELDS, "id")
     pages = [Page([{"id": number}], cursor=number) for number in range(3)]
     pages[bad] = Page([{"id": bad, "colour": "red"}], cursor=bad)
-    steps = steps_of(Position(), entity, "replace", "freeze", pages)
+    taken = steps(Read("shop", entity, "replace", EntityOptions(new_fields="freeze")), pages)
     if bad:
-        assert next(steps).parts == [page.records for page in pages[:bad]]
+        assert next(taken).parts == [page.records for page in pages[:bad]]
     with pytest.raises(SchemaMismatchError, match="new field: colour"):
-        next(steps)
+        next(taken)
 
 
 def test_so_do_those_that_no_checkpoint_covers() -> None:
     entity = Entity("orders", FIELDS, "id")
     pages = [Page([{"id": 0}], cursor=0), Page([{"id": 1}]), Page([{"id": 2, "colour": "red"}], cursor=2)]
-    steps = steps_of(Position(), entity, "replace", "freeze", pages)
-    assert [next(steps).parts for _ in range(2)] == [[[{"id": 0}]], [[{"id": 1}]]]
+    taken = steps(Read("shop", entity, "replace", EntityOptions(new_fields="freeze")), pages)
+    assert [next(taken).parts for _ in range(2)] == [[[{"id": 0}]], [[{"id": 1}]]]
     with pytest.raises(SchemaMismatchError, match="new field: colour"):
-        next(steps)
+        next(taken)

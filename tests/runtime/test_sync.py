@@ -14,6 +14,7 @@ import pytest
 import sources
 
 from connector_kit.cli.session import until_signalled
+from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.durations import Duration
 from connector_kit.errors import (
     AuthenticationError,
@@ -30,7 +31,6 @@ from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.records.page import Page
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.sync import sync
-from connector_kit.testing.memory import MemoryDestination
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Refuse, Stall
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited

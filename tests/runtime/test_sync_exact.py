@@ -17,11 +17,11 @@ import sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector_kit.destinations.locate import open_destination
+from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.errors import CursorExpiredError
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
+from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import BUFFER_BYTES, sync
-from connector_kit.testing.memory import MemoryDestination
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Faulty, Refuse, Schedule, Stall
 from connector_kit.wrappers.retry.policy import Retry

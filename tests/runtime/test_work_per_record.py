@@ -15,12 +15,12 @@ import attrs
 import msgspec
 import pytest
 
-from connector_kit.destinations.locate import open_destination
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.records.catalog import Catalog, Entity, Field, Incremental, Scalar
-from connector_kit.records.json_body import split
+from connector_kit.records.json_body import split_json
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.page import Cursor, Page
+from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import sync
 from connector_kit.wrappers.bulkhead.policy import Bulkhead
 from connector_kit.wrappers.stack.protect import protect
@@ -77,7 +77,7 @@ class Received:
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         for page in range(PAGES):
-            records, rest = split(body_of(page, self.size), "data.items", ("next",))
+            records, rest = split_json(body_of(page, self.size), "data.items", ("next",))
             assert isinstance(rest, dict)
             yield Page(records, rest["next"])
 
@@ -152,7 +152,7 @@ def test_no_function_is_called_for_a_record_that_is_printed(*, wrapped: bool) ->
 
     def work(size: int) -> None:
         for page in range(PAGES):
-            records, _ = split(body_of(page, size), "data.items", ("next",))
+            records, _ = split_json(body_of(page, size), "data.items", ("next",))
             assert lines(records) == size
 
     assert per_record(work) < 0.01

@@ -17,7 +17,7 @@ import anyio
 import attrs
 import pytest
 
-from connector_kit.destinations.locate import open_destination
+from connector_kit.registry.destinations import open_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

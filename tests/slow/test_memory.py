@@ -45,8 +45,8 @@ anyio.run(main)
 '''
 
 DESTINATIONS = {
-    "sqlite": "from connector_kit.destinations.sqlite import SqliteDestination as destination",
-    "jsonl": "from connector_kit.destinations.jsonl import JsonlDestination as destination",
+    "sqlite": "from connector_kit.destinations import SQLiteDestination as destination",
+    "jsonl": "from connector_kit.destinations import JsonlDestination as destination",
 }
 
 

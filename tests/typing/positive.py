@@ -16,7 +16,6 @@ from connector_kit import (
     Limiter,
     LoggingObserver,
     Observed,
-    Observer,
     Page,
     RateLimited,
     RateLimiter,
@@ -46,6 +45,8 @@ from connector_kit.testing.virtual_clock import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from datetime import datetime
+
+    from connector_kit.events import Observer
 
 
 class MyConnector:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from connector_kit.errors import ConfigError, RetriesExhaustedError, ServiceUnavailableError
 from connector_kit.limiters.adaptive_limiter import AdaptiveLimiter
-from connector_kit.limiters.rate import Rates
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import Rates
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.bulkhead.policy import Bulkhead, Slots

@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
 from connector_kit.testing.conformance.wrapper.subject import Around
 
 from . import wrong_pages as pages

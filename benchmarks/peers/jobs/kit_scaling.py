@@ -35,7 +35,7 @@ from connector_kit import (
     Validating,
     sync,
 )
-from connector_kit.destinations.jsonl import JsonlDestination
+from connector_kit.destinations import JsonlDestination
 from connector_kit.durations import Duration
 from connector_kit.events import Event
 from connector_kit.wrappers.bulkhead.policy import Bulkhead

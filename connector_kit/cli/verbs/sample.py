@@ -13,7 +13,7 @@ from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
 from connector_kit.errors import DataError
-from connector_kit.records.json_text import ENCODER
+from connector_kit.records.json_lines import ENCODER
 from connector_kit.registry.connectors import Located, locate
 
 if TYPE_CHECKING:

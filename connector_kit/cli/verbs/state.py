@@ -14,8 +14,8 @@ import msgspec
 from connector_kit.cli.options import diagnostics_options, examples_epilog
 from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.tables import Table, show
-from connector_kit.destinations.locate import open_destination
 from connector_kit.errors import ConfigError, UnknownEntityError
+from connector_kit.registry.destinations import open_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

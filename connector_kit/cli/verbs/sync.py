@@ -19,8 +19,8 @@ from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
 from connector_kit.cli.tables import show
-from connector_kit.destinations.locate import open_destination
 from connector_kit.registry.connectors import locate
+from connector_kit.registry.destinations import open_destination
 from connector_kit.runtime.sync import sync
 from connector_kit.wrappers.stack.protect import protect
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+from attrs.validators import and_, ge, le
+
 from connector_kit.clock import AnyioClock, Clock
+from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import ConfigError, Problem, RequestRejectedError
+from connector_kit.limiters.rates import Rate, Rates
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page
 
-from .config import MockConfig
-from .entities import ENTITIES
-from .faults import drawn_faults
-from .index_range import Span
-from .quota import ServedRequests
-from .values import first_index_since
+from .entities import ENTITIES, first_index_since
+from .index_range import IndexRange
+from .server import ServedRequests, drawn_faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,7 +26,39 @@ if TYPE_CHECKING:
 
     from .entities import MockEntity
 
-__all__ = ["MockConnector"]
+__all__ = ["MAX_SIZE", "MockConfig", "MockConnector"]
+
+
+MAX_SIZE = 1_000_000_000
+"""With more records, the last ones' times would come near the last year that a datetime can hold."""
+
+
+def _as_rates(given: Rates | str | None) -> Rates | None:
+    rates = None if given is None else Rates.of(given)
+    for rate in rates or ():
+        if not isinstance(rate, Rate) or rate.burst is not None:
+            raise ValueError(f'a rate like "50/s", since the mock counts in plain windows, not "{rate}"')
+    return rates
+
+
+@attrs.frozen
+class MockConfig:
+    """How much data there is, and how it behaves.
+
+    `size` is the number of records of the largest entities (orders, events); there is a customer for every ten. The
+    same `seed` gives the same records: more of them with a larger `size`, the same ones with another `page_size`.
+    Each request for records takes `latency`. `faults` is the share of them that fails, of one entity's at most
+    `max_faults_in_a_row` one after the other. `rate` is what the mock allows (`"50/s"`); it refuses requests beyond.
+    """
+
+    seed: int = 0
+    size: int = attrs.field(default=1_000, validator=and_(ge(0), le(MAX_SIZE)))
+    page_size: int = attrs.field(default=100, validator=ge(1))
+    latency: Duration = attrs.field(default=Duration(0), converter=as_duration)
+    faults: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
+    max_faults_in_a_row: int = attrs.field(default=2, validator=ge(0))
+    rate: Rates | None = attrs.field(default=None, converter=_as_rates)
+
 
 _CATALOG = Catalog(each.entity for each in ENTITIES.values())
 
@@ -38,9 +72,9 @@ class MockConnector:
 
     def __init__(
         self,
-        config: MockConfig = MockConfig(),  # noqa: B008 - a frozen value
+        config: MockConfig = MockConfig(),
         *,
-        clock: Clock = AnyioClock(),  # noqa: B008 - it has no state
+        clock: Clock = AnyioClock(),
     ) -> None:
         self.config = config
         self._clock = clock
@@ -71,7 +105,7 @@ class MockConnector:
         self._connected = False
 
     async def discover_schema(self) -> Catalog:
-        """Give the catalog; it is always the same."""
+        """Return the catalog; it is always the same."""
         return _CATALOG
 
     async def fetch_data(
@@ -93,7 +127,7 @@ class MockConnector:
             yield Page([source.build(key, index) for index in indexes], rest.cursor, quota)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give the first records in a single request, without the rest of their page."""
+        """Return the first records in a single request, without the rest of their page."""
         source = _source(entity)
         await self._request(entity)
         key = source.key(self.config.seed)
@@ -106,10 +140,14 @@ class MockConnector:
         """Divide the indexes into `target` ranges, or fewer where there are fewer records."""
         return [part.cursor for part in self._span(_source(entity), since, None).parts(target)]
 
-    def _span(self, source: MockEntity, since: datetime | None, cursor: Cursor) -> Span:
-        """Give what a read has to deliver."""
+    def _span(self, source: MockEntity, since: datetime | None, cursor: Cursor) -> IndexRange:
+        """Return what a read has to deliver."""
         count = source.count(self.config.size)
-        span = Span(0, count, growing=not source.newest_first) if cursor is None else Span.at(cursor, count)
+        span = (
+            IndexRange(0, count, growing=not source.newest_first)
+            if cursor is None
+            else IndexRange.at(cursor, count)
+        )
         if since is None or source.entity.replication_key is None:
             return span
         if since.tzinfo is None:
@@ -134,5 +172,5 @@ class MockConnector:
 
 
 def _source(entity: str) -> MockEntity:
-    """Give the entity of that name; the catalog raises the error for one that it does not have."""
+    """Return the entity of that name; the catalog raises the error for one that it does not have."""
     return ENTITIES[_CATALOG[entity].name]

@@ -12,11 +12,11 @@ from connector_kit.errors import CursorExpiredError, RequestRejectedError
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
 
-__all__ = ["Span"]
+__all__ = ["IndexRange"]
 
 
 @attrs.frozen
-class Span:
+class IndexRange:
     """The indexes from `low` to before `high`.
 
     A `growing` span ends where the entity ends, so that its cursor reaches records added later; any other keeps its
@@ -36,7 +36,7 @@ class Span:
         return {"from": self.low} if self.growing else {"from": self.low, "to": self.high}
 
     @classmethod
-    def at(cls, cursor: Cursor, count: int) -> Span:
+    def at(cls, cursor: Cursor, count: int) -> IndexRange:
         """Read a cursor, for an entity that has `count` records.
 
         Raises `RequestRejectedError` for something else, `CursorExpiredError` where the records are not there.
@@ -58,22 +58,22 @@ class Span:
             )
         return span
 
-    def since(self, index: int) -> Span:
+    def since(self, index: int) -> IndexRange:
         """Leave out what is below `index`."""
         return attrs.evolve(self, low=min(max(self.low, index), self.high))
 
-    def first(self, size: int) -> tuple[range, Span]:
+    def first(self, size: int) -> tuple[range, IndexRange]:
         """Divide into the first `size` indexes and the rest."""
         cut = min(self.low + size, self.high)
         return range(self.low, cut), attrs.evolve(self, low=cut)
 
-    def last(self, size: int) -> tuple[range, Span]:
+    def last(self, size: int) -> tuple[range, IndexRange]:
         """Divide into the last `size` indexes, the highest first, and the rest."""
         cut = max(self.high - size, self.low)
-        return range(self.high - 1, cut - 1, -1), Span(self.low, cut)
+        return range(self.high - 1, cut - 1, -1), IndexRange(self.low, cut)
 
-    def parts(self, target: int) -> list[Span]:
+    def parts(self, target: int) -> list[IndexRange]:
         """Divide into `target` parts of about the same size; none is empty unless the whole is."""
         number = max(1, min(target, len(self)))
         bounds = [self.low + len(self) * part // number for part in range(number + 1)]
-        return [Span(low, high) for low, high in pairwise(bounds)]
+        return [IndexRange(low, high) for low, high in pairwise(bounds)]

@@ -2,16 +2,7 @@
 
 from .config import Resource, RestConfig
 from .connector import RestConnector
-from .pagination import (
-    CursorField,
-    LastRecord,
-    LinkHeader,
-    NextUrl,
-    NoPagination,
-    Offset,
-    PageNumber,
-    Pagination,
-)
+from .paging import CursorField, LastRecord, LinkHeader, NextUrl, NoPagination, Offset, PageNumber, Pagination
 
 __all__ = [
     "CursorField",

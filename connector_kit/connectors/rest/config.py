@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
 from connector_kit.config.auth import Auth, NoAuth
 from connector_kit.config.url import Url
-from connector_kit.durations import Duration
+from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import Problem
-from connector_kit.records.catalog import Entity, Field, Incremental, Scalar
+from connector_kit.records.catalog import Entity, Field, Incremental, Scalar, as_names
 
-from .credentials import Credentials
-from .origin import Site
-from .pagination import NoPagination, Pagination
-from .since import SinceFormat
+from .origin import Credentials, Origin
+from .paging import NoPagination, Pagination
 
-__all__ = ["Resource", "RestConfig"]
+__all__ = ["Resource", "RestConfig", "SinceFormat", "since_text"]
 
 
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+SinceFormat: TypeAlias = Literal["iso", "epoch", "epoch_ms"]
+"""`2013-01-31T10:00:00Z`, or whole seconds or milliseconds since 1970."""
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ class Resource:
     page_size: int | None = None
     since_param: str | None = None
     since_format: SinceFormat = "iso"
-    primary_key: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    primary_key: tuple[str, ...] = attrs.field(default=(), converter=as_names)
     replication_key: str | None = None
     ordered: bool = False
     incremental: Incremental = None
@@ -53,11 +53,11 @@ class Resource:
         return tuple(Field(name, type_, name not in self.primary_key) for name, type_ in self.fields.items())
 
     def entity(self, name: str, fields: Iterable[Field]) -> Entity:
-        """Give the catalog's entry with these fields."""
+        """Return the catalog's entry with these fields."""
         return Entity(name, fields, self.primary_key, self.replication_key, self.ordered, self.incremental)
 
     def problems(self) -> Iterator[Problem]:
-        """Give what is wrong with it."""
+        """Yield what is wrong with it."""
         if any(sign in self.path for sign in ("://", "?", "#")):
             yield Problem(
                 "path", repr(self.path), "a path below base_url, without a query", "put the query into params"
@@ -84,12 +84,8 @@ class Resource:
                 )
 
 
-def _url(given: str | Url) -> Url:
-    return Url.of(given)
-
-
-def _duration(given: str | float) -> Duration:
-    return Duration.of(given)
+def _url(url: str | Url) -> Url:
+    return Url.of(url)
 
 
 def _header_names(headers: Mapping[str, str]) -> str:
@@ -109,15 +105,15 @@ class RestConfig:
     auth: Auth = attrs.field(factory=NoAuth)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_header_names)
     page_size: int = 100
-    connect_timeout: Duration = attrs.field(default=Duration(10), converter=_duration)
+    connect_timeout: Duration = attrs.field(default=Duration(10), converter=as_duration)
 
     @property
-    def site(self) -> Site:
+    def origin(self) -> Origin:
         """Where requests go and what they carry."""
-        return Site.of(self.base_url.reveal(), Credentials.of(self.auth, self.headers))
+        return Origin.of(self.base_url.reveal(), Credentials.of(self.auth, self.headers))
 
     def problems(self) -> Iterator[Problem]:
-        """Give everything that is wrong with it; no value that may be secret is in there."""
+        """Yield everything that is wrong with it; no value that may be secret is in there."""
         yield from self._address_problems()
         if self.page_size < 1:
             yield Problem("page_size", str(self.page_size), "at least 1 record")
@@ -145,8 +141,22 @@ class RestConfig:
                 yield Problem(
                     f"headers.{name}", "also set by auth", "one of the two", "leave it out of headers"
                 )
-        for name in self.site.credentials.unfit:
+        for name in self.origin.credentials.unfit:
             where = f"headers.{name}" if name in self.headers else "auth"
             yield Problem(
                 where, "a value with characters that cannot stand in a header", "one line of ASCII text"
             )
+
+
+def since_text(since: datetime, form: SinceFormat) -> str | int:
+    """Write a time; one without a zone is taken as UTC. Rounded down where need be: the bound is inclusive."""
+    moment = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
+    if form == "iso":
+        return moment.isoformat().replace("+00:00", "Z")
+    return _microseconds(moment) // (1_000_000 if form == "epoch" else 1_000)
+
+
+def _microseconds(moment: datetime) -> int:
+    """Count exactly, where the float of `timestamp` would round up."""
+    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -15,19 +15,18 @@ from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.inference import infer_fields
 from connector_kit.records.page import Page
 
-from .answers import content_of, refusal_of
-from .client import HttpClient
-from .config import Resource, RestConfig
-from .paging import Reply
+from .config import Resource, RestConfig, since_text
+from .paging import PageResponse
 from .quota import quota_of
-from .since import since_text
+from .responses import content_of, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 
     from connector_kit.records.page import Cursor, Record
 
     from .origin import Parameter
+    from .transport import HttpClient
 
 __all__ = ["RestConnector"]
 
@@ -51,7 +50,7 @@ class _Read:
         return params
 
     @contextmanager
-    def located(self, cursor: Cursor) -> Iterator[None]:
+    def located(self, cursor: Cursor) -> Generator[None]:
         """Let the errors of this block say where they come from."""
         try:
             yield
@@ -105,10 +104,10 @@ class RestConnector:
         """
         self.validate_config()
         if self._http is None:
-            from .http import HttpPool  # noqa: PLC0415 - it imports httpx2, which is an extra
+            from .transport import HttpClient, HttpPool  # noqa: PLC0415 - it imports httpx2, which is an extra
 
-            site = self.config.site
-            self._http = HttpClient(site, HttpPool(site, connect_timeout=self.config.connect_timeout))
+            origin = self.config.origin
+            self._http = HttpClient(origin, HttpPool(origin, connect_timeout=self.config.connect_timeout))
 
     async def disconnect(self) -> None:
         """Close every connection."""
@@ -117,7 +116,7 @@ class RestConnector:
             await http.close()
 
     async def discover_schema(self) -> Catalog:
-        """Give the resources with their declared fields, or with those inferred from a first page of each.
+        """Return the resources with their declared fields, or with those inferred from a first page of each.
 
         What one page shows is not all there may be: inferred fields may be null, but for the primary key.
         """
@@ -138,7 +137,7 @@ class RestConnector:
                 yield page
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give the first `limit` records, in a page of that size where the pagination can ask for one."""
+        """Return the first `limit` records, in a page of that size where the pagination can ask for one."""
         resource = self._resource(entity)
         size = min(limit, resource.page_size or self.config.page_size)
         records: list[Record] = []
@@ -153,7 +152,7 @@ class RestConnector:
         return records[:limit]
 
     def _resource(self, entity: str) -> Resource:
-        """Give the resource of an entity, or raise `UnknownEntityError` with the nearest name."""
+        """Return the resource of an entity, or raise `UnknownEntityError` with the nearest name."""
         Catalog(Entity(name) for name in self.config.resources)[entity]
         return self.config.resources[entity]
 
@@ -179,20 +178,20 @@ class RestConnector:
             cursor = page.cursor
 
     async def _page(self, read: _Read, cursor: Cursor) -> tuple[Page, bool]:
-        """Ask for the page at a cursor; give it, and whether another one may follow."""
+        """Ask for the page at a cursor; return it, and whether another one may follow."""
         if self._http is None:
             raise ConnectionFailedError(
                 "the connector is not connected; call connect() first, or use connected(...)"
             )
-        resource, site = read.resource, self._http.site
-        ask = resource.pagination.ask(cursor, read.size)
-        target = ask.target or site.target(resource.path, {**read.params, **ask.params})
+        resource, origin = read.resource, self._http.origin
+        request = resource.pagination.request(cursor, read.size)
+        target = request.target or origin.target(resource.path, {**read.params, **request.params})
         answer = await self._http.get(target)
         now = self._clock.now()
         if (refusal := refusal_of(answer, resuming=cursor is not None, now=now)) is not None:
             raise refusal
         body, records = content_of(answer, resource.records, resource.pagination.values())
-        turn = resource.pagination.turn(
-            Reply(site, answer.target, answer.headers, body, records, cursor, read.size)
+        following = resource.pagination.next_page(
+            PageResponse(origin, answer.target, answer.headers, body, records, cursor, read.size)
         )
-        return Page(records, turn.cursor, quota_of(answer.headers, now)), turn.more
+        return Page(records, following.cursor, quota_of(answer.headers, now)), following.more

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from anyio.abc import ByteStream
 
-__all__ = ["Network"]
+__all__ = ["AnyioBackend"]
 
 _READ_BYTES = 128 * 1024  # of larger pieces, malloc gives the memory back to the system each time
 
 
-class Network(httpcore2.AsyncNetworkBackend):
+class AnyioBackend(httpcore2.AsyncNetworkBackend):
     """Opens connections."""
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the pool is made without any
     ) -> httpcore2.AsyncNetworkStream:
@@ -46,10 +46,10 @@ class Network(httpcore2.AsyncNetworkBackend):
             raise httpcore2.ConnectTimeout(str(error)) from error
         except (OSError, anyio.BrokenResourceError) as error:
             raise httpcore2.ConnectError(str(error)) from error
-        return _Connection(stream)
+        return _AnyioStream(stream)
 
 
-class _Connection(httpcore2.AsyncNetworkStream):
+class _AnyioStream(httpcore2.AsyncNetworkStream):
     """A connection. How long reading and writing may take is for TimeLimited to say, so `timeout` is None there."""
 
     def __init__(self, stream: ByteStream) -> None:
@@ -57,7 +57,7 @@ class _Connection(httpcore2.AsyncNetworkStream):
         self._socket: socket = stream.extra(SocketAttribute.raw_socket)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
-        """Give what is there, more than `max_bytes` if more is; nothing at the end."""
+        """Return what is there, more than `max_bytes` if more is; nothing at the end."""
         try:
             return await self._stream.receive(max(max_bytes, _READ_BYTES))
         except anyio.EndOfStream:
@@ -102,10 +102,10 @@ class _Connection(httpcore2.AsyncNetworkStream):
         except BaseException:  # cancelled: nobody knows of the connection yet
             await anyio.aclose_forcefully(self._stream)
             raise
-        return _Connection(stream)
+        return _AnyioStream(stream)
 
     def get_extra_info(self, info: str) -> Any:
-        """Give what httpcore2 asks for by these names; None for others."""
+        """Return what httpcore2 asks for by these names; None for others."""
         match info:
             case "is_readable":
                 return _is_readable(self._socket)

@@ -1,6 +1,6 @@
 """What the headers of an answer say of the quota: pure functions from headers to values.
 
-Header names are in lower case, as `Answer.headers` has them. Understood are the IETF drafts (`RateLimit-*` of 03 to
+Header names are in lower case, as `HttpResponse.headers` has them. Understood are the IETF drafts (`RateLimit-*` of 03 to
 06, `RateLimit: limit=…` of 07, `RateLimit: "default";r=…` since 08), and what GitHub, GitLab, Twitter, Okta, Discord,
 Reddit and Zendesk send.
 """
@@ -31,7 +31,7 @@ _EPOCH_MILLISECONDS = 1e11
 
 
 def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
-    """Give the quota that the headers tell of, or None where they tell of none.
+    """Return the quota that the headers tell of, or None where they tell of none.
 
     Times are counted from the answer's `Date` where there is one, so that a wrong clock does no harm; else from `now`.
     """
@@ -51,7 +51,7 @@ def quota_of(headers: Mapping[str, str], now: datetime) -> Quota | None:
 
 
 def retry_after_of(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Give the seconds to wait: from `Retry-After` (seconds or a date), else until the quota's reset; or None."""
+    """Return the seconds to wait: from `Retry-After` (seconds or a date), else until the quota's reset; or None."""
     given = headers.get("retry-after")
     if given is not None:
         seconds = _number(given)

@@ -1,4 +1,4 @@
-"""The asynchronous front: one call at a time, to its end; in a worker thread, but for writes of the usual size."""
+"""`JsonlDestination`: one call at a time, to its end; in a worker thread, but for writes of the usual size."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import attrs
 
-from connector_kit.destinations.modes import refuse_mode
+from connector_kit.destinations.ledger import refuse_mode
 from connector_kit.destinations.worker import Worker
 from connector_kit.errors import DestinationError
 from connector_kit.records.json_lines import json_size
 
 from .files import Files, LocalFiles
-from .folder import Folder
-from .lock import FolderLock
+from .folder import Folder, FolderLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +72,7 @@ class JsonlDestination:
         return await self._with_folder(partial(Folder.start, entity=entity.name, mode=mode, resume=resume))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
-        """Add the records, and store the checkpoint that covers them. Raises `SchemaMismatchError` for what is no JSON."""
+        """Add the records, and store the checkpoint that covers them. Raise `SchemaMismatchError` for what is no JSON."""
         # Encoding holds the interpreter, and writing copies into the system's memory: a thread would be of no use.
         brief = json_size(records) <= _BRIEF_BYTES
         await self._with_folder(
@@ -85,7 +84,7 @@ class JsonlDestination:
         await self._with_folder(partial(Folder.finish, entity=entity, checkpoint=checkpoint))
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Give the last checkpoint of every entity."""
+        """Return the last checkpoint of every entity."""
         return await self._with_folder(Folder.checkpoints)
 
     async def reset(self, entity: str, /) -> None:

@@ -1,21 +1,27 @@
-"""The few operations on files that change something, so that tests can let each of them fail."""
+"""What is done to files, and what is asked of them: the changes, so that tests can let each fail; where lines end.
+
+`Flushing` brings what was written to the disk in a thread of its own, while more is written.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
-__all__ = ["Files", "LocalFiles"]
+__all__ = ["Files", "Flushing", "LocalFiles", "ends_with_line", "last_line_end", "size_of"]
 
 _AT_ONCE = 1_000  # the system takes 1,024
 _AT_ONCE_BYTES = 256 * 1024
+_BLOCK = 64 * 1024
 
 
 class Files(Protocol):
@@ -34,7 +40,7 @@ class Files(Protocol):
         ...
 
     def replace(self, source: Path, target: Path, /) -> None:
-        """Give one file the place of another, in one step."""
+        """Put one file in the place of another, in one step."""
         ...
 
     def remove(self, path: Path, /) -> None:
@@ -67,7 +73,7 @@ class LocalFiles:
                 os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path, /) -> None:
-        """Give one file the place of another."""
+        """Put one file in the place of another."""
         source.replace(target)
 
     def remove(self, path: Path, /) -> None:
@@ -83,8 +89,84 @@ class LocalFiles:
             os.close(descriptor)
 
 
+class Flushing:
+    """One file after the other. For one thread, or several that take turns."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._pool: ThreadPoolExecutor | None = None
+        self._begun: dict[Path, Future[None]] = {}
+
+    def begin(self, file: Path) -> bool:
+        """Begin with what the file holds now, and say so; false while what was begun of it before is under way.
+
+        Raise `OSError` where that has failed, as `wait` does.
+        """
+        before = self._begun.get(file)
+        if before is not None and not before.done():
+            return False
+        self.wait(file)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="connector_kit flushing")
+        self._begun[file] = self._pool.submit(self._files.sync, file)
+        return True
+
+    def wait(self, file: Path) -> None:
+        """Wait until what was begun of the file is on the disk; raise `OSError`, once, where that failed.
+
+        The system tells of a failure once, too: whoever asks it later hears that all is well.
+        """
+        begun = self._begun.pop(file, None)
+        if begun is not None:
+            begun.result()
+
+    def forget(self, file: Path) -> None:
+        """Wait until nothing is under way with the file, whatever comes of it: what it holds no longer counts."""
+        begun = self._begun.pop(file, None)
+        if begun is not None:
+            begun.exception()
+
+    def close(self) -> None:
+        """Wait for all that was begun, and end the thread; raise `OSError` where one of them failed."""
+        begun, self._begun = self._begun, {}
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+        for each in begun.values():
+            each.result()
+
+
+def size_of(path: Path) -> int:
+    """Return a file's size in bytes; 0 where it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def ends_with_line(path: Path) -> bool:
+    """Return whether a file that is not empty ends with a whole line."""
+    return last_line_end(path) == size_of(path)
+
+
+def last_line_end(path: Path) -> int:
+    """Return the length of the file up to the end of its last whole line, in bytes. Reads from the end, in blocks."""
+    end = size_of(path)
+    if not end:
+        return 0
+    with path.open("rb") as file:
+        while end:
+            begin = max(0, end - _BLOCK)
+            file.seek(begin, os.SEEK_SET)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0
+
+
 def _gathered(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Give pieces to write at once. Between two calls of the system a thread waits for its turn with the others."""
+    """Yield pieces to write at once. Between two calls of the system a thread waits for its turn with the others."""
     gathered: list[bytes] = []
     size = 0
     for piece in pieces:

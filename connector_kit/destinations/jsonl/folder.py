@@ -1,4 +1,4 @@
-"""The mechanism: data files, of which as much counts as their state files say. Synchronous; one thread at a time.
+"""Data files, of which as much counts as their state files say. Synchronous; one thread at a time.
 
 A state is a line added to its file, or replaces the file in one step, so that a process killed at any instruction
 leaves the state before or after. Killed between a page and its state, it leaves a tail that does not count, and that
@@ -7,44 +7,49 @@ the next start cuts off.
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import attrs
 
+from connector_kit.destinations.ledger import Entry, Generation, Phase, started_read
 from connector_kit.errors import ConfigError, DestinationError
-from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.json_lines import json_lines
 
-from .files import Files
-from .flushing import Flushing
-from .lock import FolderLock
-from .names import file_name
-from .state import Extent, State
-from .tails import ends_with_line, last_line_end, size_of
+from .files import Files, Flushing, ends_with_line, last_line_end, size_of
+from .state import decode_last, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from connector_kit.records.checkpoint import Checkpoint, Mode
     from connector_kit.records.page import Record
 
-__all__ = ["FLUSH_BYTES", "Folder"]
+__all__ = ["FLUSH_BYTES", "Folder", "FolderLock", "file_name"]
 
-_MOST_NOTED = 64 * 1024
+_MAX_STATE_BYTES = 64 * 1024
 FLUSH_BYTES = 8 * 1024 * 1024
 """After so much data the system is asked to bring it to the disk, beside the writing: else it is all left for the end."""
 
+# Windows takes these for devices, with any ending and in any case.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_LONGEST = 200
+"""Bytes: file systems take 255, and endings are added."""
+
 
 @attrs.frozen
-class _Reading:
-    """A read that has been started: its state as it is stored, its file, and where in it the next page begins."""
+class _Read:
+    """A read that has been started: its entry as it is stored, its file, and where in it the next page begins."""
 
-    state: State
-    mode: Mode
+    entry: Entry
     file: Path
     end: int
-    noted: int = 0
+    state_bytes: int = 0
     """How many bytes of states have been added to the state file."""
     flushed: int = 0
     """How much of the file has been brought to the disk, or is about to be."""
@@ -59,97 +64,94 @@ class Folder:
     _lock: FolderLock
     _flush_bytes: int = FLUSH_BYTES
     _flushing: Flushing = attrs.field(init=False)
-    _readings: dict[str, _Reading] = attrs.field(factory=dict, init=False)
+    _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._flushing = Flushing(self._files)
 
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
-        readings, self._readings = self._readings, {}
-        with ExitStack() as at_last:  # each of them, whatever becomes of the others
-            at_last.callback(self._lock.release)
-            at_last.callback(self._flushing.close)
-            for entity, reading in readings.items():
-                at_last.callback(self._bring, entity, reading)
+        reads, self._reads = self._reads, {}
+        with ExitStack() as closing:  # each of them, whatever becomes of the others
+            closing.callback(self._lock.release)
+            closing.callback(self._flushing.close)
+            for entity, read in reads.items():
+                closing.callback(self._sync, entity, read)
 
     def start(self, entity: str, mode: Mode, *, resume: bool) -> Checkpoint | None:
-        """Cut off what no checkpoint covers, and give the checkpoint of what is left."""
+        """Cut off what no checkpoint covers, and return the checkpoint of what is left."""
         self._lock.acquire()
-        self._readings.pop(entity, None)
-        self._flushing.wait(self._data_file(entity))
-        state = self._mended(self._load(entity) or self._unused(entity))
-        unfinished = state.following if mode == "replace" and resume else None
-        if unfinished is not None and unfinished.checkpoint is None:
-            unfinished = None
-        if unfinished is None:
-            self._flushing.forget(self._next_file(entity))
-        else:
-            self._flushing.wait(self._next_file(entity))
-        if mode == "replace":
-            file, extent = self._next_file(entity), unfinished or Extent()
-            state = attrs.evolve(state, following=extent, reading=True)
-        else:
-            file, extent = self._data_file(entity), state.current
-            state = attrs.evolve(state, following=None, reading=True)
-        if mode != "replace" or unfinished:
-            _refuse_shorter(file, extent)
+        self._reads.pop(entity, None)
+        data, following = self._data_file(entity), self._next_file(entity)
+        self._flushing.wait(data)
+        start = self._repaired(self._load(entity) or self._new(entity)).start(
+            mode, resume=resume, rows_first=True
+        )
+        # What a failed flush says of a generation that is dropped is of no interest.
+        (self._flushing.wait if start.continued else self._flushing.forget)(following)
+        self._cut(data, start.keep_current)
+        file = following if mode == "replace" else data
+        end = start.entry.target.covered or 0
+        if mode != "replace" or start.continued:
+            _refuse_shorter(file, end)
         # The state first: a generation that no state mentions is removed by the next start, but a state that mentions
         # one that is no longer there would be taken for damage.
-        self._save(state)
-        if unfinished is not None:
-            self._cut(file, extent.length)
+        self._save(start.entry)
+        if start.continued:
+            self._cut(following, start.keep_following)
         else:
-            self._files.remove(self._next_file(entity))
-        self._readings[entity] = _Reading(state, mode, file, extent.length, flushed=extent.length)
-        return extent.checkpoint
+            self._files.remove(following)
+        checkpoint = start.entry.target.decoded()
+        self._reads[entity] = _Read(start.entry, file, end, flushed=end)
+        return checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
         """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
-        reading = self._reading(entity)
-        state, noted, flushed = reading.state, reading.noted, reading.flushed
+        read = started_read(self._reads, entity, "write")
+        state_bytes, flushed = read.state_bytes, read.flushed
         try:
-            end = reading.end + self._files.append(reading.file, json_lines(entity, records))
-            if end - flushed >= self._flush_bytes and self._flushing.begin(reading.file):
+            encoded = None if checkpoint is None else checkpoint.to_json()
+            end = read.end + self._files.append(read.file, json_lines(entity, records))
+            if end - flushed >= self._flush_bytes and self._flushing.begin(read.file):
                 flushed = end
-            if checkpoint is not None:
-                extent = Extent(end, checkpoint)
-                replacing = reading.mode == "replace"
-                state = (
-                    attrs.evolve(state, following=extent)
-                    if replacing
-                    else attrs.evolve(state, current=extent)
-                )
+            if encoded is None:
+                entry = read.entry.leave_provisional()
+            else:
+                entry = read.entry.cover(encoded, end)
                 # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
-                noted = self._note(state, noted)
+                state_bytes = self._add_state(entry, state_bytes)
         except BaseException:  # what a signal raises, too: where it was raised, nobody knows
-            del self._readings[entity]
+            del self._reads[entity]
             with suppress(OSError):  # where this fails too, the next start cuts what does not count
-                self._save(reading.state)  # the line that covers the page may be there, whole or in part
-                self._cut(reading.file, reading.end)
+                self._save(read.entry)  # the line that covers the page may be there, whole or in part
+                self._cut(read.file, read.end)
             raise
-        self._readings[entity] = attrs.evolve(reading, state=state, end=end, noted=noted, flushed=flushed)
+        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
-        reading = self._reading(entity)
-        del self._readings[entity]
-        self._flushing.wait(reading.file)
-        self._files.append(reading.file, ())  # no page may have come, and so no file be there
-        self._files.sync(reading.file)
-        finished = State(entity, Extent(reading.end, checkpoint))
-        if reading.mode == "replace":
-            self._save(attrs.evolve(finished, swapping=True), durable=True)
+        read = started_read(self._reads, entity, "finish")
+        encoded = checkpoint.to_json()
+        del self._reads[entity]
+        self._flushing.wait(read.file)
+        self._files.append(read.file, ())  # no page may have come, and so no file be there
+        self._files.sync(read.file)
+        if read.entry.phase is Phase.REPLACING:
+            announced = read.entry.announce(encoded, read.end)
+            self._save(announced, durable=True)
             self._sync_names()  # before the swap: it must not be on the disk without the note that tells of it
             self._swap(entity)
+            finished = announced.swap()
+        else:
+            finished = read.entry.finish(encoded, read.end)
         self._save(finished, durable=True)
         self._sync_names()
 
     def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Give each entity's last checkpoint: of its unfinished generation, if that has one."""
-        states = [State.last_of(file.read_bytes(), file) for file in sorted(self._ours.glob("*.json"))]
-        return {state.entity: state.last for state in states if state.last is not None}
+        """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
+        entries = [decode_last(file.read_bytes(), file) for file in sorted(self._ours.glob("*.json"))]
+        return {entry.entity: last for entry in entries if (last := entry.last) is not None}
 
     def reset(self, entity: str) -> None:
         """Forget the checkpoint, what it does not cover, and an unfinished generation; whole lines stay.
@@ -157,34 +159,29 @@ class Folder:
         This also mends an entity whose data file has become shorter than its state says.
         """
         self._lock.acquire()
-        self._readings.pop(entity, None)
-        state = self._load(entity)
-        if state is None:
+        self._reads.pop(entity, None)
+        entry = self._load(entity)
+        if entry is None:
             return
-        self._flushing.wait(self._data_file(entity))
+        data = self._data_file(entity)
+        self._flushing.wait(data)
         self._flushing.forget(self._next_file(entity))
-        file, length = self._data_file(entity), self._mended(state).current.length
-        if size_of(file) < length:
-            length = last_line_end(file)
-            self._cut(file, length)
-        self._save(State(entity, Extent(length)))
+        entry = self._repaired(entry)
+        length = entry.current.covered or 0
+        if entry.phase is not Phase.IDLE:
+            self._cut(data, length)
+        if size_of(data) < length:
+            length = last_line_end(data)
+            self._cut(data, length)
+        self._save(entry.reset(length))
         self._files.remove(self._next_file(entity))
 
-    def _bring(self, entity: str, reading: _Reading) -> None:
+    def _sync(self, entity: str, read: _Read) -> None:
         """Wait until what an unfinished read has written is on the disk."""
-        if reading.file.exists():
-            self._files.sync(reading.file)
+        if read.file.exists():
+            self._files.sync(read.file)
         self._files.sync(self._state_file(entity))
         self._sync_names()
-
-    def _reading(self, entity: str) -> _Reading:
-        try:
-            return self._readings[entity]
-        except KeyError:
-            raise DestinationError(
-                f"no read of entity {entity!r} is under way, or its last write failed; expected start() before write() "
-                "and finish(); call it first"
-            ) from None
 
     # -- where things are -----------------------------------------------------------------------------------------
 
@@ -201,70 +198,69 @@ class Folder:
     def _state_file(self, entity: str) -> Path:
         return self._ours / f"{file_name(entity)}.json"
 
-    # -- state ----------------------------------------------------------------------------------------------------
+    # -- entries --------------------------------------------------------------------------------------------------
 
-    def _load(self, entity: str) -> State | None:
+    def _load(self, entity: str) -> Entry | None:
         file = self._state_file(entity)
         try:
-            state = State.last_of(file.read_bytes(), file)
+            entry = decode_last(file.read_bytes(), file)
         except FileNotFoundError:
             return None
-        if state.entity != entity:
+        if entry.entity != entity:
             raise ConfigError(
-                f"entities {entity!r} and {state.entity!r} differ only in case, which the file system of {self._path} "
+                f"entities {entity!r} and {entry.entity!r} differ only in case, which the file system of {self._path} "
                 "ignores; expected names that can be told apart; write one of them to another folder"
             )
-        return state
+        return entry
 
-    def _unused(self, entity: str) -> State:
+    def _new(self, entity: str) -> Entry:
         file = self._data_file(entity)
         if size_of(file):
             raise DestinationError(
                 f"{file} is there and was not made by this destination; expected no file of that name; "
                 "move it or choose another folder: it was not touched"
             )
-        return State(entity)
+        return Entry(entity, owned=True, current=Generation(covered=0))
 
-    def _save(self, state: State, *, durable: bool = False) -> None:
-        file = self._state_file(state.entity)
+    def _save(self, entry: Entry, *, durable: bool = False) -> None:
+        file = self._state_file(entry.entity)
         fresh = file.with_suffix(".tmp")
-        self._files.write(fresh, state.to_line(), durable=durable)
+        self._files.write(fresh, encode(entry), durable=durable)
         self._files.replace(fresh, file)
 
-    def _note(self, state: State, noted: int) -> int:
-        """Add a state to its file, or replace a file that has grown; give how many bytes have been added now.
+    def _add_state(self, entry: Entry, added: int) -> int:
+        """Add a state to its file, or replace a file that has grown; return how many bytes have been added now.
 
         Replacing a file makes the system write out what it holds back, which takes longer than a page.
         """
-        if noted > _MOST_NOTED:
-            self._save(state)
+        if added > _MAX_STATE_BYTES:
+            self._save(entry)
             return 0
-        return noted + self._files.append(self._state_file(state.entity), [state.to_line()])
+        return added + self._files.append(self._state_file(entry.entity), [encode(entry)])
 
     # -- data -----------------------------------------------------------------------------------------------------
 
-    def _mended(self, state: State) -> State:
-        """Do what a killed process left undone: the swap it announced, the tail it did not come to cover."""
-        if state.swapping:
-            self._swap(state.entity)
-        file, extent = self._data_file(state.entity), state.current
-        if state.reading:
-            self._cut(file, extent.length)
-        elif size_of(file) > extent.length:  # added by somebody after the last complete read: theirs stays
+    def _repaired(self, entry: Entry) -> Entry:
+        """Carry out a swap that was announced; let lines count that others have added after a complete read."""
+        if entry.phase is Phase.SWAPPING:
+            self._swap(entry.entity)
+            entry = entry.swap()
+        file, size = self._data_file(entry.entity), size_of(self._data_file(entry.entity))
+        if entry.phase is Phase.IDLE and size > (entry.current.covered or 0):
             if not ends_with_line(file):
                 raise DestinationError(
                     f"{file} has been added to and does not end with a line feed; expected whole lines; "
                     "complete or remove its last line"
                 )
-            extent = Extent(size_of(file), extent.checkpoint)
-        return attrs.evolve(state, current=extent, swapping=False)
+            entry = entry.adopt(size)
+        return entry
 
     def _swap(self, entity: str) -> None:
         if self._next_file(entity).exists():
             self._files.replace(self._next_file(entity), self._data_file(entity))
 
-    def _cut(self, file: Path, length: int) -> None:
-        if size_of(file) > length:
+    def _cut(self, file: Path, length: int | None) -> None:
+        if length is not None and size_of(file) > length:
             self._files.truncate(file, length)
 
     def _sync_names(self) -> None:
@@ -272,10 +268,67 @@ class Folder:
         self._files.sync(self._path)
 
 
-def _refuse_shorter(file: Path, extent: Extent) -> None:
+def _refuse_shorter(file: Path, covered: int) -> None:
     size = size_of(file)
-    if size < extent.length:
+    if size < covered:
         raise DestinationError(
-            f"{file} has {size} bytes, but its checkpoint covers {extent.length}; expected all of them: part of the file "
+            f"{file} has {size} bytes, but its checkpoint covers {covered}; expected all of them: part of the file "
             "was lost, in a power failure perhaps; restore it, or reset the entity's state to read it from the start"
         )
+
+
+@attrs.define(eq=False)
+class FolderLock:
+    """An advisory lock in a file. Where the system has no `flock` (Windows), nothing is locked."""
+
+    path: Path
+    _descriptor: int | None = attrs.field(default=None, init=False)
+
+    def acquire(self) -> None:
+        """Take the lock, if it is not ours yet; raise `DestinationError` at once where another process has it."""
+        if self._descriptor is not None or sys.platform == "win32":
+            return
+        import fcntl  # noqa: PLC0415 - there is none on Windows
+
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise DestinationError(
+                f"{self.path.parent.parent} is being written to by another process; expected to be the only one; "
+                "wait for the other process, or end it, and run again"
+            ) from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of the lock. Safe at any time and twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def file_name(entity: str) -> str:
+    """Return the file name, without an ending, of an entity.
+
+    Letters, digits, `_`, `-`, `~` and dots inside stay; anything else becomes %XX, as in a URL, so that
+    `urllib.parse.unquote` gives the entity again. Case stays, too: on a file system that ignores it, `Folder` refuses
+    the second of two names that differ only in case.
+
+    >>> file_name("orders/2013")
+    'orders%2F2013'
+
+    Raise `ConfigError` for a name that is empty, too long or no valid text.
+    """
+    try:
+        name = quote(entity, safe="")
+    except UnicodeEncodeError:
+        name = ""
+    if not name or len(name) > _LONGEST:
+        raise ConfigError(
+            f"entity {entity!r} cannot be a file; expected a name that is valid text and takes 1 to {_LONGEST} bytes; "
+            "give the entity another name"
+        )
+    if name.startswith(".") or _DEVICES.fullmatch(name):
+        return f"%{ord(name[0]):02X}{name[1:]}"
+    return name

@@ -1,9 +1,16 @@
 """SQLite as a destination: one file, no server; records and checkpoint in one transaction.
 
-`values` and `statements` are pure; `place` opens the file or refuses it; `store` is the mechanism, in one thread at a
-time; `destination` is its asynchronous front.
+`destination` is the asynchronous front; `database` carries out its calls; `state_table` keeps the ledger's entries;
+`file` opens the file or refuses it; `tables` and `values` are SQL and values.
 """
 
-from .destination import SqliteDestination
+from connector_kit.destinations.local_path import local_path
 
-__all__ = ["SqliteDestination"]
+from .destination import SQLiteDestination
+
+__all__ = ["SQLiteDestination", "from_text"]
+
+
+def from_text(text: str) -> SQLiteDestination:
+    """Return the destination that `sqlite:FILE` names, by what is behind the colon."""
+    return SQLiteDestination(local_path(text, "sqlite:FILE"))

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.json_text import ENCODER, simplified
+from connector_kit.records.json_lines import ENCODER, simplified
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
 
-__all__ = ["Row", "SqlValue", "arranged", "stored"]
+__all__ = ["Row", "SqlValue", "to_rows", "to_sql"]
 
 SqlValue: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[SqlValue, ...]
@@ -26,17 +26,18 @@ Row: TypeAlias = tuple[SqlValue, ...]
 # Exact types only: sqlite3 would hand anything else, subclasses too, to its process-wide adapters.
 _AS_IT_IS = frozenset({type(None), bool, float, str, bytes})
 _IF_SMALL = _AS_IT_IS | {int}
-_NESTED = frozenset({dict, list, type(None)})
+_NESTED = frozenset({dict, list})
+_NESTED_OR_NONE = _NESTED | {type(None)}
 _INTEGERS = range(-(2**63), 2**63)
 
 
-def arranged(
+def to_rows(
     entity: str, batch: list[Record], *, any_integer: bool = False
 ) -> tuple[tuple[str, ...], list[Row]]:
-    """Give the names of all fields in the batch, and a row of values in their order for each record.
+    """Return the names of all fields in the batch, and a row of values in their order for each record.
 
     A record without one of the fields has None there. Integers are taken to fit in 64 bits, as nearly all do;
-    sqlite3 raises `OverflowError` for one that does not, and `any_integer=True` then makes it text. Raises
+    sqlite3 raises `OverflowError` for one that does not, and `any_integer=True` then makes it text. Raise
     `SchemaMismatchError` for a value that cannot be stored.
     """
     if not batch:
@@ -78,9 +79,9 @@ def _ragged(batch: list[Record]) -> tuple[tuple[str, ...], list[Row]]:
 
 def _column(entity: str, name: str, column: Sequence[Any]) -> list[SqlValue]:
     try:
-        if _NESTED.issuperset(map(type, column)):
+        if _NESTED_OR_NONE.issuperset(map(type, column)):
             return _nested(column)
-        return [stored(value) for value in column]
+        return [to_sql(value) for value in column]
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaMismatchError(
             f"a value of field {name!r} of entity {entity!r} cannot be stored: {error}; expected what JSON has, a date, "
@@ -89,26 +90,27 @@ def _column(entity: str, name: str, column: Sequence[Any]) -> list[SqlValue]:
 
 
 def _nested(column: Sequence[Any]) -> list[SqlValue]:
-    """Give what `stored` gives for each list, dict or None, in a twentieth of the time: one call encodes all."""
+    """Return what `to_sql` gives for each list, dict or None, in a twentieth of the time: one call encodes all."""
     texts: list[SqlValue] = [*ENCODER.encode_lines(column).decode().split("\n")]
     texts.pop()  # nothing follows the last line feed; inside of JSON there is none
     return [None if value is None else text for value, text in zip(column, texts, strict=True)]
 
 
-def stored(value: Any) -> SqlValue:
-    """Give the form in which SQLite keeps a value.
+def to_sql(value: Any) -> SqlValue:
+    """Return the form in which SQLite keeps a value.
 
     Aware datetimes are UTC text with six decimals and Z, so that text order is time order; naive ones the same
     without Z. Integers beyond 64 bits and decimals are their digits as text. Mappings, lists and sets are JSON text.
-    What is left (UUIDs, timedeltas, attrs objects …) is what msgspec makes of it. Raises `TypeError` or `ValueError`.
+    What is left (UUIDs, timedeltas, attrs objects …) is what msgspec makes of it. Raise `TypeError` or `ValueError`.
     """
     if type(value) in _AS_IT_IS:
-        return value  # type: ignore[no-any-return]  # its type has just been looked at
+        as_it_is: SqlValue = value
+        return as_it_is
     for kinds, form in _FORMS:
         if isinstance(value, kinds):
             return form(value)
-    simple = msgspec.to_builtins(value, enc_hook=simplified)
-    return _json(simple) if isinstance(simple, dict | list) else stored(simple)
+    simple: object = msgspec.to_builtins(value, enc_hook=simplified)
+    return _json(simple) if type(simple) in _NESTED else to_sql(simple)
 
 
 def _integer(value: int) -> int | str:
@@ -131,7 +133,7 @@ def _json(value: object) -> str:
 
 # The first that fits counts: an IntEnum is an Enum before it is an int, a datetime a datetime before it is a date.
 _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], SqlValue]], ...] = (
-    (Enum, lambda value: stored(value.value)),
+    (Enum, lambda value: to_sql(value.value)),
     (int, _integer),
     (float, float),
     (str, str.__str__),

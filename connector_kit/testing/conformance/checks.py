@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from connector_kit.errors import ConfigError
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
 from connector_kit.structure.explain import require
 from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS, DestinationSubject
 from connector_kit.testing.conformance.wrapper.content import Content, varied_content

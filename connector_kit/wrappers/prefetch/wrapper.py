@@ -13,12 +13,14 @@ from anyio.abc import TaskGroup
 from connector_kit.capabilities import close_broken_stream, sample
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import Connector
+from connector_kit.tasks import task_group
 from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from connector_kit.records.page import Page, Record
+
 
 __all__ = ["Prefetching", "prefetching"]
 
@@ -153,12 +155,6 @@ async def prefetching(connector: C, /, *, pages: int = 1) -> AsyncGenerator[Pref
     ...     async for page in source.fetch_data("orders"):
     ...         await write(page)
     """
-    fault: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        try:
-            yield Prefetching(connector, tasks, pages)
-        except Exception as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
-            fault = error
+    async with task_group() as tasks:
+        yield Prefetching(connector, tasks, pages)
         tasks.cancel_scope.cancel()
-    if fault is not None:
-        raise fault

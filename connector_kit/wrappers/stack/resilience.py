@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from connector_kit.durations import Duration, as_duration
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.wrappers.bulkhead.policy import Bulkhead
 from connector_kit.wrappers.circuit_breaker.policy import Breaker
 from connector_kit.wrappers.hedge.wrapper import Hedge

@@ -23,8 +23,8 @@ from connector_kit.connectors.rest import (
     RestConfig,
     RestConnector,
 )
-from connector_kit.connectors.rest.origin import Site
-from connector_kit.connectors.rest.since import SinceFormat, since_text
+from connector_kit.connectors.rest.config import SinceFormat, since_text
+from connector_kit.connectors.rest.origin import Origin
 from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
@@ -65,7 +65,7 @@ def test_a_toml_file_declares_an_api(tmp_path: Path) -> None:
     assert isinstance(config, RestConfig)
     assert config.page_size == 200
     assert config.connect_timeout == Duration(3)
-    assert config.site.target("/x", {}) == "/v1/x"
+    assert config.origin.target("/x", {}) == "/v1/x"
     assert config.resources["orders"] == Resource(
         "/orders",
         "data.items",
@@ -197,14 +197,14 @@ def test_since_is_written_as_the_server_reads_it_and_never_later(
     ],
 )
 def test_a_target_is_below_the_base_url(base_url: str, target: str) -> None:
-    site = attrs.evolve(RestConfig(base_url, {}).site)
-    assert site.target("things", {"a": "b c", "d": True, "e": 1.5}) == target
-    assert site.target("/a b/é", {}) == f"{site.root}/a%20b/%C3%A9"
+    origin = attrs.evolve(RestConfig(base_url, {}).origin)
+    assert origin.target("things", {"a": "b c", "d": True, "e": 1.5}) == target
+    assert origin.target("/a b/é", {}) == f"{origin.root}/a%20b/%C3%A9"
 
 
 def test_a_site_has_the_port_of_its_scheme() -> None:
     assert (
-        Site.of("http://X.example", RestConfig("http://x.example", {}).site.credentials).origin
+        Origin.of("http://X.example", RestConfig("http://x.example", {}).origin.credentials).url
         == "http://x.example:80"
     )
 

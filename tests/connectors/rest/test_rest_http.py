@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rest_server import PATIENCE, Asked, Said, TableApi, serving
 
 from connector_kit.connectors.rest import LinkHeader, NextUrl, Offset, Resource, RestConfig, RestConnector
-from connector_kit.connectors.rest.network import Network
+from connector_kit.connectors.rest.network import AnyioBackend
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
 from connector_kit.records.catalog import Scalar
 from connector_kit.testing.conformance.bounds import Bounds
@@ -445,15 +445,15 @@ async def test_what_tls_says_after_its_handshake_is_a_broken_connection(certific
     wanting.verify_mode = CERT_REQUIRED
     with serving(TableApi(RECORDS, "offset")) as server:
         server.socket = wanting.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        plain = await Network().connect_tcp("127.0.0.1", server.server_port)
+        plain = await AnyioBackend().connect_tcp("127.0.0.1", server.server_port)
         secured = await plain.start_tls(trusting, "127.0.0.1")
 
-        async def ask() -> None:
+        async def request() -> None:
             await secured.write(b"GET /things HTTP/1.1\r\n\r\n")
             await secured.read(1)
 
         with pytest.raises((httpcore2.ReadError, httpcore2.WriteError)):
-            await ask()
+            await request()
         await secured.aclose()
 
 
@@ -487,7 +487,7 @@ def test_whom_to_trust_can_be_said_in_the_environment(secure: str, certificate: 
 async def test_without_httpx2_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connector can be imported, and its configs checked; only connect needs the package."""
     monkeypatch.setitem(sys.modules, "httpx2", None)
-    monkeypatch.delitem(sys.modules, "connector_kit.connectors.rest.http", raising=False)
+    monkeypatch.delitem(sys.modules, "connector_kit.connectors.rest.transport", raising=False)
     connector = RestConnector(RestConfig("http://127.0.0.1:1", {"things": PAGED}))
     connector.validate_config()
     with pytest.raises(ConfigError, match=r"needs the package httpx2.*pip install 'connector-kit\[http\]'"):

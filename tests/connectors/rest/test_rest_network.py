@@ -14,7 +14,7 @@ import pytest
 from anyio import to_thread
 from rest_server import PATIENCE
 
-from connector_kit.connectors.rest.network import Network
+from connector_kit.connectors.rest.network import AnyioBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def connection() -> AsyncGenerator[tuple[httpcore2.AsyncNetworkStream, socket.socket]]:
     """Give our end of a connection and the server's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = await Network().connect_tcp(*listener.getsockname())
+        ours = await AnyioBackend().connect_tcp(*listener.getsockname())
         theirs, _ = await to_thread.run_sync(listener.accept)
         with theirs:
             theirs.settimeout(PATIENCE)

@@ -6,30 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connector_kit.connectors.rest.credentials import Credentials
-from connector_kit.connectors.rest.origin import Site
-from connector_kit.connectors.rest.pagination import (
+from connector_kit.connectors.rest.origin import Credentials, Origin
+from connector_kit.connectors.rest.paging import (
     CursorField,
     LastRecord,
     LinkHeader,
+    NextPage,
     NextUrl,
     NoPagination,
     Offset,
     PageNumber,
+    PageRequest,
+    PageResponse,
     Pagination,
 )
-from connector_kit.connectors.rest.paging import Ask, Reply, Turn
 from connector_kit.errors import CursorExpiredError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
 
-SITE = Site.of("https://api.example.com/v1", Credentials())
+SITE = Origin.of("https://api.example.com/v1", Credentials())
 
 
-def reply(body: Any = None, asked: Cursor = None, records: Any = ({"id": 7},), **headers: str) -> Reply:
+def reply(
+    body: Any = None, asked: Cursor = None, records: Any = ({"id": 7},), **headers: str
+) -> PageResponse:
     """Make what a style sees."""
-    return Reply(SITE, "/v1/things", headers, body, records, asked, size=10)
+    return PageResponse(SITE, "/v1/things", headers, body, records, asked, size=10)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ def reply(body: Any = None, asked: Cursor = None, records: Any = ({"id": 7},), *
 def test_a_cursor_of_another_style_is_refused(style: Pagination, cursor: Cursor) -> None:
     """After a change of the config, say. Nothing is guessed: a wrong place would lose or repeat records."""
     with pytest.raises(CursorExpiredError, match="was it made with another pagination"):
-        style.ask(cursor, 10)
+        style.request(cursor, 10)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_cursor_of_another_style_is_refused(style: Pagination, cursor: Cursor)
 )
 def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: Any, words: str) -> None:
     with pytest.raises(SchemaMismatchError) as caught:
-        style.turn(reply(body))
+        style.next_page(reply(body))
     assert words in str(caught.value)
     assert "GET /v1/things" in str(caught.value)
     assert "look at pagination." in str(caught.value)
@@ -82,50 +85,50 @@ def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: 
 @pytest.mark.parametrize(
     ("style", "seen", "turn"),
     [
-        (CursorField(), reply({"next_cursor": ""}), Turn(None, more=False)),
-        (CursorField(), reply({"next_cursor": None}), Turn(None, more=False)),
-        (CursorField(), reply([]), Turn(None, more=False)),
-        (CursorField("meta.next"), reply({"meta": {"next": 0}}), Turn(0, more=True)),
-        (CursorField(more="more"), reply({"next_cursor": "c", "more": False}), Turn(None, more=False)),
-        (LastRecord(more="more"), reply({"more": False}), Turn(7, more=False)),
-        (LastRecord(), reply(), Turn(7, more=True)),
-        (LastRecord(), reply(asked=7, records=()), Turn(7, more=False)),
-        (NextUrl(), reply({"next": ""}), Turn(None, more=False)),
-        (NextUrl(), reply({"next": "?p=2"}), Turn("/v1/things?p=2", more=True)),
+        (CursorField(), reply({"next_cursor": ""}), NextPage(None, more=False)),
+        (CursorField(), reply({"next_cursor": None}), NextPage(None, more=False)),
+        (CursorField(), reply([]), NextPage(None, more=False)),
+        (CursorField("meta.next"), reply({"meta": {"next": 0}}), NextPage(0, more=True)),
+        (CursorField(more="more"), reply({"next_cursor": "c", "more": False}), NextPage(None, more=False)),
+        (LastRecord(more="more"), reply({"more": False}), NextPage(7, more=False)),
+        (LastRecord(), reply(), NextPage(7, more=True)),
+        (LastRecord(), reply(asked=7, records=()), NextPage(7, more=False)),
+        (NextUrl(), reply({"next": ""}), NextPage(None, more=False)),
+        (NextUrl(), reply({"next": "?p=2"}), NextPage("/v1/things?p=2", more=True)),
         (
             NextUrl(),
             reply({"next": "https://API.example.com:443/x?a=b%20c#f"}),
-            Turn("/x?a=b%20c", more=True),
+            NextPage("/x?a=b%20c", more=True),
         ),
-        (LinkHeader(), reply(link="<?p=2>; rel=next"), Turn("/v1/things?p=2", more=True)),
-        (LinkHeader(), reply(link='</a,b;c>; REL="last NEXT"'), Turn("/a,b;c", more=True)),
-        (LinkHeader(), reply(link='<?p=1>; rel="prev", <?p=3>; title="next"'), Turn(None, more=False)),
-        (PageNumber(), reply(), Turn({"page": 2, "size": 10}, more=True)),
-        (PageNumber(first=0), reply(), Turn({"page": 1, "size": 10}, more=True)),
-        (PageNumber(), reply(asked={"page": 4, "size": 3}), Turn({"page": 5, "size": 3}, more=True)),
-        (PageNumber(first=0, total_pages="n"), reply({"n": 1}), Turn(None, more=False)),
-        (PageNumber(total_pages="n"), reply({"n": 2}), Turn({"page": 2, "size": 10}, more=True)),
-        (Offset(), reply(asked=3), Turn(4, more=True)),
-        (Offset(total="n"), reply({"n": 4}, asked=3), Turn(4, more=False)),
+        (LinkHeader(), reply(link="<?p=2>; rel=next"), NextPage("/v1/things?p=2", more=True)),
+        (LinkHeader(), reply(link='</a,b;c>; REL="last NEXT"'), NextPage("/a,b;c", more=True)),
+        (LinkHeader(), reply(link='<?p=1>; rel="prev", <?p=3>; title="next"'), NextPage(None, more=False)),
+        (PageNumber(), reply(), NextPage({"page": 2, "size": 10}, more=True)),
+        (PageNumber(first=0), reply(), NextPage({"page": 1, "size": 10}, more=True)),
+        (PageNumber(), reply(asked={"page": 4, "size": 3}), NextPage({"page": 5, "size": 3}, more=True)),
+        (PageNumber(first=0, total_pages="n"), reply({"n": 1}), NextPage(None, more=False)),
+        (PageNumber(total_pages="n"), reply({"n": 2}), NextPage({"page": 2, "size": 10}, more=True)),
+        (Offset(), reply(asked=3), NextPage(4, more=True)),
+        (Offset(total="n"), reply({"n": 4}, asked=3), NextPage(4, more=False)),
     ],
 )
-def test_what_follows_an_answer(style: Pagination, seen: Reply, turn: Turn) -> None:
-    assert style.turn(seen) == turn
+def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: NextPage) -> None:
+    assert style.next_page(seen) == turn
 
 
 @pytest.mark.parametrize(
     ("style", "cursor", "ask"),
     [
-        (NoPagination(), None, Ask()),
-        (CursorField(), None, Ask()),
-        (CursorField(param="c", size_param="n"), "abc", Ask({"n": 10, "c": "abc"})),
-        (LastRecord(), 5, Ask({"after_id": 5})),
-        (NextUrl(size_param="n"), None, Ask({"n": 10})),
-        (NextUrl(size_param="n"), "/v1/things?p=2", Ask(target="/v1/things?p=2")),
-        (PageNumber(size_param="n"), {"page": 4, "size": 3}, Ask({"n": 3, "page": 4})),
-        (Offset(), None, Ask({"limit": 10, "offset": 0})),
-        (Offset(size_param=None), 20, Ask({"offset": 20})),
+        (NoPagination(), None, PageRequest()),
+        (CursorField(), None, PageRequest()),
+        (CursorField(param="c", size_param="n"), "abc", PageRequest({"n": 10, "c": "abc"})),
+        (LastRecord(), 5, PageRequest({"after_id": 5})),
+        (NextUrl(size_param="n"), None, PageRequest({"n": 10})),
+        (NextUrl(size_param="n"), "/v1/things?p=2", PageRequest(target="/v1/things?p=2")),
+        (PageNumber(size_param="n"), {"page": 4, "size": 3}, PageRequest({"n": 3, "page": 4})),
+        (Offset(), None, PageRequest({"limit": 10, "offset": 0})),
+        (Offset(size_param=None), 20, PageRequest({"offset": 20})),
     ],
 )
-def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, ask: Ask) -> None:
-    assert style.ask(cursor, 10) == ask
+def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, ask: PageRequest) -> None:
+    assert style.request(cursor, 10) == ask

@@ -1,4 +1,4 @@
-"""No credential leaves the site, and none is shown: not in a message, a repr, a traceback, a log line or a cursor."""
+"""No credential leaves the origin, and none is shown: not in a message, a repr, a traceback, a log line or a cursor."""
 
 from __future__ import annotations
 
@@ -179,12 +179,12 @@ def test_a_config_does_not_show_the_values_of_its_headers() -> None:
     config = RestConfig("https://me:pl4nted@x.example", {}, headers={"X-Token": "pl4nted"})
     assert "pl4nted" not in repr(config)
     assert "X-Token" in repr(config)
-    assert "pl4nted" not in repr(config.site)
+    assert "pl4nted" not in repr(config.origin)
 
 
 def test_the_key_is_added_to_targets_with_and_without_a_query() -> None:
-    credentials = RestConfig("https://x.example", {}, auth=AUTHS["query"]).site.credentials
+    credentials = RestConfig("https://x.example", {}, auth=AUTHS["query"]).origin.credentials
     added = f"key={quote_plus(SECRET)}"
     assert credentials.target("/a") == f"/a?{added}"
     assert credentials.target("/a?b=c") == f"/a?b=c&{added}"
-    assert RestConfig("https://x.example", {}).site.credentials.target("/a") == "/a"
+    assert RestConfig("https://x.example", {}).origin.credentials.target("/a") == "/a"

@@ -16,8 +16,8 @@ from zoo_wrappers.wrong_tasks import KeepsItsSlot
 
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError
-from connector_kit.limiters.rate import Rate
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.limiters.rates import Rate
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.checks import check_wrapper

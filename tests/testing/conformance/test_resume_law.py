@@ -15,7 +15,7 @@ from sources import Shop, Table
 from connector_kit.capabilities import close_stream
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.errors import CursorExpiredError, RateLimitError, ServiceUnavailableError
-from connector_kit.limiters.rate import Rates
+from connector_kit.limiters.rates import Rates
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds

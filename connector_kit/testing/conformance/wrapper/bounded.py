@@ -11,7 +11,7 @@ from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_kit.limiters.rate import Rate
+    from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import FullConnector
     from connector_kit.testing.conformance.law import Findings
 

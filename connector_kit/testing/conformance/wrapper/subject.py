@@ -12,7 +12,7 @@ import anyio
 import attrs
 
 from connector_kit.capabilities import close_broken_stream, close_stream
-from connector_kit.limiters.rate import Rate
+from connector_kit.limiters.rates import Rate
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.testing.conformance.isolation import in_thread
 from connector_kit.testing.conformance.law import Examined, Findings, Laws
