@@ -326,12 +326,14 @@ class LawFunction(Generic[S, F]):
 class Laws(Generic[S, F]):
     """The table of the laws of one kind of subject, in the order of docs/reference/laws.md.
 
-    `whose` laws they are is told in errors: "a connector". The modules of `package` register theirs.
+    `whose` laws they are is told in errors: "a connector". The `modules` of `package` register theirs; they are imported
+    when the table is first looked at, since each kind of subject needs its own alone.
     """
 
     _whose: str
     _subject_of: Callable[[F | S], S]
     _package: str
+    _modules: str
     _laws: dict[int, LawFunction[S, F]] = attrs.field(factory=dict[int, LawFunction[S, F]], init=False)
 
     def law(self, number: int, name: str, says: str) -> Callable[[Look[S]], LawFunction[S, F]]:
@@ -344,7 +346,8 @@ class Laws(Generic[S, F]):
         return register
 
     def __iter__(self) -> Iterator[LawFunction[S, F]]:
-        import_module(self._package)
+        for module in self._modules.split():
+            import_module(f"{self._package}.{module}")
         return iter([self._laws[number] for number in sorted(self._laws)])
 
     @property

@@ -303,5 +303,8 @@ class Subject(IsolatedSubject):
 
 
 CONNECTOR_LAWS: Final[Laws[Subject, Factory]] = Laws(
-    "a connector", Subject.of, "connector_kit.testing.conformance.connector"
+    "a connector",
+    Subject.of,
+    "connector_kit.testing.conformance.connector",
+    "catalog closing cursors errors lifecycle progress resume sample shape since",
 )

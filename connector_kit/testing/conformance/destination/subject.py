@@ -209,7 +209,10 @@ class DestinationSubject(IsolatedSubject):
 
 
 DESTINATION_LAWS: Final[Laws[DestinationSubject, FixtureFactory]] = Laws(
-    "a destination", DestinationSubject.of, "connector_kit.testing.conformance.destination"
+    "a destination",
+    DestinationSubject.of,
+    "connector_kit.testing.conformance.destination",
+    "call_sequences checkpoints entities interruption modes refusals values",
 )
 
 

@@ -225,7 +225,10 @@ class WrapperSubject(Examined):
 
 
 WRAPPER_LAWS: Final[Laws[WrapperSubject, Around]] = Laws(
-    "a wrapper", WrapperSubject.of, "connector_kit.testing.conformance.wrapper"
+    "a wrapper",
+    WrapperSubject.of,
+    "connector_kit.testing.conformance.wrapper",
+    "bounded cancellation errors methods overhead reads",
 )
 
 
