@@ -196,7 +196,7 @@ class _Cancelled:
 
     def _concerned(self, request: InnerRequest) -> bool:
         """Whether it is the second page of a read, or a call of the operation."""
-        return request.number == 2 if request.number else request.operation == self.operation  # noqa: PLR2004
+        return request.number == 2 if request.number else request.operation == self.operation  # noqa: PLR2004 - the second page, as the docstring says
 
     def _calling(self, wrapper: FullConnector) -> Awaitable[Exception | None]:
         return error_of(call(wrapper, self.operation, self.subject.content.first))
