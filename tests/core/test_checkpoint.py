@@ -58,7 +58,7 @@ def test_comes_back_as_it_was(checkpoint: Checkpoint) -> None:
         "\ud800",
         object(),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_a_cursor_that_would_come_back_as_something_else_is_refused(cursor: object) -> None:
     """The encoder alone would write NaN as null, and a set, a time or bytes as what cannot be told from text."""

@@ -83,3 +83,11 @@ def test_a_violation_is_found(copy: Path, module: str, line: str, complaint: str
     found = lint(copy)
     assert found.returncode == 1
     assert complaint in " ".join(found.stdout.split())
+
+
+def test_the_drawing_of_the_floors_is_what_the_code_says() -> None:
+    """`make drawing` makes it anew."""
+    script = ROOT / ".ci" / "floors.py"
+    drawn = {"__name__": "floors", "__file__": str(script)}
+    exec(compile(script.read_text(), script, "exec"), drawn)  # noqa: S102 - a script of the project's own, no module of a package
+    assert drawn["drawing"]() == (ROOT / "docs" / "explanation" / "floors.svg").read_text()
