@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from connector_kit.records.page import Cursor, Record
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BOOKS = Entity(

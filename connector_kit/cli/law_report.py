@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.durations import rounded_duration
-from connector_kit.testing.conformance.verdict import Verdict
+from connector_kit.testing.conformance.law import Verdict
 from connector_kit.text import counted
 
 from .output import print_to_stderr
@@ -22,7 +22,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_kit.testing.conformance.report import LawReport
+    from connector_kit.testing.conformance.law import LawReport
 
     from .options import Diagnostics
 

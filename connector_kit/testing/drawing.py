@@ -5,7 +5,12 @@ Who needs it imports this module late: the rest of the testing kit works without
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
 from connector_kit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 try:
     import hypothesis
@@ -16,4 +21,25 @@ except ImportError as error:
         "install it with: pip install 'connector-kit[testing]'"
     ) from error
 
-__all__ = ["hypothesis", "st"]
+__all__ = ["hypothesis", "search", "st"]
+
+T = TypeVar("T")
+
+
+def search(drawn: st.SearchStrategy[T], attempt: Callable[[T], None], most: int) -> None:
+    """Attempt at most so many examples, and smaller ones once an attempt raises; the same examples each time."""
+    settings = hypothesis.settings(
+        database=None,
+        deadline=None,
+        derandomize=True,
+        max_examples=most,
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        suppress_health_check=(
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.data_too_large,
+            hypothesis.HealthCheck.nested_given,
+        ),
+        verbosity=hypothesis.Verbosity.quiet,
+        report_multiple_bugs=False,
+    )
+    settings(hypothesis.given(drawn)(attempt))()

@@ -16,16 +16,20 @@ import attrs
 import pytest
 
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.report import LawReport
+from connector_kit.testing.conformance.checks import check_connector, check_destination, check_wrapper
+from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS
+from connector_kit.testing.conformance.law import LawReport
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
+from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS
 
 from .pytest_plugin import UNCHECKED
 
 if TYPE_CHECKING:
     from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import Limiter
-    from connector_kit.testing.conformance.destination.place import Places
+    from connector_kit.testing.conformance.destination.fixture import FixtureFactory
+    from connector_kit.testing.conformance.law import Law, LawFunction, Verdict
     from connector_kit.testing.conformance.subject import Factory
-    from connector_kit.testing.conformance.verdict import Law, Verdict
     from connector_kit.testing.conformance.wire import Wire
     from connector_kit.testing.conformance.wrapper.content import Content
     from connector_kit.testing.conformance.wrapper.subject import Around
@@ -51,17 +55,14 @@ def connector_laws(
     laws: Sequence[str] = (),
     backend: str = "asyncio",
 ) -> type:
-    """Give a class of tests, one for each law of a connector; the arguments are those of `check_connector`.
+    """Return a class of tests, one for each law of a connector; the arguments are those of `check_connector`.
 
     `TestShop = connector_laws(make_shop)` in a test file gives `TestShop::test_resume` and so on. Where something is
     there during a test only, give the name of a fixture instead of `factory`, `wire` or `change`.
     """
-    from connector_kit.testing.conformance.connector.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
-
-    async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_connector import check_connector  # noqa: PLC0415 - the same
-
-        return await check_connector(
+    return _tests(
+        CONNECTOR_LAWS.named(laws),
+        lambda given, chosen: check_connector(
             given(factory),
             bounds=bounds,
             wire=given(wire),
@@ -70,9 +71,8 @@ def connector_laws(
             limiter=limiter,
             laws=chosen,
             backend=backend,
-        )
-
-    return _tests([law for law, _ in laws_named(laws)], look)
+        ),
+    )
 
 
 def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
@@ -88,13 +88,10 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
     laws: Sequence[str] = (),
     backend: str = "asyncio",
 ) -> type:
-    """Give a class of tests, one for each law of a wrapper; the arguments are those of `check_wrapper`."""
-    from connector_kit.testing.conformance.wrapper.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
-
-    async def look(_given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_wrapper import check_wrapper  # noqa: PLC0415 - the same
-
-        return await check_wrapper(
+    """Return a class of tests, one for each law of a wrapper; the arguments are those of `check_wrapper`."""
+    return _tests(
+        WRAPPER_LAWS.named(laws),
+        lambda _, chosen: check_wrapper(
             around,
             retries=retries,
             reads_records=reads_records,
@@ -104,13 +101,12 @@ def wrapper_laws(  # noqa: PLR0913 - the options of `check_wrapper`
             bounds=bounds,
             laws=chosen,
             backend=backend,
-        )
-
-    return _tests([law for law, _ in laws_named(laws)], look)
+        ),
+    )
 
 
 def destination_laws(
-    places: Places | str,
+    new_fixture: FixtureFactory | str,
     /,
     *,
     bounds: Bounds = Bounds(),  # noqa: B008 - a frozen value
@@ -118,40 +114,36 @@ def destination_laws(
     laws: Sequence[str] = (),
     backend: str = "asyncio",
 ) -> type:
-    """Give a class of tests, one for each law of a destination; the arguments are those of `check_destination`.
+    """Return a class of tests, one for each law of a destination; the arguments are those of `check_destination`.
 
-    `places` may be the name of a fixture, as of one that makes places in `tmp_path`.
+    `new_fixture` may be the name of a pytest fixture, as of one that makes them in `tmp_path`.
     """
-    from connector_kit.testing.conformance.destination.table import laws_named  # noqa: PLC0415 - each kind of subject loads its own laws
-
-    async def look(given: _Given, chosen: Sequence[str]) -> LawReport:
-        from connector_kit.testing.conformance.check_destination import check_destination  # noqa: PLC0415 - the same
-
-        return await check_destination(
-            given(places), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
-        )
-
-    return _tests([law for law, _ in laws_named(laws)], look)
+    return _tests(
+        DESTINATION_LAWS.named(laws),
+        lambda given, chosen: check_destination(
+            given(new_fixture), bounds=bounds, ordered=ordered, laws=chosen, backend=backend
+        ),
+    )
 
 
 @attrs.frozen
-class _Given:
-    """Gives what an author named: the value of a fixture for its name, anything else as it is."""
+class _Fixtures:
+    """Returns what an author named: the value of a fixture for its name, anything else as it is."""
 
     request: pytest.FixtureRequest
 
     def __call__(self, value: T | str) -> T:
-        given: Any = self.request.getfixturevalue(value) if isinstance(value, str) else value
-        found: T = given
-        return found
+        found: Any = self.request.getfixturevalue(value) if isinstance(value, str) else value
+        returned: T = found
+        return returned
 
 
-_Look: TypeAlias = Callable[[_Given, Sequence[str]], Awaitable[LawReport]]
+_Look: TypeAlias = Callable[[_Fixtures, Sequence[str]], Awaitable[LawReport]]
 """Looks at the laws of these names."""
 
 
 @attrs.define(eq=False)
-class _Examination:
+class _SharedReport:
     """Looks at laws once, and has a verdict for each of their tests."""
 
     look: _Look
@@ -159,25 +151,26 @@ class _Examination:
     _looked_at: frozenset[str] = attrs.field(default=frozenset(), init=False)
 
     def report(self, law: Law, request: pytest.FixtureRequest) -> LawReport:
-        """Give the report that has the verdict on this law; made for all chosen tests of the class at once."""
+        """Return the report that has the verdict on this law; made for all chosen tests of the class at once."""
         if self._report is None or law.name not in self._looked_at:
-            items = [each for each in request.session.items if isinstance(each, pytest.Function)]
-            tested = [getattr(each.function, "law", None) for each in items if each.cls is request.cls]
+            tests_of: object = getattr(request, "cls", None)
+            tests = [each for each in request.session.items if getattr(each, "cls", None) is tests_of]
+            tested = [getattr(getattr(each, "function", None), "law", None) for each in tests]
             chosen = tuple(each.name for each in tested if each is not None)
             # In a context of its own: a fixture of somebody's may keep an event loop that belongs to this one.
-            look = partial(self.look, _Given(request), chosen)
+            look = partial(self.look, _Fixtures(request), chosen)
             self._report = Context().run(lambda: anyio.run(look))
             self._looked_at = frozenset(chosen)
         return self._report
 
 
-def _tests(laws: Sequence[Law], look: _Look) -> type:
+def _tests(laws: Sequence[LawFunction[Any, Any]], look: _Look) -> type:
     """Make the class. Its tests are plain methods, as written by hand: pytest needs no plugin for them."""
-    examination = _Examination(look)
-    return type("LawTests", (), {f"test_{law.name}": _test(law, examination) for law in laws})
+    examination = _SharedReport(look)
+    return type("LawTests", (), {f"test_{each.law.name}": _test(each.law, examination) for each in laws})
 
 
-def _test(law: Law, examination: _Examination) -> Callable[..., None]:
+def _test(law: Law, examination: _SharedReport) -> Callable[..., None]:
     def test(_self: object, request: pytest.FixtureRequest) -> None:
         report = examination.report(law, request)
         verdict = next((each for each in report.verdicts if each.law == law), None)
@@ -196,7 +189,7 @@ def _test(law: Law, examination: _Examination) -> Callable[..., None]:
 
 
 def _told(verdict: Verdict, subject: str) -> str:
-    """Give a broken law with its evidence, as text."""
+    """Return a broken law with its evidence, as text."""
     law = verdict.law
     lines = [f"{subject} breaks law {law.number}, {law.name}: {law.says}"]
     lines += [f"  {each}".replace("\n", "\n  ") for each in verdict.evidence[:_MOST_EVIDENCE]]

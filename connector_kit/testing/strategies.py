@@ -1,29 +1,27 @@
-"""Hypothesis strategies for tests of connectors, wrappers and destinations: catalogs, records, pages, cursors, faults.
-
-What is drawn is right by construction: records fit their entity, pages keep the laws of a read. What goes wrong is
-drawn by `faults` and `schedules`, and by `wire_plans` for a `Wire`.
-"""
+"""Hypothesis strategies for tests of connectors, wrappers and destinations: catalogs, records, pages, cursors, faults."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from connector_kit.errors import ConfigError
+from connector_kit.errors import ConfigError, ConnectionFailedError, ServiceUnavailableError, TimedOutError
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page
-from connector_kit.testing.conformance.fault_plans import wire_plans
 from connector_kit.testing.conformance.reading import text_of
+from connector_kit.testing.conformance.wire import one_after_each, wire_plans
+from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Fault, Refuse, Schedule, Stall
 
 from .drawing import st
-from .schedules import faults, schedules
-from .values import as_text, json_values, names, natives, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from connector_kit.records.catalog import Incremental
+    from connector_kit.records.page import JsonValue
 
 __all__ = [
     "catalogs",
@@ -40,12 +38,121 @@ __all__ = [
     "wire_plans",
 ]
 
+
+_MOST_ITEMS = 4
+_EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
+_ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-7)), timezone(timedelta(hours=5, minutes=30))])
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+"""Any text that has a UTF-8 form. The default of `text` asks the codec about every character first, which takes seconds."""
+
+_INTEGER = st.integers(-(2**63), 2**63 - 1)
+_NUMBER = _INTEGER | st.floats(allow_nan=False, allow_infinity=False)
+
+
+def json_values() -> SearchStrategy[JsonValue]:
+    """Return JSON values that come back from JSON text as they were: no NaN, keys are text, integers of 64 bits."""
+    return st.recursive(
+        st.none() | st.booleans() | _NUMBER | _TEXT,
+        lambda inner: (
+            st.lists(inner, max_size=_MOST_ITEMS) | st.dictionaries(_TEXT, inner, max_size=_MOST_ITEMS)
+        ),
+        max_leaves=6,
+    )
+
+
+def names() -> SearchStrategy[str]:
+    """Return names of entities and fields: mostly plain ones, now and then what a database has to quote."""
+    plain = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
+    strange = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
+    return plain | plain | strange
+
+
+def values(kind: FieldType, *, as_json: bool = False) -> SearchStrategy[Any]:
+    """Return values that fit a type, never None by itself; with `as_json` only in the form that JSON has for them."""
+    if isinstance(kind, Struct):
+        return nested(kind.fields, as_json=as_json)
+    if isinstance(kind, ListOf):
+        return st.lists(st.none() | values(kind.item, as_json=as_json), max_size=_MOST_ITEMS)
+    if kind is Scalar.JSON:
+        return json_values().filter(lambda value: value is not None)
+    text = natives(kind).map(as_text)
+    return text if as_json else natives(kind) | text
+
+
+def natives(kind: Scalar) -> SearchStrategy[Any]:
+    """Return values of a type in Python's own form, in which they can be sorted. Not for `JSON`."""
+    return _NATIVES[kind]
+
+
+def nested(fields: tuple[Field, ...], *, as_json: bool = False) -> SearchStrategy[dict[str, Any]]:
+    """Return mappings that have a value for every field; a nullable one may be None or missing."""
+    return st.fixed_dictionaries(
+        {field.name: values(field.type, as_json=as_json) for field in fields if not field.nullable},
+        optional={
+            field.name: st.none() | values(field.type, as_json=as_json) for field in fields if field.nullable
+        },
+    )
+
+
+def as_text(value: object) -> object:
+    """Return what JSON has for a time, a decimal or bytes; other values as they are."""
+    match value:
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes():
+            return b64encode(value).decode()
+        case bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+_NATIVES: Mapping[Scalar, SearchStrategy[Any]] = {
+    Scalar.STRING: _TEXT,
+    Scalar.INTEGER: _INTEGER,
+    Scalar.NUMBER: _NUMBER,
+    Scalar.BOOLEAN: st.booleans(),
+    Scalar.DATETIME: st.datetimes(_EARLIEST, _LATEST, timezones=_ZONES),
+    Scalar.DATE: st.dates(_EARLIEST.date(), _LATEST.date()),
+    Scalar.TIME: st.times(),
+    Scalar.DECIMAL: st.decimals(allow_nan=False, allow_infinity=False),
+    Scalar.BINARY: st.binary(max_size=20),
+}
+
+
+_ERRORS = (ConnectionFailedError, ServiceUnavailableError, TimedOutError)
+
+
+def faults(*, max_seconds: float = 30.0) -> st.SearchStrategy[Fault]:
+    """Return single transient faults; stalls and Retry-After take up to `max_seconds`."""
+    seconds = st.floats(0, max_seconds)
+    return st.one_of(
+        st.builds(Fail, st.sampled_from(_ERRORS)),
+        st.builds(Cut, st.sampled_from(_ERRORS)),
+        st.builds(Refuse, st.none() | seconds),
+        st.builds(Stall, seconds),
+    )
+
+
+def schedules(
+    *, max_in_a_row: int = 3, max_size: int = 30, max_seconds: float = 30.0
+) -> st.SearchStrategy[Schedule]:
+    """Return schedules with at most `max_in_a_row` faults one after the other, for up to `max_size` requests.
+
+    All faults are transient and none repeats a page: with more than `max_in_a_row` attempts for each request and
+    enough time, a retry gets past all of them.
+    """
+    runs = st.lists(faults(max_seconds=max_seconds), max_size=max_in_a_row)
+    return st.lists(runs, max_size=max_size).map(lambda parts: one_after_each(parts, max_size))
+
+
 _MOST_FIELDS = 6
 _KEYS = (Scalar.INTEGER, Scalar.STRING, Scalar.DATE)
 
 
 def field_types(*, max_depth: int = 2) -> SearchStrategy[FieldType]:
-    """Give types of fields, lists and structs in each other up to `max_depth` deep."""
+    """Return types of fields, lists and structs in each other up to `max_depth` deep."""
     scalars: SearchStrategy[FieldType] = st.sampled_from(Scalar)
     if max_depth <= 0:
         return scalars
@@ -55,13 +162,13 @@ def field_types(*, max_depth: int = 2) -> SearchStrategy[FieldType]:
 
 
 def fields(*, max_depth: int = 2) -> SearchStrategy[Field]:
-    """Give fields of any type."""
+    """Return fields of any type."""
     return st.builds(Field, names(), field_types(max_depth=max_depth), st.booleans())
 
 
 @st.composite
 def entities(draw: DrawFn, *, name: str | None = None, max_depth: int = 2) -> Entity:
-    """Give entities as sources have them: with and without keys, order, fields; read by since, by cursor or in full.
+    """Return entities as sources have them: with and without keys, order, fields; read by since, by cursor or in full.
 
     `name` is theirs, any where None. A key is a required field of a type with an order.
     """
@@ -84,12 +191,12 @@ def entities(draw: DrawFn, *, name: str | None = None, max_depth: int = 2) -> En
 
 
 def catalogs(*, max_size: int = 4) -> SearchStrategy[Catalog]:
-    """Give catalogs of up to `max_size` entities."""
+    """Return catalogs of up to `max_size` entities."""
     return st.lists(entities(), max_size=max_size, unique_by=_name).map(Catalog)
 
 
 def records(entity: Entity, *, as_json: bool = False) -> SearchStrategy[dict[str, Any]]:
-    """Give records that fit the entity, with a value for each of its keys.
+    """Return records that fit the entity, with a value for each of its keys.
 
     Times, decimals and bytes come as Python's values and as the text that JSON has for them; with `as_json` as text only.
     """
@@ -102,12 +209,12 @@ def records(entity: Entity, *, as_json: bool = False) -> SearchStrategy[dict[str
 
 
 def cursors() -> SearchStrategy[Cursor]:
-    """Give cursors: JSON values that survive a round trip through text, none of them None."""
+    """Return cursors: JSON values that survive a round trip through text, none of them None."""
     return json_values().filter(lambda value: value is not None)
 
 
 def pages(entity: Entity, *, max_size: int = 10, as_json: bool = False) -> SearchStrategy[Page]:
-    """Give single pages of up to `max_size` records of the entity, with a cursor or without."""
+    """Return single pages of up to `max_size` records of the entity, with a cursor or without."""
     batches = st.lists(records(entity, as_json=as_json), max_size=max_size, unique_by=_keys_of(entity))
     return st.builds(Page, batches, st.none() | cursors())
 
@@ -116,7 +223,7 @@ def pages(entity: Entity, *, max_size: int = 10, as_json: bool = False) -> Searc
 def reads(
     draw: DrawFn, entity: Entity, *, max_pages: int = 5, max_size: int = 5, as_json: bool = False
 ) -> tuple[Page, ...]:
-    """Give the pages of one full read of the entity, as the laws want them.
+    """Return the pages of one full read of the entity, as the laws want them.
 
     Primary keys are unique, records are in order where the entity promises it, and either no page has a cursor or each
     has one of its own. Pages may be empty, and there may be none.
@@ -124,7 +231,7 @@ def reads(
     one = records(entity, as_json=as_json)
     key = entity.replication_key if entity.ordered else None
     if key is not None:
-        one = st.builds(lambda record, value: {**record, key: value}, one, natives(_growing_type(entity)))
+        one = st.tuples(one, natives(_growing_type(entity))).map(lambda both: {**both[0], key: both[1]})
     read = draw(st.lists(one, max_size=max_pages * max_size, unique_by=_keys_of(entity)))
     if key is not None:
         read.sort(key=lambda record: record[key])
@@ -156,7 +263,7 @@ def _name(named: Field | Entity) -> str:
 
 
 def _growing_type(entity: Entity) -> Scalar:
-    """Give the type of the replication key's values: times where nothing is said of it."""
+    """Return the type of the replication key's values: times where nothing is said of it."""
     kinds = [field.type for field in entity.fields if field.name == entity.replication_key] or [
         Scalar.DATETIME
     ]
@@ -169,7 +276,7 @@ def _growing_type(entity: Entity) -> Scalar:
 
 
 def _keys_of(entity: Entity) -> Any:
-    """Give by what records are told apart: the values of their key, and the text of them. None without a key."""
+    """Return by what records are told apart: the values of their key, and the text of them. None without a key."""
     if not entity.primary_key:
         return None
 
@@ -183,4 +290,4 @@ def _keys_of(entity: Entity) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    return text_of(value) if isinstance(value, dict | list) else value
+    return text_of(value) if type(value) in (dict, list) else value

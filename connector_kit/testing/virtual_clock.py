@@ -1,8 +1,4 @@
-"""A clock whose time passes only when everything waits, so that a test of a day's waiting takes milliseconds.
-
-`VirtualClock.run` also makes the event loop's own time virtual: `anyio.sleep`, time limits and the deadlines of cancel
-scopes go by it, on asyncio and on trio.
-"""
+"""Clocks whose time is virtual, so that a test of a day's waiting takes milliseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +18,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-__all__ = ["VirtualClock"]
+__all__ = ["LeapingClock", "VirtualClock"]
+
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -107,7 +104,9 @@ class VirtualClock:
         try:
             if backend == "asyncio":
                 return anyio.run(
-                    function, *args, backend_options={"loop_factory": lambda: _VirtualLoop(self)}
+                    function,
+                    *args,
+                    backend_options={"loop_factory": lambda: _VirtualLoop(self._elapsed, self._jump)},
                 )
             if backend == "trio":
                 self._mock = _mock_clock()
@@ -135,12 +134,12 @@ class VirtualClock:
 class _VirtualLoop(asyncio.SelectorEventLoop):
     """asyncio's event loop on virtual time."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        super().__init__(_JumpingSelector(clock))
-        self._virtual = clock
+    def __init__(self, elapsed: Callable[[], float], jump: Callable[[float], None]) -> None:
+        super().__init__(_JumpingSelector(jump))
+        self._elapsed = elapsed
 
     def time(self) -> float:
-        now = self._virtual._elapsed()  # noqa: SLF001 - the loop is a part of the clock
+        now = self._elapsed()
         # By how much timers may be early. Half a year into a run a float no longer holds a nanosecond, and asyncio
         # would not see that a timer is due; on Windows its own figure is 16 ms.
         self._clock_resolution = max(1 / _SECOND, math.ulp(now))
@@ -150,16 +149,16 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.DefaultSelector):
     """Looks whether a thread or a socket has something; if not, jumps over the time it was to wait."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, jump: Callable[[float], None]) -> None:
         super().__init__()
-        self._virtual = clock
+        self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         ready = super().select(0)
         if not ready:
-            self._virtual._jump(timeout)  # noqa: SLF001 - the selector is a part of the clock
+            self._jump(timeout)
         return ready
 
 
@@ -172,3 +171,26 @@ def _mock_clock() -> MockClock:
             "pip install 'connector-kit[testing]'"
         ) from error
     return MockClock(autojump_threshold=0)
+
+
+_START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class LeapingClock:
+    """A `Clock` whose `sleep` moves it on at once. The event loop's own time is left as it is."""
+
+    def __init__(self) -> None:
+        self._ns = 0
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds slept so far, by all."""
+        return self._ns
+
+    def now(self) -> datetime:
+        """The time of day that fits."""
+        return _START + timedelta(microseconds=self._ns // 1000)
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Let `seconds` pass, without waiting; a cancellation point."""
+        self._ns += max(0, round(seconds * 1_000_000_000))
+        await anyio.lowlevel.checkpoint()

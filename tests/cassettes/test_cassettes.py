@@ -57,7 +57,7 @@ from connector_kit.errors import (
 from connector_kit.records.catalog import Catalog, Entity, Field, FieldType, ListOf, Scalar, Struct
 from connector_kit.records.page import Cursor, Page, Quota
 from connector_kit.redaction import Secret
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Schedule
 from connector_kit.wrappers.retry.policy import Retry

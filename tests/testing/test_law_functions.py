@@ -6,7 +6,7 @@ import pytest
 
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.testing import Bounds, Subject, laws
-from connector_kit.testing.conformance.connector.table import CONNECTOR_LAWS
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 
 def make() -> MockConnector:
@@ -14,8 +14,8 @@ def make() -> MockConnector:
 
 
 def test_every_law_of_the_table_is_a_public_function() -> None:
-    assert sorted(laws.__all__) == sorted(law.name for law, _ in CONNECTOR_LAWS)
-    assert all(getattr(laws, law.name) is function for law, function in CONNECTOR_LAWS)
+    assert sorted(laws.__all__) == sorted(CONNECTOR_LAWS.names)
+    assert all(getattr(laws, each.law.name) is each for each in CONNECTOR_LAWS)
 
 
 @pytest.mark.anyio

@@ -71,7 +71,7 @@ from connector_kit.testing import MemoryDestination, connector_laws, destination
 SOME = ["lifecycle", "resume"]
 
 
-class MemoryPlace:
+class MemoryFixture:
     def __init__(self):
         self.made = MemoryDestination()
 
@@ -89,7 +89,7 @@ def shops():
 
 @pytest.fixture
 def places():
-    return MemoryPlace
+    return MemoryFixture
 
 
 TestShop = connector_laws(Shop)

@@ -10,10 +10,10 @@ from connector_kit import Catalog, Cursor, Entity, Page, Retry, Retrying
 from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.testing import (
     Bounds,
+    DestinationFixture,
     HttpProxy,
     LawReport,
     MemoryDestination,
-    Place,
     Subject,
     Verdict,
     VirtualClock,
@@ -42,7 +42,7 @@ def around(inner: Connector) -> FullConnector:
     return Retrying(inner, Retry(attempts=5))
 
 
-class MemoryPlace:
+class MemoryFixture:
     """Where a destination writes to, read back by the author's own means."""
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ async def checks(wire: Wire) -> None:
     assert_type(await check_connector(make, bounds=Bounds(requests=500), wire=wire), LawReport)
     assert_type(await check_connector(MockConnector, laws=["resume"], secrets=["t0ken"]), LawReport)
     assert_type(await check_wrapper(around, retries=True, rate="10/s"), LawReport)
-    assert_type(await check_destination(MemoryPlace), LawReport)
+    assert_type(await check_destination(MemoryFixture), LawReport)
     assert_type(await laws.resume(make), Verdict)
     assert_type(await laws.since(Subject(make, bounds=Bounds(entities=["orders"]))), Verdict)
-    place: Place = MemoryPlace()
-    del place
+    fixture: DestinationFixture = MemoryFixture()
+    del fixture
 
 
 TestMock = connector_laws(make, secrets=["t0ken"])

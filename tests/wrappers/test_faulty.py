@@ -21,7 +21,7 @@ from connector_kit.errors import (
 from connector_kit.protocols import Connector, FullConnector
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Cursor, Page, Record
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import (
     Cut,

@@ -36,7 +36,7 @@ from connector_kit.capabilities import close_stream
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError
 from connector_kit.protocols import FullConnector
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Faulty, Schedule, Stall
 from connector_kit.wrappers.observation.wrapper import Observed

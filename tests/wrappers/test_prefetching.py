@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connector_kit.capabilities import close_stream
 from connector_kit.errors import ConfigError, ConnectionFailedError, RetriesExhaustedError
 from connector_kit.protocols import FullConnector
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty
 from connector_kit.wrappers.prefetch.wrapper import Prefetching, prefetching

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import CircuitOpenError, ResumeImpossibleError, RetriesExhaustedError
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.strategies import schedules
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.circuit_breaker.policy import Breaker, Circuit
 from connector_kit.wrappers.circuit_breaker.wrapper import CircuitBreaking

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from connector_kit.testing.conformance.check_connector import check_connector
-from connector_kit.testing.conformance.connector.table import laws_named
+from connector_kit.testing.conformance.checks import check_connector
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 from .source import TOKEN, Source
 from .specimen import PATIENT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector_kit.testing.conformance.bounds import Bounds
-    from connector_kit.testing.conformance.report import LawReport
+    from connector_kit.testing.conformance.law import LawReport
 
     from .ledger import Ledger
     from .specimen import Specimen
@@ -68,7 +68,7 @@ def test_a_right_twin_keeps_all_laws(right: type[Ledger], source: Callable[[], S
     report = examine(right, source, backend=backend)
     assert not report.failure
     assert {verdict.law.name: verdict.outcome for verdict in report.verdicts} == dict.fromkeys(
-        (law.name for law, _ in laws_named(())), "held"
+        CONNECTOR_LAWS.names, "held"
     ), str(report)
 
 
@@ -83,7 +83,7 @@ def test_a_right_connector_that_looks_odd_breaks_none(
 def test_the_zoo_has_specimens_of_every_law() -> None:
     laws = [each.law for each in SPECIMENS]
     assert len(SPECIMENS) >= 40
-    assert {law.name: laws.count(law.name) >= 2 for law, _ in laws_named(())} == dict.fromkeys(laws, True)
+    assert {name: laws.count(name) >= 2 for name in CONNECTOR_LAWS.names} == dict.fromkeys(laws, True)
     assert len({each.name for each in SPECIMENS}) == len(SPECIMENS)
 
 

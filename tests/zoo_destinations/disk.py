@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from connector_kit.testing.conformance.destination.place import Killed
+from connector_kit.testing.conformance.destination.fixture import Killed
 
 from .shelf import Shelf
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connector_kit.records.page import Record
 
 
-__all__ = ["Disk", "ShelfPlace"]
+__all__ = ["Disk", "ShelfFixture"]
 
 
 @attrs.define(eq=False)
@@ -44,7 +44,7 @@ class Disk:
 
 
 @attrs.frozen
-class ShelfPlace:
+class ShelfFixture:
     """A place for destinations of one class, with every seam."""
 
     kind: type[Shelf]

@@ -11,14 +11,14 @@ import attrs
 import pytest
 
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_destination import check_destination
-from connector_kit.testing.conformance.destination.table import DESTINATION_LAWS
+from connector_kit.testing.conformance.checks import check_destination
+from connector_kit.testing.conformance.destination.subject import DESTINATION_LAWS
 
-from .disk import ShelfPlace
+from .disk import ShelfFixture
 from .specimens import RIGHT, SPECIMENS, Specimen
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.report import LawReport
+    from connector_kit.testing.conformance.law import LawReport
 
     from .shelf import Shelf
 
@@ -30,7 +30,7 @@ FEWER = attrs.evolve(QUICK, plans=3)
 
 
 def examine(kind: type[Shelf], *laws: str, backend: str = "asyncio", bounds: Bounds = QUICK) -> LawReport:
-    check = partial(check_destination, partial(ShelfPlace, kind), laws=laws, bounds=bounds, backend=backend)
+    check = partial(check_destination, partial(ShelfFixture, kind), laws=laws, bounds=bounds, backend=backend)
     return anyio.run(check)
 
 
@@ -50,7 +50,7 @@ def test_a_right_destination_keeps_all_laws(right: type[Shelf], backend: str) ->
 
 def test_the_zoo_has_specimens_of_every_law() -> None:
     laws = [each.law for each in SPECIMENS]
-    assert {law.name: laws.count(law.name) >= 2 for law, _ in DESTINATION_LAWS} == dict.fromkeys(laws, True)
+    assert {name: laws.count(name) >= 2 for name in DESTINATION_LAWS.names} == dict.fromkeys(laws, True)
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: each.name)

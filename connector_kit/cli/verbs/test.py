@@ -30,17 +30,16 @@ from connector_kit.errors import ConnectorError
 from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.registry.connectors import locate
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_connector import check_connector
-from connector_kit.testing.conformance.connector.table import laws_named
-from connector_kit.testing.conformance.verdict import cleaned
+from connector_kit.testing.conformance.checks import check_connector
+from connector_kit.testing.conformance.law import cleaned
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from connector_kit.registry.connectors import Located
-    from connector_kit.testing.conformance.report import LawReport
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import LawReport, Verdict
     from connector_kit.testing.conformance.wire import Wire
 
 __all__ = ["command"]
@@ -134,7 +133,7 @@ def command(  # noqa: PLR0913 - one argument for each option
         entities=entities or tuple(located.entities),
         faults=faults,
     )
-    with shown_progress(len(laws_named(laws)), diagnostics) as progress:
+    with shown_progress(len(CONNECTOR_LAWS.named(laws)), diagnostics) as progress:
         report = _check_laws(located, bounds, laws, backend, progress)
     if report is None:
         return _say_partial_result(progress, as_json=as_json)

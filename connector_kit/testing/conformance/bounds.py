@@ -7,18 +7,24 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import anyio
 import attrs
 
+from connector_kit.errors import RateLimitError
 from connector_kit.protocols import Limiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-__all__ = ["Bounds", "EnoughError", "Meter"]
+__all__ = ["Bounds", "EnoughError", "Meter", "NoAnswerError"]
 
 
 class EnoughError(Exception):
     """The bounds are reached: what is left of a law is not looked at. Never leaves the conformance kit."""
+
+
+class NoAnswerError(Exception):
+    """A call that did not come back in time. Never leaves the conformance kit."""
 
 
 @attrs.frozen
@@ -63,7 +69,9 @@ class Meter:
     refusals: int = 0
     """How many requests were refused because of a quota."""
     _started: float = attrs.field(factory=time.monotonic)
-    _under_way: dict[object, tuple[str, float]] = attrs.field(factory=dict, init=False)
+    _under_way: dict[object, tuple[str, float]] = attrs.field(
+        factory=dict[object, tuple[str, float]], init=False
+    )
 
     def count(self) -> None:
         """Count a request that is about to be made. Raises `EnoughError` where it is one too many."""
@@ -86,14 +94,24 @@ class Meter:
         return self.bounds.seconds - (time.monotonic() - self._started)
 
     @contextmanager
-    def under_way(self, what: str, seconds: float) -> Iterator[None]:
-        """Take note of a call for as long as it goes on; it is overdue after `seconds`."""
-        key = object()
-        self._under_way[key] = (what, time.monotonic() + seconds)
+    def answering(self, call: str) -> Generator[None]:
+        """Wait for the answer to a call no longer than allowed. No page is handed over inside.
+
+        Raise `NoAnswerError` where none came.
+        """
+        seconds, key = self.bounds.call_seconds, object()
+        self._under_way[key] = (call, time.monotonic() + seconds)
         try:
-            yield
+            with anyio.move_on_after(seconds) as scope:
+                try:
+                    yield
+                except RateLimitError:
+                    self.refusals += 1
+                    raise
         finally:
             self._under_way.pop(key, None)
+        if scope.cancelled_caught:
+            raise NoAnswerError(f"{call} did not come back within {seconds:g} s")
 
     def overdue(self) -> str | None:
         """Name a call that goes on although its time is over. May be asked from another thread."""

@@ -2,28 +2,151 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import socket
 import struct
 import threading
 from collections import deque
+from collections.abc import Sequence
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import attrs
+
 from connector_kit.errors import ConfigError
 
-from .forwarding import OF_ONE_CONNECTION, Forwarding, Reply, refusal
 from .wire import Answer, CutOff, Hold, Reset, Trickle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from .wire import WireFault
 
-__all__ = ["HttpProxy"]
+__all__ = ["HttpProxy", "LinkRewriting"]
+
+
+_HEADERS = frozenset({"link", "location", "content-location"})
+_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class LinkRewriting:
+    r"""Puts one origin (`http://127.0.0.1:8123`) in the place of another (`https://api.example.com`).
+
+    Rewritten are the headers Link, Location and Content-Location, and bodies whose content type names JSON: every
+    occurrence of the origin in their text, with or without its default port, with slashes plain or escaped (`\/`), in
+    whatever case. An origin is only taken for one where it ends there: at a slash, a quote, `?`, `#`, white space.
+
+    Not rewritten: URLs without scheme or host (they lead through the proxy by themselves), URLs with a user name,
+    with the host percent-encoded (as the value of a parameter), or cut in two by JSON's \u escapes; cookies' domains;
+    bodies of other types; bodies that are compressed. As records are bodies, too, a URL in a record is rewritten.
+    """
+
+    upstream: str
+    here: str
+    _pattern: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        parts = urlsplit(self.upstream)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        usual = _PORTS.get(parts.scheme)
+        port = f"(?::{usual})?" if parts.port in (None, usual) else f":{parts.port}"
+        pattern = rf"{re.escape(parts.scheme)}:\\?/\\?/{re.escape(host)}{port}(?=[\\/?#\"'<>;,\s]|$)"
+        object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
+
+    def header(self, name: str, value: str) -> str:
+        """Return the value of a header."""
+        return self._text(value) if name.lower() in _HEADERS else value
+
+    def body(self, content_type: str, body: bytes) -> bytes:
+        """Return a body. One that is no UTF-8 stays as it is."""
+        if "json" not in content_type.lower():
+            return body
+        try:
+            return self._text(body.decode()).encode()
+        except UnicodeDecodeError:
+            return body
+
+    def _text(self, text: str) -> str:
+        return self._pattern.sub(lambda _: self.here, text)
+
+
+_OF_ONE_CONNECTION: Final = frozenset(
+    [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Headers that are about one connection, and not passed on (RFC 9110, 7.6.1)."""
+
+
+@attrs.frozen
+class _Reply:
+    """What the API answered, as it is passed on."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class _Forwarding:
+    """Asks the API at `upstream`, with `timeout` seconds for an answer; `origin` is where the proxy is."""
+
+    def __init__(self, upstream: str, origin: str, timeout: float) -> None:
+        self._upstream = urlsplit(upstream)
+        self._timeout = timeout
+        self._host = self._upstream.netloc.rpartition("@")[2]
+        self._links = LinkRewriting(f"{self._upstream.scheme}://{self._host}", origin)
+
+    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> _Reply:
+        """Return the API's answer, or 502 where there is none."""
+        kind = HTTPSConnection if self._upstream.scheme == "https" else HTTPConnection
+        connection = kind(self._upstream.hostname or "", self._upstream.port, timeout=self._timeout)
+        try:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            for name, value in (("Host", self._host), ("Accept-Encoding", "identity"), *headers):
+                connection.putheader(name, value)
+            connection.endheaders(body or None)
+            return self._reply(connection.getresponse())
+        except (OSError, HTTPException) as error:
+            return _failure(HTTPStatus.BAD_GATEWAY, f"the API behind the proxy gave no answer: {error!r}")
+        finally:
+            connection.close()
+
+    def _reply(self, response: HTTPResponse) -> _Reply:
+        body = response.read()
+        if response.headers.get("content-encoding", "identity").lower() == "identity":
+            body = self._links.body(response.headers.get("content-type", ""), body)
+        headers = [
+            (name, self._links.header(name, value))
+            for name, value in response.getheaders()
+            if name.lower() not in {*_OF_ONE_CONNECTION, "content-length"}
+        ]
+        return _Reply(response.status, response.reason, headers, body)
+
+
+def _failure(status: int, message: str, retry_after: float | None = None) -> _Reply:
+    """Return an answer that says what failed, as JSON; `retry_after` is in seconds."""
+    reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
+    wait = [] if retry_after is None else [("Retry-After", str(math.ceil(retry_after)))]
+    body = json.dumps({"error": {"status": status, "message": message}}).encode()
+    return _Reply(status, reason, [("Content-Type", "application/json"), *wait], body)
+
 
 _POLL_SECONDS = 0.02
 _ENDING_SECONDS = 5.0
@@ -113,17 +236,15 @@ class _Server(ThreadingHTTPServer):
         self.proxy = proxy
         self.origin = f"http://127.0.0.1:{self.server_port}"
         self.stopping = threading.Event()
-        self.forwarding = Forwarding(proxy.upstream, self.origin, timeout)
+        self.forwarding = _Forwarding(proxy.upstream, self.origin, timeout)
         self._open: set[socket.socket] = set()
         self._changed = threading.Condition()
 
     def opened(self, connection: socket.socket) -> None:
-        """Take note of a connection."""
         with self._changed:
             self._open.add(connection)
 
     def closed(self, connection: socket.socket) -> None:
-        """Take note of its end."""
         with self._changed:
             self._open.discard(connection)
             self._changed.notify_all()
@@ -168,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         match self.proxy_server.proxy.draw():
             case Answer(status=status, retry_after=retry_after):
-                self._send(refusal(status, retry_after))
+                self._send(_failure(status, "the proxy was told to let this request fail", retry_after))
             case Reset():
                 self._reset()
             case CutOff():
@@ -195,14 +316,14 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return b"".join(parts)
 
-    def _asked(self, body: bytes) -> Reply:
-        left_out = {*OF_ONE_CONNECTION, "host", "accept-encoding", "content-length", "expect"}
+    def _asked(self, body: bytes) -> _Reply:
+        left_out = {*_OF_ONE_CONNECTION, "host", "accept-encoding", "content-length", "expect"}
         headers = [(name, value) for name, value in self.headers.items() if name.lower() not in left_out]
         if body or "content-length" in self.headers:
             headers.append(("Content-Length", str(len(body))))
         return self.proxy_server.forwarding.ask(self.command, self.path, headers, body)
 
-    def _send(self, reply: Reply, *, trickle: bool = False) -> None:
+    def _send(self, reply: _Reply, *, trickle: bool = False) -> None:
         self._head(reply, len(reply.body))
         if self.command == "HEAD":
             return
@@ -211,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(reply.body[start : start + _PIECE_BYTES])
         self.wfile.write(reply.body[_PIECE_BYTES * _MOST_PIECES if trickle else 0 :])
 
-    def _cut(self, reply: Reply) -> None:
+    def _cut(self, reply: _Reply) -> None:
         """Announce a body, and close the connection in the middle of it."""
         self._head(reply, max(2, len(reply.body)))
         self.wfile.write(reply.body[: len(reply.body) // 2])
@@ -223,7 +344,7 @@ class _Handler(BaseHTTPRequestHandler):
         socket.close(self.connection.detach())
         self.close_connection = True
 
-    def _head(self, reply: Reply, length: int) -> None:
+    def _head(self, reply: _Reply, length: int) -> None:
         self.send_response_only(reply.status, reply.reason)
         for name, value in reply.headers:
             self.send_header(name, value)

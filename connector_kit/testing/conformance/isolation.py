@@ -1,34 +1,159 @@
-"""`isolated`: runs an async function in a thread and an event loop of its own, and never waits for it without end.
-
-Whoever blocks that loop, spins in it or swallows its cancellation is named and abandoned.
-"""
+"""Runs an async function in a thread and an event loop of its own, and says where that loop stands still."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import sysconfig
 import threading
 import time
+import traceback
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
 import attrs
 
-from .stalls import Place, Quiet, Stall, connectors_place, place, stack_of
+from .telling import members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Sequence
 
-__all__ = ["End", "Isolated", "isolated"]
+__all__ = [
+    "CodeLine",
+    "Heartbeat",
+    "Isolated",
+    "Standstill",
+    "connector_line",
+    "in_thread",
+    "isolated",
+    "somebodys_line",
+    "stack_of",
+]
 
 T = TypeVar("T")
-
-End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
-"""By itself; cancelled when its time was over; abandoned while it blocked its loop; abandoned while it did not react."""
 
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
 _TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
 _NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
+_ENDING_SECONDS: Final = 0.5  # how long a thread that is told to stop may take; its caller waits
+
+_HERE: Final = Path(__file__).parent
+_KIT: Final = _HERE.parents[1]
+_STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
+_LOOPS: Final = frozenset({"anyio", "asyncio", "trio", "uvloop", "outcome"})
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+_ENTRANCES: Final = frozenset(
+    str(_HERE / name) for name in ("subject.py", "destination/watched.py", "isolation.py")
+)
+"""Where a connector is called from: by a law through `Watched`, or by the event loop for a task of its own."""
+
+
+@attrs.frozen
+class CodeLine:
+    """A line of code: its file, its number, the function it is in, and its text where that is known."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+
+    def __str__(self) -> str:
+        where = f"{Path(self.file).name}:{self.line} in {self.function}"
+        return f"{where}: `{self.code}`" if self.code else where
+
+    def within(self, folder: Path) -> bool:
+        """Whether the file is somewhere in a folder."""
+        return folder in Path(self.file).parents
+
+    def passes_through(self, names: frozenset[str]) -> bool:
+        """Whether one of the file's folders has one of these names."""
+        return not names.isdisjoint(Path(self.file).parts)
+
+    @property
+    def of_standard_library(self) -> bool:
+        """Whether Python itself brings it."""
+        if self.file.startswith("<frozen "):
+            return True
+        return self.within(_STANDARD_LIBRARY) and not self.passes_through(_INSTALLED)
+
+
+@attrs.frozen
+class Standstill:
+    """The event loop stood still for so many seconds at a line; `back` tells whether it went on afterwards."""
+
+    at: CodeLine
+    seconds: float
+    back: bool
+
+    def __str__(self) -> str:
+        if self.back:
+            return f"blocks the event loop for {self.seconds:.1f} s at {self.at}"
+        return f"blocks the event loop at {self.at}, and did not come back within {self.seconds:.1f} s"
+
+
+@attrs.define
+class Heartbeat:
+    """For how many seconds a heart has not been beating, as seen by a watcher that looks every `interval` seconds.
+
+    A watcher that comes late was kept from running itself, and so was the heart perhaps: by a suspended machine, by
+    whoever holds the interpreter. The time it was late does not count.
+    """
+
+    interval: float
+    _last: float
+    _beats: int = attrs.field(default=0, init=False)
+    _silent: float = attrs.field(default=0.0, init=False)
+    watched: float = attrs.field(default=0.0, init=False)
+
+    def silence(self, now: float, beats: int) -> float:
+        """Return the seconds without a beat; `beats` counts all so far."""
+        passed = min(now - self._last, 2 * self.interval)
+        self._last = now
+        self.watched += passed
+        self._silent = self._silent + passed if beats == self._beats else 0.0
+        self._beats = beats
+        return self._silent
+
+
+def stack_of(thread: int | None) -> list[CodeLine]:
+    """Return where a thread is now, the innermost line first; nothing for a thread that has ended."""
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the documented way to another thread's stack
+    if frame is None:
+        return []
+    stack = traceback.StackSummary.extract(traceback.walk_stack(frame))
+    return [CodeLine(each.filename, each.lineno or 0, each.name, each.line or "") for each in stack]
+
+
+def connector_line(stack: Sequence[CodeLine]) -> CodeLine | None:
+    """Return the innermost line that is the connector's; None where the loop is busy with something else.
+
+    Making a connector and importing a module may take their time: both are done once.
+    """
+    entrance = next((at for at, each in enumerate(stack) if each.within(_HERE)), None)
+    if entrance is None or stack[entrance].file not in _ENTRANCES or stack[entrance].function == "make":
+        return None
+    inside = stack[:entrance]
+    if any(each.file.startswith("<frozen importlib") for each in inside):
+        return None
+    return somebodys_line(inside)
+
+
+def somebodys_line(stack: Sequence[CodeLine]) -> CodeLine | None:
+    """Return the innermost line that somebody has written for this; of an installed connector, where it begins."""
+    lines = [each for each in stack if not each.within(_HERE) and not each.of_standard_library]
+    own = (each for each in lines if not each.passes_through(_INSTALLED) and not each.within(_KIT))
+    installed = [each for each in lines if not each.passes_through(_LOOPS)]
+    outermost = (each for each in reversed(installed) if not each.within(_KIT))
+    return next(chain(own, outermost, installed), None)
+
+
+_End: TypeAlias = Literal["ended", "stopped", "blocked", "hung"]
+"""By itself; cancelled when its time was over; abandoned while it blocked its loop; abandoned while it did not react."""
 
 
 @attrs.frozen
@@ -38,11 +163,11 @@ class Isolated(Generic[T]):
     `at` is where the thread was when it was abandoned, `waiting_for` what had no answer then; both as far as known.
     """
 
-    end: End
+    end: _End
     value: T | None = None
     error: BaseException | None = None
-    stalls: tuple[Stall, ...] = ()
-    at: Place | None = None
+    stalls: tuple[Standstill, ...] = ()
+    at: CodeLine | None = None
     waiting_for: str = ""
 
 
@@ -63,7 +188,7 @@ async def isolated(
     seconds, does not react to its cancellation for as long, or when `overdue` names a call that has outlived its own
     time limit for a fifth of that. Cancelled from outside, it is told to stop, and not waited for.
     """
-    run = _Run(function, backend)
+    run = _IsolatedRun(function, backend)
     watch = _Watch(run, seconds, block_seconds, patience, overdue)
     limiter = anyio.CapacityLimiter(1)
     run.thread.start()
@@ -74,12 +199,15 @@ async def isolated(
             )
     finally:
         run.stop = True
-    if end in {"blocked", "hung"}:
-        run.park()
+    # What is abandoned is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of
+    # theirs. Its loop stands still for good, if it turns, so that it takes no time from anybody. Code that spins without
+    # letting the loop turn goes on until the program ends: there is no safe way to stop it (an exception sent to a
+    # thread that does not take it slows every other thread of CPython down, for ever).
+    run.parked = end in {"blocked", "hung"}
     return watch.result(end)
 
 
-class _Run(Generic[T]):
+class _IsolatedRun(Generic[T]):
     """The function in its thread. The two threads share its attributes; each has one writer."""
 
     def __init__(self, function: Callable[[], Awaitable[T]], backend: str) -> None:
@@ -94,15 +222,6 @@ class _Run(Generic[T]):
         self.value: T | None = None
         self.error: BaseException | None = None
         self.stopped = False
-
-    def park(self) -> None:
-        """Let an abandoned loop that still turns stand still for good, so that it takes no time from anybody.
-
-        It is not ended: whoever unwinds its tasks, or frees them, runs the connector's code in a thread of theirs. Code
-        that spins without letting the loop turn goes on until the program ends: there is no safe way to stop it (an
-        exception sent to a thread that does not take it slows every other thread of CPython down, for ever).
-        """
-        self.parked = True
 
     def _run(self) -> None:
         try:
@@ -135,80 +254,73 @@ class _Run(Generic[T]):
 
 
 def _alone(error: BaseException) -> BaseException:
-    """Give an error that task groups have wrapped."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """Return an error that task groups have wrapped."""
+    while len(members := members_of(error)) == 1:
+        error = members[0]
     return error
 
 
+@attrs.define(eq=False)
 class _Watch(Generic[T]):
     """Looks at a run every now and then, and decides how it has ended."""
 
-    def __init__(
-        self,
-        run: _Run[T],
-        seconds: float,
-        block_seconds: float,
-        patience: float,
-        overdue: Callable[[], str | None],
-    ) -> None:
-        self._run = run
-        self._seconds = seconds
-        self._block_seconds = block_seconds
-        self._patience = patience
-        self._overdue = overdue
-        self._quiet = Quiet(_LOOK_SECONDS, time.monotonic())
-        self._answered_at: float | None = None
-        self._overdue_since: float | None = None
-        self._stalls: list[Stall] = []
-        self._standing: Stall | None = None
-        self._waiting_for = ""
+    _run: _IsolatedRun[T]
+    _seconds: float
+    _block_seconds: float
+    _patience: float
+    _overdue: Callable[[], str | None]
+    _heart: Heartbeat = attrs.field(factory=lambda: Heartbeat(_LOOK_SECONDS, time.monotonic()), init=False)
+    _answered_at: float | None = attrs.field(default=None, init=False)
+    _overdue_since: float | None = attrs.field(default=None, init=False)
+    _stalls: list[Standstill] = attrs.field(factory=list[Standstill], init=False)
+    _standing: Standstill | None = attrs.field(default=None, init=False)
+    _waiting_for: str = attrs.field(default="", init=False)
 
-    def look(self) -> End | None:
-        """Give how the run has ended; None while it goes on."""
-        quiet = self._quiet.look(time.monotonic(), self._run.beats)
+    def look(self) -> _End | None:
+        """Return how the run has ended; None while it goes on."""
+        silence = self._heart.silence(time.monotonic(), self._run.beats)
         if self._run.over.is_set() or self._run.answered:
             return self._after_answer()
-        self._look_at_stall(quiet)
-        now = self._quiet.watched
-        if self._standing is not None and quiet >= self._patience:
+        self._look_at_stall(silence)
+        now = self._heart.watched
+        if self._standing is not None and silence >= self._patience:
             return "blocked"
-        if quiet >= _NOBODYS * self._patience:  # in code of nobody's: of a factory, say
+        if silence >= _NOBODYS * self._patience:  # in code of nobody's: of a factory, say
             return "blocked"
-        if quiet < _TURNING_SECONDS and self._without_answer(now):
+        if silence < _TURNING_SECONDS and self._without_answer(now):
             return "hung"
         if now >= self._seconds:
             self._run.stop = True
         if now >= self._seconds + self._patience:
-            return "blocked" if quiet >= self._patience else "hung"
+            return "blocked" if silence >= self._patience else "hung"
         return None
 
-    def result(self, end: End) -> Isolated[T]:
-        """Give what came of the run."""
+    def result(self, end: _End) -> Isolated[T]:
+        """Return what came of the run."""
         run = self._run
         if end in {"ended", "stopped"}:
             return Isolated(end, run.value, run.error, tuple(self._stalls))
         stalls = [*self._stalls, *([self._standing] if self._standing else [])]
-        at = self._standing.place if self._standing else place(stack_of(run.thread.ident))
+        at = self._standing.at if self._standing else somebodys_line(stack_of(run.thread.ident))
         return Isolated(end, stalls=tuple(stalls), at=at, waiting_for=self._waiting_for)
 
-    def _after_answer(self) -> End | None:
+    def _after_answer(self) -> _End | None:
         """A function that has given its answer has ended; its loop gets a little time to be closed."""
         self._come_back()
-        now = self._quiet.watched
+        now = self._heart.watched
         if self._answered_at is None:
             self._answered_at = now
         if self._run.over.is_set() or now - self._answered_at > self._patience:
             return "stopped" if self._run.stopped else "ended"
         return None
 
-    def _look_at_stall(self, quiet: float) -> None:
-        if quiet < self._block_seconds:
+    def _look_at_stall(self, silence: float) -> None:
+        if silence < self._block_seconds:
             self._come_back()
         elif self._standing is not None:
-            self._standing = attrs.evolve(self._standing, seconds=quiet)
-        elif (where := connectors_place(stack_of(self._run.thread.ident))) is not None:
-            self._standing = Stall(where, quiet, back=False)
+            self._standing = attrs.evolve(self._standing, seconds=silence)
+        elif (where := connector_line(stack_of(self._run.thread.ident))) is not None:
+            self._standing = Standstill(where, silence, back=False)
 
     def _come_back(self) -> None:
         if self._standing is not None:
@@ -224,3 +336,40 @@ class _Watch(Generic[T]):
         self._waiting_for = waiting_for
         self._overdue_since = now if self._overdue_since is None else self._overdue_since
         return now - self._overdue_since >= self._patience / 5
+
+
+async def in_thread(
+    function: Callable[[], None],
+    /,
+    *,
+    signs_of_life: Callable[[], object],
+    patience: float,
+    stop: Callable[[], None],
+) -> bool:
+    """Run a function that has event loops of its own in a daemon thread, and return whether it came back.
+
+    It is left behind when `signs_of_life` have not changed for `patience` seconds: told to `stop`, if it waits;
+    interrupted, if it spins, so that it does not slow everybody down.
+    """
+    thread = threading.Thread(target=function, name="connector_kit in thread", daemon=True)
+    thread.start()
+    seen, since, pause = signs_of_life(), time.monotonic(), 0.001
+    while thread.is_alive():
+        if (now := signs_of_life()) != seen:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > patience:
+            stop()
+            thread.join(_ENDING_SECONDS)
+            _interrupt(thread)
+            return False
+        await anyio.sleep(pause)
+        pause = min(0.05, pause * 1.5)
+    return True
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    for _ in range(4):  # one request leaves the loop that runs, the others its attempts to end its tasks
+        if thread.ident is None or not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        thread.join(0.05)

@@ -31,7 +31,7 @@ from connector_kit.connectors.rest.network import AnyioBackend
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
 from connector_kit.records.catalog import Scalar
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_connector import check_connector
+from connector_kit.testing.conformance.checks import check_connector
 from connector_kit.testing.conformance.http_proxy import HttpProxy
 from connector_kit.testing.conformance.wire import Reset
 

@@ -14,7 +14,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo_destinations.disk import Disk, ShelfPlace
+from zoo_destinations.disk import Disk, ShelfFixture
 from zoo_destinations.shelf import Shelf
 from zoo_destinations.specimens import SPECIMENS
 from zoo_destinations.wrong_calls import ReplaceKeepsProvisionalRows
@@ -22,21 +22,27 @@ from zoo_destinations.wrong_calls import ReplaceKeepsProvisionalRows
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.checkpoint import Checkpoint
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_destination import check_destination
-from connector_kit.testing.conformance.destination.alike import alike, checkpoint_difference, difference
-from connector_kit.testing.conformance.destination.atomic import atomic
-from connector_kit.testing.conformance.destination.cancelling import cancelled_at
-from connector_kit.testing.conformance.destination.evolution import evolution
-from connector_kit.testing.conformance.destination.history import history
-from connector_kit.testing.conformance.destination.lifecycle import lifecycle
-from connector_kit.testing.conformance.destination.names import names
-from connector_kit.testing.conformance.destination.place import Killed
-from connector_kit.testing.conformance.destination.refusals import refusals
-from connector_kit.testing.conformance.destination.replace import replace
+from connector_kit.testing.conformance.checks import check_destination
+from connector_kit.testing.conformance.destination.call_sequences import (
+    Crash,
+    Finish,
+    Start,
+    Write,
+    replay,
+    sequences,
+)
+from connector_kit.testing.conformance.destination.entities import evolution, names
+from connector_kit.testing.conformance.destination.fixture import Killed
+from connector_kit.testing.conformance.destination.interruption import atomic, cancelled_at
+from connector_kit.testing.conformance.destination.modes import replace, upsert
+from connector_kit.testing.conformance.destination.refusals import lifecycle, refusals
+from connector_kit.testing.conformance.destination.stored_values import (
+    checkpoint_difference,
+    equal_values,
+    rows_difference,
+)
 from connector_kit.testing.conformance.destination.subject import DestinationSubject
-from connector_kit.testing.conformance.destination.upsert import upsert
 from connector_kit.testing.conformance.destination.values import values
-from connector_kit.testing.conformance.destination.walk import Crash, Finish, Start, Write, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +58,8 @@ SHORT = Bounds(plans=3)
 """For right ones: what random sequences find is found by the others."""
 
 
-def of(kind: type[Shelf]) -> Callable[[], ShelfPlace]:
-    return partial(ShelfPlace, kind)
+def of(kind: type[Shelf]) -> Callable[[], ShelfFixture]:
+    return partial(ShelfFixture, kind)
 
 
 # -- the runner -----------------------------------------------------------------------------------------------------
@@ -78,7 +84,7 @@ async def test_a_backend_that_there_is_not_is_refused() -> None:
         await check_destination(of(Shelf), backend="curio")
 
 
-def raising() -> ShelfPlace:
+def raising() -> ShelfFixture:
     raise OSError("no room")
 
 
@@ -150,7 +156,7 @@ async def test_without_faults_nobody_is_killed_or_cancelled_in_the_middle_of_a_c
 
 
 @attrs.frozen
-class BarePlace:
+class BareFixture:
     """A place without any seam, whose destination may hold a lock of its process until it is closed."""
 
     kind: type[Shelf]
@@ -179,7 +185,7 @@ class Locking(Shelf):
 
 
 async def test_what_a_place_cannot_do_is_told_as_unchecked() -> None:
-    report = await check_destination(partial(BarePlace, Shelf), laws=["atomic", "refusals", "provisional"])
+    report = await check_destination(partial(BareFixture, Shelf), laws=["atomic", "refusals", "provisional"])
     report.require()
     assert any("no crashing(point)" in what for what in report.unchecked)
     assert any("no occupy(entity)" in what for what in report.unchecked)
@@ -187,15 +193,15 @@ async def test_what_a_place_cannot_do_is_told_as_unchecked() -> None:
 
 async def test_a_lock_that_cannot_be_let_go_of_is_no_fault_of_the_destination() -> None:
     report = await check_destination(
-        partial(BarePlace, Locking), laws=["atomic", "provisional", "replace", "history"]
+        partial(BareFixture, Locking), laws=["atomic", "provisional", "replace", "sequences"]
     )
     report.require()
-    for law in ("atomic", "provisional", "replace", "history"):
+    for law in ("atomic", "provisional", "replace", "sequences"):
         assert any(what.startswith(law) and "give the place an abandon" in what for what in report.unchecked)
 
 
 @attrs.frozen
-class Immortal(ShelfPlace):
+class Immortal(ShelfFixture):
     """Its destinations do not die."""
 
     def crashing(self, point: int, /) -> Destination:
@@ -209,7 +215,7 @@ async def test_a_place_without_crash_points_is_told_as_unchecked() -> None:
 
 
 @attrs.frozen
-class Blind(ShelfPlace):
+class Blind(ShelfFixture):
     """Its rows cannot be read."""
 
     def rows(self, entity: str, /) -> list[Record]:
@@ -223,7 +229,7 @@ async def test_an_error_of_the_place_is_told() -> None:
 
 
 @attrs.frozen
-class Beside(ShelfPlace):
+class Beside(ShelfFixture):
     """Looks at what is somebody else's alone."""
 
     def theirs(self) -> object:
@@ -370,7 +376,7 @@ class KeepsUpserted(Shelf):
 
 
 async def test_upserted_rows_may_stay_without_a_checkpoint() -> None:
-    report = await check_destination(of(KeepsUpserted), laws=["provisional", "history", "upsert"])
+    report = await check_destination(of(KeepsUpserted), laws=["provisional", "sequences", "upsert"])
     report.require()
 
 
@@ -402,7 +408,7 @@ def at_leisure(shelf: type[Shelf]) -> DestinationSubject:
 
 
 async def test_a_random_sequence_is_shrunk_to_the_smallest_and_can_be_played_again() -> None:
-    (evidence,) = (await history(at_leisure(ReplaceKeepsProvisionalRows))).evidence
+    (evidence,) = (await sequences(at_leisure(ReplaceKeepsProvisionalRows))).evidence
     steps = eval(evidence.plan, {"Start": Start, "Write": Write, "Finish": Finish, "Crash": Crash})
     assert steps == [
         Start("orders", "append"),
@@ -421,19 +427,19 @@ class FailsTheThirdTime(Shelf):
 
 
 async def test_an_error_in_a_random_sequence_is_a_part_of_the_evidence() -> None:
-    (evidence,) = (await history(at_leisure(FailsTheThirdTime))).evidence
+    (evidence,) = (await sequences(at_leisure(FailsTheThirdTime))).evidence
     assert "finish('orders') raised ValueError: too much" in evidence.what
 
 
 async def test_sequences_end_with_their_share_of_the_time() -> None:
     """Some are played, the rest is told; a destination that is slow does not make an examination long."""
-    verdict = await history(DestinationSubject(of(Shelf), bounds=Bounds(seconds=1.0)))
+    verdict = await sequences(DestinationSubject(of(Shelf), bounds=Bounds(seconds=1.0)))
     assert verdict.outcome == "held"
     assert verdict.unchecked[0].endswith("more sequences: their share of the time, 0.05 s, was over")
 
 
 async def test_a_random_sequence_keeps_to_the_bounds() -> None:
-    verdict = await history(DestinationSubject(of(Shelf), bounds=Bounds(requests=50)))
+    verdict = await sequences(DestinationSubject(of(Shelf), bounds=Bounds(requests=50)))
     assert verdict.outcome == "unchecked"
     assert verdict.requests == 50
 
@@ -442,7 +448,7 @@ async def test_without_hypothesis_nothing_is_walked_and_the_verdict_says_so() ->
     hidden = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "hypothesis"}
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
     try:
-        verdict = await history(of(Shelf))
+        verdict = await sequences(of(Shelf))
     finally:
         sys.modules.update(hidden)
     assert verdict.outcome == "unchecked"
@@ -506,15 +512,15 @@ MOMENT = datetime(2013, 1, 1, 5, tzinfo=UTC)
 async def test_a_value_may_be_kept_in_another_form_and_not_as_another_value(
     wanted: Any, found: Any, *, same: bool
 ) -> None:
-    assert alike(wanted, found) is same
+    assert equal_values(wanted, found) is same
 
 
 async def test_rows_are_compared_as_many_times_as_they_are_there() -> None:
     one, other = {"id": 1}, {"id": 2, "name": None}
-    assert difference([one, other], [{"id": 1}, {"id": 2}], ordered=True) is None
-    assert difference([one, other], [other, one], ordered=False) is None
-    assert difference([one, one], [one], ordered=False) is not None
-    swapped = difference([one, other], [other, one], ordered=True)
+    assert rows_difference([one, other], [{"id": 1}, {"id": 2}], ordered=True) is None
+    assert rows_difference([one, other], [other, one], ordered=False) is None
+    assert rows_difference([one, one], [one], ordered=False) is not None
+    swapped = rows_difference([one, other], [other, one], ordered=True)
     assert swapped is not None
     assert swapped.what == "all rows are there, in another order"
 

@@ -20,13 +20,12 @@ from connector_kit.limiters.rate_limiter import RateLimiter
 from connector_kit.limiters.rates import Rate
 from connector_kit.protocols import Connector
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_wrapper import check_wrapper
+from connector_kit.testing.conformance.checks import check_wrapper
 from connector_kit.testing.conformance.wrapper.bounded import fullest
 from connector_kit.testing.conformance.wrapper.content import plain_content
-from connector_kit.testing.conformance.wrapper.exact import exact
-from connector_kit.testing.conformance.wrapper.honest import told_wrongly
-from connector_kit.testing.conformance.wrapper.subject import WrapperSubject
-from connector_kit.testing.conformance.wrapper.table import WRAPPER_LAWS
+from connector_kit.testing.conformance.wrapper.errors import wrong_of_error
+from connector_kit.testing.conformance.wrapper.reads import exact
+from connector_kit.testing.conformance.wrapper.subject import WRAPPER_LAWS, WrapperSubject
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.prefetch.wrapper import prefetching
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import FullConnector
     from connector_kit.records.page import Cursor, Page
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
 
-NAMES = [law.name for law, _ in WRAPPER_LAWS]
+NAMES = WRAPPER_LAWS.names
 IMPATIENT = Bounds(call_seconds=1.0)
 
 
@@ -84,7 +83,7 @@ class TestTheReport:
         assert "2 records" in evidence.what or "3 records" in evidence.what
 
     async def test_names_the_entity_the_page_and_how_to_mend_it(self) -> None:
-        report = await check_wrapper(EndsWithAnError, laws=["honest"])
+        report = await check_wrapper(EndsWithAnError, laws=["errors"])
         evidence = report.verdicts[0].evidence[0]
         assert (evidence.entity, evidence.page) == ("orders", 1)
         assert "raise SomeConnectorError(...) from error" in evidence.mend
@@ -243,9 +242,9 @@ class TestNothingMakesItHang:
 
     async def test_a_wrapper_that_tries_again_for_ever(self, anyio_backend: str) -> None:
         report = await check_wrapper(
-            Spins, laws=["honest", "closing"], bounds=IMPATIENT, backend=anyio_backend
+            Spins, laws=["errors", "closing"], bounds=IMPATIENT, backend=anyio_backend
         )
-        assert "honest" in [verdict.law.name for verdict in report.broken]
+        assert "errors" in [verdict.law.name for verdict in report.broken]
         assert "it hangs: nothing has happened for 1 s while page 1 of orders fails" in str(report)
         assert report.verdicts[1].outcome == "held"
 
@@ -281,11 +280,11 @@ class TestWhatCameOut:
     def test_an_error_deep_in_the_causes_is_there(self) -> None:
         error, middle, came = OSError("down"), ValueError("odd"), ConfigError("failed")
         middle.__cause__, came.__cause__ = error, middle
-        assert told_wrongly(came, error) == ""
-        assert told_wrongly(error, error) == ""
+        assert wrong_of_error(came, error) == ""
+        assert wrong_of_error(error, error) == ""
 
     def test_nothing_a_group_and_another_error_are_wrong(self) -> None:
         error = OSError("down")
-        assert "nothing came out" in told_wrongly(None, error)
-        assert "ExceptionGroup" in told_wrongly(ExceptionGroup("several", [error]), error)
-        assert "without it as its cause" in told_wrongly(ConfigError("failed"), error)
+        assert "nothing came out" in wrong_of_error(None, error)
+        assert "ExceptionGroup" in wrong_of_error(ExceptionGroup("several", [error]), error)
+        assert "without it as its cause" in wrong_of_error(ConfigError("failed"), error)

@@ -17,8 +17,7 @@ from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.errors import ConnectionFailedError, RateLimitError, TimedOutError
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.closing import closing
-from connector_kit.testing.conformance.connector.interrupted import Interrupted
+from connector_kit.testing.conformance.connector.closing import Interrupted, closing
 from connector_kit.testing.conformance.subject import Subject
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Connector
     from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Record
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
 
 pytestmark = pytest.mark.anyio
 
@@ -531,7 +530,7 @@ class TestInterrupted:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(interrupted.ask)
             assert await interrupted.cancel(turns=3)
-            await interrupted.over()
+            await interrupted.over.wait()
         await close_stream(pages)
         return interrupted
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zoo.source import Connection, Row
 
     from connector_kit.records.page import Cursor, Page
-    from connector_kit.testing.conformance.verdict import Verdict
+    from connector_kit.testing.conformance.law import Verdict
     from connector_kit.testing.conformance.wire import WireFault
 
 pytestmark = pytest.mark.anyio

@@ -9,17 +9,25 @@ import pytest
 from hypothesis import given
 
 from connector_kit.errors import ConnectionFailedError, TimedOutError
-from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter
-from connector_kit.testing.conformance.difference import Difference, difference
-from connector_kit.testing.conformance.fault_plans import SHRINKS, plan_text, search_plan, wire_plans
-from connector_kit.testing.conformance.leaping_clock import LeapingClock
-from connector_kit.testing.conformance.watched import NoAnswerError
-from connector_kit.testing.conformance.wire import Answer, CutOff, Hold, Reset, Trickle
-from connector_kit.testing.schedules import schedules
+from connector_kit.testing.conformance.bounds import Bounds, EnoughError, Meter, NoAnswerError
+from connector_kit.testing.conformance.reading import Difference, difference
+from connector_kit.testing.conformance.wire import (
+    SHRINKS,
+    Answer,
+    CutOff,
+    Hold,
+    Reset,
+    Trickle,
+    plan_text,
+    search_plan,
+    wire_plans,
+)
+from connector_kit.testing.strategies import schedules
+from connector_kit.testing.virtual_clock import LeapingClock
 from connector_kit.wrappers.fault_injection.wrapper import Cut, Fail, Refuse, Repeat, Stall
 
 if TYPE_CHECKING:
-    from connector_kit.testing.conformance.fault_plans import WirePlan
+    from connector_kit.testing.conformance.wire import WirePlan
     from connector_kit.wrappers.fault_injection.wrapper import Schedule
 
 BROKE = Difference("1 record lost", ("{}",))

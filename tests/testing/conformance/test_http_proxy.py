@@ -23,8 +23,7 @@ from connector_kit.errors import (
     ServiceUnavailableError,
 )
 from connector_kit.runtime.session import stream
-from connector_kit.testing.conformance.http_proxy import HttpProxy
-from connector_kit.testing.conformance.link_rewriting import LinkRewriting
+from connector_kit.testing.conformance.http_proxy import HttpProxy, LinkRewriting
 from connector_kit.testing.conformance.wire import Answer, CutOff, Hold, Reset, Trickle
 
 if TYPE_CHECKING:

@@ -16,14 +16,21 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from connector_kit.testing.conformance.isolation import isolated
-from connector_kit.testing.conformance.stalls import Place, Quiet, Stall, connectors_place, place, stack_of
+from connector_kit.testing.conformance.isolation import (
+    CodeLine,
+    Heartbeat,
+    Standstill,
+    connector_line,
+    isolated,
+    somebodys_line,
+    stack_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 HERE = Path(__file__)
-CONFORMANCE = Path(sys.modules[Stall.__module__].__file__ or "").parent
+CONFORMANCE = Path(sys.modules[Standstill.__module__].__file__ or "").parent
 
 # Half a second is what a busy machine does not take for a task that only wakes up; what blocks here does so for longer.
 quickly = partial(isolated, seconds=20.0, block_seconds=0.5, patience=1.0)
@@ -95,8 +102,8 @@ class TestIsolated:
         assert (run.end, run.value) == ("ended", "done")
         (stall,) = run.stalls
         assert stall.back
-        assert (stall.place.file, stall.place.function) == (str(HERE), "blocks_and_comes_back")
-        assert "time.sleep(0.8)" in stall.place.code
+        assert (stall.at.file, stall.at.function) == (str(HERE), "blocks_and_comes_back")
+        assert "time.sleep(0.8)" in stall.at.code
         assert stall.seconds >= 0.5
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -106,8 +113,8 @@ class TestIsolated:
         assert run.end == "blocked"
         (stall,) = run.stalls
         assert not stall.back
-        assert run.at == stall.place
-        assert stall.place.function == "blocks_for_good"
+        assert run.at == stall.at
+        assert stall.at.function == "blocks_for_good"
         assert "threading.Event().wait()" in str(stall)
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -217,47 +224,47 @@ print(run.end, run.at.function)
     assert done.stderr == ""
 
 
-class TestQuiet:
+class TestHeartbeat:
     def test_time_without_a_beat_adds_up_and_a_beat_ends_it(self) -> None:
-        quiet = Quiet(0.1, 0.0)
+        heart = Heartbeat(0.1, 0.0)
 
-        assert [quiet.look(now / 10, 1) for now in range(1, 4)] == pytest.approx([0.0, 0.1, 0.2])
-        assert quiet.look(0.4, 2) == 0.0
-        assert quiet.watched == pytest.approx(0.4)
+        assert [heart.silence(now / 10, 1) for now in range(1, 4)] == pytest.approx([0.0, 0.1, 0.2])
+        assert heart.silence(0.4, 2) == 0.0
+        assert heart.watched == pytest.approx(0.4)
 
     def test_the_time_the_watcher_was_late_does_not_count(self) -> None:
         """The machine was suspended, or somebody else had the interpreter: the connector is not to blame."""
-        quiet = Quiet(0.1, 0.0)
-        quiet.look(0.1, 1)
+        heart = Heartbeat(0.1, 0.0)
+        heart.silence(0.1, 1)
 
-        assert quiet.look(60.0, 1) == pytest.approx(0.2)
+        assert heart.silence(60.0, 1) == pytest.approx(0.2)
 
 
-SHOP = Place("/srv/shop/shop.py", 33, "fetch_data", "time.sleep(1.3)")
-SLEEPER = Place("/usr/x/site-packages/vendor/client.py", 7, "get")
-VENDOR = Place("/usr/x/site-packages/shop_connector/shop.py", 40, "fetch_data")
-LAW = Place(str(CONFORMANCE / "connector" / "resume.py"), 50, "_look")
-WATCHED = Place(str(CONFORMANCE / "watched.py"), 100, "__anext__")
-SUBJECT = Place(str(CONFORMANCE / "subject.py"), 66, "make")
-RUN = Place(str(CONFORMANCE / "isolation.py"), 100, "_main")
-LOOP = Place("/usr/x/site-packages/anyio/_core/_eventloop.py", 77, "run")
-WRAPPER = Place(str(CONFORMANCE.parents[1] / "wrappers" / "retrying.py"), 90, "__anext__")
-SOCKET = Place(sys.modules["selectors"].__file__ or "", 5, "select")
-IMPORTING = Place("<frozen importlib._bootstrap>", 1, "_find_and_load")
+SHOP = CodeLine("/srv/shop/shop.py", 33, "fetch_data", "time.sleep(1.3)")
+SLEEPER = CodeLine("/usr/x/site-packages/vendor/client.py", 7, "get")
+VENDOR = CodeLine("/usr/x/site-packages/shop_connector/shop.py", 40, "fetch_data")
+LAW = CodeLine(str(CONFORMANCE / "connector" / "resume.py"), 50, "_look")
+WATCHED = CodeLine(str(CONFORMANCE / "subject.py"), 100, "__anext__")
+SUBJECT = CodeLine(str(CONFORMANCE / "subject.py"), 66, "make")
+RUN = CodeLine(str(CONFORMANCE / "isolation.py"), 100, "_main")
+LOOP = CodeLine("/usr/x/site-packages/anyio/_core/_eventloop.py", 77, "run")
+WRAPPER = CodeLine(str(CONFORMANCE.parents[1] / "wrappers" / "retrying.py"), 90, "__anext__")
+SOCKET = CodeLine(sys.modules["selectors"].__file__ or "", 5, "select")
+IMPORTING = CodeLine("<frozen importlib._bootstrap>", 1, "_find_and_load")
 
 
 class TestPlaces:
     def test_the_innermost_line_of_the_connector_is_named_not_that_of_its_client(self) -> None:
-        assert connectors_place([SOCKET, SLEEPER, SHOP, WRAPPER, WATCHED, LAW, RUN, LOOP]) == SHOP
+        assert connector_line([SOCKET, SLEEPER, SHOP, WRAPPER, WATCHED, LAW, RUN, LOOP]) == SHOP
 
     def test_of_an_installed_connector_it_is_where_it_was_called(self) -> None:
-        assert connectors_place([SOCKET, SLEEPER, VENDOR, WRAPPER, WATCHED, LAW, RUN, LOOP]) == VENDOR
+        assert connector_line([SOCKET, SLEEPER, VENDOR, WRAPPER, WATCHED, LAW, RUN, LOOP]) == VENDOR
 
     def test_of_a_connector_of_the_kit_it_is_the_innermost_line(self) -> None:
-        assert connectors_place([SOCKET, WRAPPER, WATCHED, LAW, RUN, LOOP]) == WRAPPER
+        assert connector_line([SOCKET, WRAPPER, WATCHED, LAW, RUN, LOOP]) == WRAPPER
 
     def test_a_task_of_the_connectors_own_is_found_too(self) -> None:
-        assert connectors_place([SOCKET, SHOP, LOOP, RUN]) == SHOP
+        assert connector_line([SOCKET, SHOP, LOOP, RUN]) == SHOP
 
     @pytest.mark.parametrize(
         "stack",
@@ -271,11 +278,11 @@ class TestPlaces:
             pytest.param([SOCKET, LOOP, RUN], id="the loop waits"),
         ],
     )
-    def test_nobody_is_blamed_for_what_is_no_call_of_the_connector(self, stack: list[Place]) -> None:
-        assert connectors_place(stack) is None
+    def test_nobody_is_blamed_for_what_is_no_call_of_the_connector(self, stack: list[CodeLine]) -> None:
+        assert connector_line(stack) is None
 
     def test_where_a_thread_hangs_is_told_whoever_is_to_blame(self) -> None:
-        assert place([SHOP, SUBJECT, LAW, RUN, LOOP]) == SHOP
+        assert somebodys_line([SHOP, SUBJECT, LAW, RUN, LOOP]) == SHOP
 
     def test_the_stack_of_a_thread_begins_where_it_is(self) -> None:
         here = next(each for each in stack_of(threading.get_ident()) if each.file == str(HERE))
@@ -284,9 +291,9 @@ class TestPlaces:
         assert stack_of(None) == []
 
     def test_a_stall_is_told_in_a_line(self) -> None:
-        assert str(Stall(SHOP, 1.31, back=True)) == (
+        assert str(Standstill(SHOP, 1.31, back=True)) == (
             "blocks the event loop for 1.3 s at shop.py:33 in fetch_data: `time.sleep(1.3)`"
         )
-        assert str(Stall(Place("/a/shop.py", 33, "get"), 5, back=False)) == (
+        assert str(Standstill(CodeLine("/a/shop.py", 33, "get"), 5, back=False)) == (
             "blocks the event loop at shop.py:33 in get, and did not come back within 5.0 s"
         )

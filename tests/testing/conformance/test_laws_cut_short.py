@@ -18,8 +18,8 @@ from connector_kit.testing.conformance.connector.lifecycle import lifecycle
 from connector_kit.testing.conformance.connector.progress import progress
 from connector_kit.testing.conformance.connector.sample import sample
 from connector_kit.testing.conformance.connector.shape import shape
+from connector_kit.testing.conformance.law import Verdict
 from connector_kit.testing.conformance.subject import Subject
-from connector_kit.testing.conformance.verdict import Verdict
 from connector_kit.testing.conformance.wire import WireFault
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from shelves import Shelf, book, told
 from connector_kit.connectors.mock import MockConnector
 from connector_kit.errors import ConfigError, ConnectionFailedError, RequestRejectedError
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.leftovers import growing, held
 from connector_kit.testing.conformance.connector.lifecycle import lifecycle
+from connector_kit.testing.conformance.connector.resources import growing, resources_held
 from connector_kit.testing.conformance.subject import Subject
 
 if TYPE_CHECKING:
@@ -318,9 +318,9 @@ def test_growth_is_more_after_every_round() -> None:
 
 @pytest.mark.anyio
 async def test_it_sees_open_files_where_the_system_tells() -> None:
-    before = held()
+    before = resources_held()
     ends = os.pipe()
-    after = held()
+    after = resources_held()
     for end in ends:
         os.close(end)
     more = len(after["open files or sockets"]) - len(before["open files or sockets"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from connector_kit.errors import RequestRejectedError
-from connector_kit.testing.conformance.advice import advice
-from connector_kit.testing.conformance.judged import telling
-from connector_kit.testing.conformance.verdict import Evidence, Findings, Law
-from connector_kit.testing.conformance.watched import NoAnswerError
+from connector_kit.testing.conformance.bounds import NoAnswerError
+from connector_kit.testing.conformance.law import Evidence, Findings, Law
+from connector_kit.testing.conformance.telling import advice, telling
 
 
 def told(error: Exception, *, when: str = "") -> Evidence:

@@ -19,9 +19,8 @@ from connector_kit.limiters.rates import Rates
 from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.identity import fields_of, identity_of
-from connector_kit.testing.conformance.connector.resume import resume
-from connector_kit.testing.conformance.connector.resume_changes import misdelivered
+from connector_kit.testing.conformance.connector.record_texts import fields_of, identity_of
+from connector_kit.testing.conformance.connector.resume import misdelivered, resume
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.subject import Subject
 from connector_kit.testing.conformance.wire import Answer, CutOff, Reset

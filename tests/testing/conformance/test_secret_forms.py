@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_kit.testing.conformance.overheard import overhearing
-from connector_kit.testing.conformance.secret_forms import SecretForms, texts_of
+from connector_kit.testing.conformance.overheard import SecretForms, overhearing, texts_of
 
 if TYPE_CHECKING:
     from pathlib import Path

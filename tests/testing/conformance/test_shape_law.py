@@ -16,8 +16,7 @@ from connector_kit.connectors.mock import MockConnector
 from connector_kit.records.catalog import Catalog, Entity, Field, ListOf, Scalar, Struct
 from connector_kit.records.page import Page
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.misfits import misfits
-from connector_kit.testing.conformance.connector.shape import shape
+from connector_kit.testing.conformance.connector.shape import misfits, shape
 from connector_kit.testing.conformance.subject import Subject
 
 if TYPE_CHECKING:

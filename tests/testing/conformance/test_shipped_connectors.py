@@ -13,7 +13,7 @@ from connector_kit.connectors.mock import MockConfig, MockConnector
 from connector_kit.connectors.rest import LastRecord, Offset, Pagination, Resource, RestConfig, RestConnector
 from connector_kit.redaction import Secret
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.check_connector import check_connector
+from connector_kit.testing.conformance.checks import check_connector
 from connector_kit.testing.conformance.http_proxy import HttpProxy
 
 BOUNDS = Bounds(seconds=300, call_seconds=20, plans=8)

@@ -12,7 +12,7 @@ from stacks import PAGE_SIZE, WRAPPERS, Records, Wrapper, bench
 from connector_kit.blocking.paged import Paged
 from connector_kit.cassettes.recording import Recording
 from connector_kit.protocols import Connector, FullConnector
-from connector_kit.testing.conformance.check_wrapper import check_wrapper
+from connector_kit.testing.conformance.checks import check_wrapper
 from connector_kit.testing.conformance.wrapper.content import plain_content, varied_content
 from connector_kit.testing.virtual_clock import VirtualClock
 from connector_kit.wrappers.rate_limit.wrapper import RateLimited

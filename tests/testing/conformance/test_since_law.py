@@ -16,8 +16,7 @@ from connector_kit.errors import ServiceUnavailableError
 from connector_kit.records.catalog import Catalog, Entity
 from connector_kit.records.page import Page, Record
 from connector_kit.testing.conformance.bounds import Bounds
-from connector_kit.testing.conformance.connector.boundaries import boundaries
-from connector_kit.testing.conformance.connector.since import since
+from connector_kit.testing.conformance.connector.since import boundaries, since
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.conformance.subject import Subject
 

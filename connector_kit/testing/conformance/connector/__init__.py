@@ -1,1 +1,1 @@
-"""The laws a connector keeps, a module for each."""
+"""The laws of a connector; their table is in `connector_kit.testing.conformance.subject`."""

@@ -2,127 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from connector_kit.testing.conformance.judged import judged, telling
-from connector_kit.testing.conformance.reading import text_of
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+import msgspec
 
-from .misfits import misfits
-from .readings import full_reads
+from connector_kit.errors import SchemaMismatchError
+from connector_kit.runtime.watermark import instant_of
+from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
+from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
+from connector_kit.testing.conformance.telling import telling
+from connector_kit.wrappers.validation.policy import Announced
+
+from .baseline import Baseline, full_reads
+from .record_texts import is_sequence
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
-    from connector_kit.testing.conformance.reading import Reading, SeenPage
-    from connector_kit.testing.conformance.subject import Factory, Subject
+    from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "shape"]
 
-LAW = Law(
-    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
-)
+__all__ = ["misfits", "shape"]
 
 _MOST_REASONS = 5  # for one entity: a catalog of something else is wrong in every field
 
 
-async def shape(subject: Factory | Subject, /) -> Verdict:
+@CONNECTOR_LAWS.law(
+    3, "shape", "Every record fits its entity's fields; primary keys are present and unique in a full read."
+)
+async def shape(subject: Subject, findings: Findings) -> None:
     """Look at every record of a full read, after it: what is changed behind the reader's back shows then.
 
     Fields that were not announced are no mismatch, as for `Validating`. A datetime without a time zone is one; in
     text, it is taken to be in UTC.
     """
-    return await judged(LAW, _look, subject)
+    for read in await full_reads(subject, findings):
+        pages = read.reading.pages
+        if not read.reading.ended:
+            findings.unchecked(f"what follows the first {len(pages)} pages of {read.name}")
+        with telling(findings, read.name):
+            if not read.reading.records:
+                findings.unchecked(f"the records of {read.name}: a full read delivered none")
+            elif all(_stays(read, page) for page in pages):
+                fits = _check_fields(read)
+                if await _check_keys(read) and fits:
+                    _tell_checked(read)
 
 
-async def _look(subject: Subject, found: Findings) -> None:
-    for entity, reading in await full_reads(subject, found):
-        if not reading.ended:
-            found.unchecked(f"what follows the first {len(reading.pages)} pages of {entity.name}")
-        with telling(found, entity.name):
-            if not reading.records:
-                found.unchecked(f"the records of {entity.name}: a full read delivered none")
-            elif all(_stays(entity, page, found) for page in reading.pages):
-                await _look_at(subject, entity, reading, found)
-
-
-def _stays(entity: Entity, page: SeenPage, found: Findings) -> bool:
-    """Look whether a page's records are a sequence that can be looked at again, with the same records."""
-    records: object = page.page.records
-    if not isinstance(records, Sequence) or isinstance(records, str | bytes) or not _can_be_cut(records):
-        what, mend = f"the page's records are a {type(records).__name__}", "give a list"
+def _stays(read: Baseline, page: SeenPage) -> bool:
+    """Return whether a page's records are a sequence that can be looked at again, with the same records."""
+    if not _can_be_cut(page.page.records):
+        what, mend = f"the page's records are a {type(page.page.records).__name__}", "give a list"
     elif not page.still():
         what = "the page's records are not what they were when it came"
         mend = "make new ones for every page, and every record; do not fill the same object again"
     else:
         return True
-    found.broken(
-        what,
-        expected="a sequence of records that stays: it may be looked at later, and more than once",
-        mend=mend,
-        entity=entity.name,
-        page=page.number,
-        records=page.records,
-    )
+    expected = "a sequence of records that stays: it may be looked at later, and more than once"
+    read.broken(what, expected, mend, page.records, page=page.number)
     return False
 
 
-def _can_be_cut(records: Sequence[object]) -> bool:
-    """Tell whether a part can be taken, as a sample does; a deque has no slices."""
+def _can_be_cut(records: object) -> bool:
+    """Return whether it is a sequence of which a part can be taken, as a sample does; a deque has no slices."""
+    if not is_sequence(records):
+        return False
     try:
         return len(records[:1]) == min(1, len(records))
     except TypeError:
         return False
 
 
-async def _look_at(subject: Subject, entity: Entity, reading: Reading, found: Findings) -> None:
-    wrong = [
-        (page, text, reason)
-        for page in reading.pages
-        for record, text in zip(page.page.records, page.records, strict=True)
-        for reason in misfits(entity, record)
-    ]
-    alike: dict[
-        str, list[tuple[SeenPage, str, str]]
-    ] = {}  # by what they are about, the name of a field mostly
-    for page, text, reason in wrong:
-        alike.setdefault(reason.partition(":")[0], []).append((page, text, reason))
-    for misfitting in islice(alike.values(), _MOST_REASONS):
+def _check_fields(read: Baseline) -> bool:
+    by_field: dict[str, list[tuple[SeenPage, str, str]]] = {}  # of what they are about, mostly
+    for page in read.reading.pages:
+        for record, text in zip(page.page.records, page.records, strict=True):
+            for reason in misfits(read.entity, record):
+                by_field.setdefault(reason.partition(":")[0], []).append((page, text, reason))
+    for misfitting in islice(by_field.values(), _MOST_REASONS):
         page, _, reason = misfitting[0]
         more = len(misfitting) - 1
-        found.broken(
+        read.broken(
             f"{reason} (and {more} more like this)" if more else reason,
-            expected="records that fit the catalog",
-            mend="convert the value, or announce the field as what it is",
-            entity=entity.name,
+            "records that fit the catalog",
+            "convert the value, or announce the field as what it is",
             page=page.number,
             records=tuple(text for _, text, _ in misfitting),
         )
-    twice = _twice(entity, reading)
-    if twice is None:
-        if not wrong:
-            _tell(entity, reading, found)
-    elif await _again(subject, entity):
-        first, second, key, text = twice
-        found.broken(
-            f"the primary key {key} comes twice, first on page {first}",
-            expected="a key of its own for every record of a full read",
-            mend="look at the borders of the pages (one record too far back?), or name more fields as the primary key",
-            entity=entity.name,
-            page=second,
-            records=(text,),
+    return not by_field
+
+
+async def _check_keys(read: Baseline) -> bool:
+    """Look for a primary key that comes twice, in another read, too."""
+    repeated = _repeated_key(read.entity, read.reading)
+    if repeated is None:
+        return True
+    async with read.subject.connector() as connector:
+        again = await read.read(connector)
+    if _repeated_key(read.entity, again) is None:
+        read.findings.unchecked(
+            f"whether the primary keys of {read.name} are unique: the source changed meanwhile"
         )
-    else:
-        found.unchecked(f"whether the primary keys of {entity.name} are unique: the source changed meanwhile")
+        return False
+    first, second, key, text = repeated
+    read.broken(
+        f"the primary key {key} comes twice, first on page {first}",
+        "a key of its own for every record of a full read",
+        "look at the borders of the pages (one record too far back?), or name more fields as the primary key",
+        page=second,
+        records=(text,),
+    )
+    return False
 
 
-def _twice(entity: Entity, reading: Reading) -> tuple[int, int, str, str] | None:
-    """Give the first two pages on which the same primary key is, the key, and the second record that has it."""
+def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str] | None:
+    """Return the first two pages on which the same primary key is, the key, and the second record that has it."""
     seen: dict[str, int] = {}
     for page in reading.pages:
         for record, text in zip(page.page.records, page.records, strict=True):
-            values = [record.get(name) for name in entity.primary_key] if _is_record(record) else []
+            values = [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
             if not values or None in values:
                 continue
             key = ", ".join(
@@ -134,31 +137,89 @@ def _twice(entity: Entity, reading: Reading) -> tuple[int, int, str, str] | None
     return None
 
 
-def _is_record(record: Any) -> bool:
-    return isinstance(record, Mapping)
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
-async def _again(subject: Subject, entity: Entity) -> bool:
-    """Tell whether a key comes twice in another read, too."""
-    async with subject.connector() as connector:
-        return _twice(entity, await subject.read(connector, entity.name)) is not None
+def _is_collection(value: object, *kinds: type) -> TypeGuard[Collection[Any]]:
+    return isinstance(value, kinds)
 
 
-def _tell(entity: Entity, reading: Reading, found: Findings) -> None:
-    """Say what was looked at, and what could not be."""
-    count = len(reading.records)
-    found.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
+def _tell_checked(read: Baseline) -> None:
+    """Tell what was looked at, and what could not be."""
+    entity, findings, count = read.entity, read.findings, len(read.reading.records)
+    findings.checked(f"{count} records of {entity.name} stay as they came, and hold what can be stored")
     if entity.fields:
-        found.checked(f"{count} records of {entity.name} fit its fields")
+        findings.checked(f"{count} records of {entity.name} fit its fields")
     else:
-        found.unchecked(f"whether the records of {entity.name} fit its fields: the catalog announces none")
+        findings.unchecked(f"whether the records of {entity.name} fit its fields: the catalog announces none")
     if entity.primary_key:
-        found.checked(f"{count} records of {entity.name} have a primary key of their own")
+        findings.checked(f"{count} records of {entity.name} have a primary key of their own")
     else:
-        found.unchecked(
+        findings.unchecked(
             f"whether the records of {entity.name} are unique: the catalog announces no primary key"
         )
     known = {field.name for field in entity.fields}
-    names = {name for page in reading.pages for record in page.page.records for name in record}
+    names = {name for page in read.reading.pages for record in page.page.records for name in record}
     if entity.fields and (more := sorted(names - known)):
-        found.unchecked(f"fields of {entity.name} that the catalog does not announce: {', '.join(more)}")
+        findings.unchecked(f"fields of {entity.name} that the catalog does not announce: {', '.join(more)}")
+
+
+def misfits(entity: Entity, record: Any) -> Iterator[str]:
+    """Yield what is wrong with a record, by the kit's own rules for records, one line each."""
+    yield from Announced(entity).reasons(record)
+    if not _is_mapping(record):
+        return
+    yield from (f"the name {name!r} of a field is no text" for name in record if not isinstance(name, str))
+    yield from (
+        f"{path}: {moment.isoformat()} has no time zone; say which one it is in, as in moment.replace(tzinfo=UTC)"
+        for path, moment in _naive(record, "")
+    )
+    yield from _unfit_replication_key(entity, record)
+    for name, value in record.items():
+        if kind := _unknown_class(value):
+            yield f"{name}: a {kind} is no value that a destination can keep; expected what JSON has, a time, a Decimal or bytes"
+
+
+def _unfit_replication_key(entity: Entity, record: Record) -> Iterator[str]:
+    if entity.incremental != "since" or entity.replication_key is None:
+        return
+    try:
+        missing = instant_of(entity, record) is None
+    except SchemaMismatchError as error:
+        yield error.message
+    else:
+        if missing:
+            yield (
+                f"{entity.replication_key}: no value; expected one, since the entity is read by it: "
+                "the next run would never come by this record"
+            )
+
+
+def _naive(value: Any, path: str) -> Iterator[tuple[str, datetime]]:
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            yield path, value
+    elif _is_mapping(value):
+        for name, each in value.items():
+            yield from _naive(each, f"{path}.{name}" if path else str(name))
+    elif _is_collection(value, list, tuple):
+        for place, each in enumerate(value):
+            yield from _naive(each, f"{path}[{place}]")
+
+
+def _unknown_class(value: Any) -> str:
+    """Name the class of a value that has no JSON form, as `stored` in the SQLite destination and JSONL see it."""
+    unknown: list[str] = []
+
+    def simplified(inner: Any) -> Any:
+        if _is_mapping(inner):
+            return dict(inner)
+        if _is_collection(inner, Sequence, AbstractSet):
+            return list(inner)
+        unknown.append(type(inner).__name__)
+        return None
+
+    with suppress(Exception):  # what else is wrong with a value (a key that is no text) has been said
+        msgspec.to_builtins(value, enc_hook=simplified)
+    return unknown[0] if unknown else ""

@@ -1,1 +1,1 @@
-"""The laws of a destination, one module each; `check_destination` runs them all."""
+"""The laws of a destination, and what they look at it with; the table of laws is in `subject`."""

@@ -1,33 +1,27 @@
-"""Law 2: a checkpoint comes back as it was given."""
+"""What a checkpoint promises: it comes back as stored, rows that none covers do not count, a reset forgets it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.reading import text_of
 
-from .alike import checkpoint_difference
-from .judged import judged
-from .samples import ORDERS, page, reached
-from .trial import Trial, trial
+from .scenario import Scenario, scenario
+from .stored_values import checkpoint_difference, equal_records
+from .subject import DESTINATION_LAWS, ORDERS, entity_named, pages, reached
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Checkpoint, Mode
-    from connector_kit.records.page import JsonValue
+    from connector_kit.records.page import JsonValue, Record
+    from connector_kit.testing.conformance.law import Findings
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from .subject import DestinationSubject
 
-__all__ = ["LAW", "checkpoints"]
-
-LAW = Law(
-    2,
-    "checkpoints",
-    "start and checkpoints give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
-    "another process.",
-)
+__all__ = ["checkpoints", "provisional", "reset"]
 
 
 def _nested(levels: int) -> JsonValue:
@@ -38,19 +32,7 @@ def _nested(levels: int) -> JsonValue:
 
 
 _CURSORS: tuple[JsonValue, ...] = (
-    0,
-    1,
-    1.0,
-    True,
-    False,
-    "1",
-    "",
-    "null",
-    2**53 + 1,
-    2**64 - 1,
-    -(2**63),
-    0.1,
-    1e300,
+    *(0, 1, 1.0, True, False, "1", "", "null", 2**53 + 1, 2**64 - 1, -(2**63), 0.1, 1e300),
     "Zürich 東京 𝄞 \u2028 \x00 \"'\\ \n",
     "2013-01-01T00:00:00Z",
     [],
@@ -60,65 +42,69 @@ _CURSORS: tuple[JsonValue, ...] = (
     _nested(60),
     "x" * 50_000,
 )
-_MEND = "store Checkpoint.to_json() as it is and read it with Checkpoint.from_json()"
+_TO_JSON = "store Checkpoint.to_json() as it is and read it with Checkpoint.from_json()"
+_DROP = "note with each checkpoint how far it reaches, and delete what lies beyond it in start()"
+_COVER = "let a checkpoint cover all rows written before it"
+_KEEP = "delete the checkpoint and leave the rows"
+_FORGET = "forget the checkpoint of the current rows and the unfinished generation with its own"
 
 
-async def checkpoints(subject: PlaceOrSubject, /) -> Verdict:
+@DESTINATION_LAWS.law(
+    2,
+    "checkpoints",
+    "start and checkpoints give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
+    "another process.",
+)
+async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     """Store checkpoints with cursors and times of every kind, and read them in a new destination."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     for mode in subject.modes():
-        async with trial(subject, found, f"{mode}, a checkpoint for each page and for the end") as at:
+        name = f"{mode}, a checkpoint for each page and for the end"
+        async with scenario(subject, found, name, mend_checkpoint=_TO_JSON) as at:
             await _each(at, mode)
     mode = subject.any_mode()
-    async with trial(subject, found, f"{len(_CURSORS)} kinds of cursors") as at:
+    async with scenario(subject, found, f"{len(_CURSORS)} kinds of cursors") as at:
         for cursor in _CURSORS:
             await _comes_back(at, mode, attrs.evolve(reached(mode, 1), cursor=cursor))
-    async with trial(subject, found, "times, counts and fingerprints") as at:
+    async with scenario(subject, found, "times, counts and fingerprints") as at:
         for checkpoint in _full(mode):
             await _comes_back(at, mode, checkpoint)
-    async with trial(subject, found, "a place where nothing was stored") as at:
+    async with scenario(subject, found, "a place where nothing was stored") as at:
         if stored := await at.destination.checkpoints():
             at.broken(f"checkpoints() gives {sorted(stored)}", expected="nothing")
-        at.given_is(await at.start(mode), None, "the first start")
+        await at.start_gives(None, mode, "the first start")
         at.rows_are([], "after the first start")
 
 
-async def _each(at: Trial, mode: Mode) -> None:
-    at.given_is(await at.start(mode), None, "the first start")
+async def _each(at: Scenario, mode: Mode) -> None:
+    await at.start_gives(None, mode, "the first start", mend="")
     for number in (1, 2):
         await at.write(number)
         await at.stored_is(number, f"after page {number}", mend="store the checkpoint with its page")
     await at.reopen()
-    await at.stored_is(2, "opened again", mend=_MEND)
-    at.given_is(await at.start(mode), 2, "the start after that", mend=_MEND)
-    await at.write(3)
-    await at.finish()
-    await at.stored_is(at.last(), "after finish")
+    await at.stored_is(2, "opened again")
+    await at.start_gives(2, mode, "the start after that")
+    await at.finish(3)
+    await at.stored_is(at.last(), "after finish", mend="")
     await at.reopen()
-    await at.stored_is(at.last(), "opened again after finish", mend=_MEND)
+    await at.stored_is(at.last(), "opened again after finish")
 
 
-async def _comes_back(at: Trial, mode: Mode, checkpoint: Checkpoint) -> None:
+async def _comes_back(at: Scenario, mode: Mode, checkpoint: Checkpoint) -> None:
     await at.start(mode, resume=True)
-    await at.destination.write(ORDERS.name, page(1), checkpoint)
+    await at.destination.write(ORDERS.name, pages(1), checkpoint)
     await at.reopen()
-    given = (await at.destination.checkpoints()).get(ORDERS.name)
-    _compare(at, checkpoint, given, "checkpoints()")
+    _compare(at, checkpoint, (await at.destination.checkpoints()).get(ORDERS.name), "checkpoints()")
     _compare(at, checkpoint, await at.start(mode), "the next start")
 
 
-def _compare(at: Trial, stored: Checkpoint, given: Checkpoint | None, who: str) -> None:
+def _compare(at: Scenario, stored: Checkpoint, given: Checkpoint | None, who: str) -> None:
     if differs := checkpoint_difference(stored, given):
-        at.broken(
-            f"{who} gives another checkpoint than was stored: {differs}", mend=_MEND, entity=ORDERS.name
-        )
+        what = f"{who} gives another checkpoint than was stored: {differs}"
+        at.broken(what, mend=_TO_JSON, entity=ORDERS.name)
 
 
 def _full(mode: Mode) -> list[Checkpoint]:
-    """Give checkpoints in which every field has something to lose."""
+    """Return checkpoints in which every field has something to lose."""
     east = timezone(timedelta(hours=5, minutes=30))
     return [
         attrs.evolve(
@@ -133,3 +119,139 @@ def _full(mode: Mode) -> list[Checkpoint]:
         attrs.evolve(reached(mode, 3), since=None, watermark=None, rows=0, pages=0),
         attrs.evolve(reached(mode, 3), connector="shop: 'north' \"ü\"", complete=True),
     ]
+
+
+@DESTINATION_LAWS.law(
+    3,
+    "provisional",
+    "Rows written without a checkpoint count once a later write or finish brings one; otherwise the next start drops "
+    "them (in mode upsert they may stay).",
+)
+async def provisional(subject: DestinationSubject, found: Findings) -> None:
+    """Write pages without a checkpoint, and see what is left of them after a crash, a close and another start."""
+    dropping = partial(scenario, subject, found, mend_rows=_DROP)
+    covering = partial(scenario, subject, found, mend_rows=_COVER, mend_checkpoint=_COVER)
+    for mode in subject.modes():
+        for way in ("crash", "close", "start again"):
+            async with dropping(f"{mode}, provisional rows and then {way}") as at:
+                await _dropped(at, mode, way)
+        async with dropping(
+            f"{mode}, nothing but provisional rows and then a crash", mend_checkpoint=_DROP
+        ) as at:
+            await _dropped_first(at, mode)
+        async with covering(f"{mode}, provisional rows that a later checkpoint covers") as at:
+            await _covered_later(at, mode)
+        async with covering(f"{mode}, provisional rows that finish() covers") as at:
+            await _covered_by_finish(at, mode)
+
+
+async def _dropped(at: Scenario, mode: Mode, way: str) -> None:
+    """The page before is covered, the provisional one changes one of its rows and adds another."""
+    await at.begin(mode, 1)
+    changed = {**pages(1)[0], "name": "provisional"} if mode == "upsert" else pages(2)[0]
+    await at.write(2, [changed, pages(2)[1]], covered=False)
+    await at.interrupt(way)
+    await at.start_gives(1, mode, "the next start")
+    if mode == "append":
+        at.rows_are(pages(1), "after the next start")
+    elif mode == "upsert":
+        _are_of_these(at, [*pages(1), changed, pages(2)[1]], keys={record["id"] for record in pages(1)})
+        return
+    await at.finish(2)
+    at.rows_are(pages(1, 2), "after the read has gone on")
+
+
+def _are_of_these(at: Scenario, allowed: list[Record], *, keys: set[int]) -> None:
+    """Upserted rows may stay or not: look for rows that nobody wrote, and for keys that are missing or there twice."""
+    rows = at.fixture.rows(ORDERS.name)
+    found = [row.get("id") for row in rows]
+    strange = [row for row in rows if not any(equal_records(one, row) for one in allowed)]
+    if strange or len(found) != len(set(found)) or not keys.issubset(found):
+        at.broken(
+            "after the next start the rows are neither those that are covered nor those written since",
+            mend=_DROP,
+            entity=ORDERS.name,
+            records=tuple(f"is there: {text_of(dict(row))}" for row in rows),
+        )
+
+
+async def _dropped_first(at: Scenario, mode: Mode) -> None:
+    await at.start(mode)
+    await at.write(1, covered=False)
+    await at.crash()
+    await at.start_gives(None, mode, "the next start")
+    if mode != "upsert":
+        at.rows_are([], "after the next start")
+    await at.finish(2)
+    if mode != "upsert":
+        at.rows_are(pages(2), "after another read")
+
+
+async def _covered_later(at: Scenario, mode: Mode) -> None:
+    await at.start(mode)
+    for number in (1, 2, 3, 4):
+        await at.write(number, covered=number in {1, 4})
+    await at.crash()
+    await at.start_gives(4, mode, "the next start")
+    if mode != "replace":
+        at.rows_are(pages(1, 2, 3, 4), "after the next start")
+    await at.finish()
+    at.rows_are(pages(1, 2, 3, 4), "after finish")
+
+
+async def _covered_by_finish(at: Scenario, mode: Mode) -> None:
+    await at.start(mode)
+    await at.write(1, covered=False)
+    await at.write(2, covered=False)
+    await at.finish()
+    at.rows_are(pages(1, 2), "after finish")
+    await at.crash()
+    if mode == "append":
+        await at.start_gives(at.last(), mode, "the next start")
+    at.rows_are(pages(1, 2), "after a crash")
+
+
+@DESTINATION_LAWS.law(
+    13,
+    "reset",
+    "reset forgets the checkpoint and an unfinished generation, so that the next read begins at the start; rows that were "
+    "covered stay.",
+)
+async def reset(subject: DestinationSubject, found: Findings) -> None:
+    """Reset after a complete read, in the middle of one, in a generation, and where nothing is."""
+    at_new = partial(scenario, subject, found, mend_rows=_KEEP, mend_checkpoint=_FORGET)
+    for mode in subject.modes():
+        async with at_new(f"{mode}, after a complete read") as at:
+            await at.complete(mode, 1, 2)
+            await _forgotten(at, mode, 2)
+        if mode != "replace":
+            async with at_new(f"{mode}, in the middle of a read") as at:
+                await at.begin(mode, 1, 2)
+                await _forgotten(at, mode, 2)
+    if "append" in subject.modes():
+        async with at_new("append, with provisional rows") as at:
+            await at.begin("append", 1)
+            await at.write(2, covered=False)
+            await _forgotten(at, "append", 1)
+    if "replace" in subject.modes():
+        async with at_new("replace, an unfinished generation") as at:
+            await at.complete("replace", 1)
+            await at.begin("replace", 2)
+            await _forgotten(at, "replace", 1)
+            await at.finish(3)
+            at.rows_are(pages(3), "after the next read", mend=_FORGET)
+    async with scenario(subject, found, "an entity that is not there") as at:
+        await at.destination.reset(ORDERS.name)
+        await at.complete(subject.any_mode(), 1, entity=entity_named("customers"))
+        await at.destination.reset(ORDERS.name)
+        await at.stored_is(at.last("customers"), "after the reset of another", entity="customers")
+
+
+async def _forgotten(at: Scenario, mode: Mode, covered: int) -> None:
+    """Reset, and see that only the pages up to `covered` are left, without a checkpoint, and go on so."""
+    await at.destination.reset(ORDERS.name)
+    await at.stored_is(None, "after the reset")
+    await at.reopen()
+    await at.stored_is(None, "opened again after the reset")
+    await at.start_gives(None, mode, "the next start")
+    at.rows_are(pages(*range(1, covered + 1)), "after the next start")

@@ -13,7 +13,7 @@ import attrs
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.page import Record
 
-from .alike import alike_records, difference
+from .stored_values import equal_records, rows_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ __all__ = ["Model"]
 class _Rows:
     """One generation: the rows that are covered, and those written since, one page after the other."""
 
-    covered: list[Record] = attrs.field(factory=list)
+    covered: list[Record] = attrs.field(factory=list[Record])
     checkpoint: Checkpoint | None = None
-    pending: list[Record] = attrs.field(factory=list)
+    pending: list[Record] = attrs.field(factory=list[Record])
     upserting: bool = False
 
     def add(self, records: Sequence[Record], *, upserting: bool) -> None:
@@ -54,7 +54,7 @@ class _Rows:
         if self.pending and self.upserting:
             return self._upserted_complaint(found)
         shown = 0 if dropped else min(max(len(found) - len(self.covered), 0), len(self.pending))
-        differs = difference([*self.covered, *self.pending[:shown]], found, ordered=ordered)
+        differs = rows_difference([*self.covered, *self.pending[:shown]], found, ordered=ordered)
         return "" if differs is None else ", ".join([differs.what, *differs.records[:4]])
 
     def _upserted_complaint(self, found: Sequence[Record]) -> str:
@@ -64,7 +64,7 @@ class _Rows:
             rows = [row for row in found if row.get("id") == key]
             if len(rows) > 1 or (before and not rows):
                 return f"there are {len(rows)} rows with id {key}"
-            if rows and not any(alike_records(row, rows[0]) for row in allowed):
+            if rows and not any(equal_records(row, rows[0]) for row in allowed):
                 return f"the row with id {key} is {dict(rows[0])}"
         return "" if len(found) <= len(self.all()) else f"there are {len(found)} rows"
 
@@ -155,11 +155,11 @@ class Model:
 def _complaint_of(given: Checkpoint | None, expected: list[Checkpoint | None]) -> str:
     if given in expected:
         return ""
-    wanted = " or ".join(_told(each) for each in expected)
-    return f"the checkpoint is {_told(given)}; expected {wanted}"
+    wanted = " or ".join(_name_of(each) for each in expected)
+    return f"the checkpoint is {_name_of(given)}; expected {wanted}"
 
 
-def _told(checkpoint: Checkpoint | None) -> str:
+def _name_of(checkpoint: Checkpoint | None) -> str:
     if checkpoint is None:
         return "none"
     return f"that of step {checkpoint.pages}{', the end' if checkpoint.complete else ''}"

@@ -1,160 +1,186 @@
-"""Law 12: what is refused is refused with an error of the kit, and nothing stored is harmed."""
+"""Opening, closing and mistakes: what is refused is refused with an error of the kit, and nothing stored is harmed."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
 from connector_kit.errors import ConnectorError
 from connector_kit.records.catalog import Entity
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
 
-from .judged import judged
-from .place import Occupiable
-from .samples import LAST, ORDERS, entity_named, page, pages, reached
-from .trial import Trial, trial
+from .fixture import Occupiable
+from .scenario import Scenario, scenario
+from .subject import DESTINATION_LAWS, LAST, MODES, ORDERS, entity_named, pages, reached
 
 if TYPE_CHECKING:
-    from connector_kit.records.checkpoint import Mode
+    from collections.abc import Iterator
 
-    from .subject import DestinationSubject, PlaceOrSubject
+    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.page import Record
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "refusals"]
+    from .subject import DestinationSubject
 
-LAW = Law(
+__all__ = ["lifecycle", "refusals"]
+
+# -- law 11 ------------------------------------------------------------------------------------------------------------
+
+
+@DESTINATION_LAWS.law(
+    11,
+    "lifecycle",
+    "close is safe at any time and twice, open may follow; what a checkpoint covers is there afterwards, finished or not.",
+)
+async def lifecycle(subject: DestinationSubject, found: Findings) -> None:
+    """Close before opening, twice and in the middle of a read, and open again."""
+    mode = subject.any_mode()
+    async with scenario(subject, found, "close twice, and before open") as at:
+        await at.destination.close()
+        await at.destination.close()
+        at.destination = subject.watched(at.fixture.destination())
+        await at.destination.close()
+        await at.destination.open()
+        await at.complete(mode, 1)
+        at.rows_are(pages(1), "after a read", ordered=False)
+    async with scenario(subject, found, "open, close, open of one object") as at:
+        await at.complete(mode, 1)
+        await at.destination.close()
+        await at.destination.open()
+        await at.stored_is(at.last(), "opened again")
+        await at.complete(mode, 2)
+        wanted = pages(2) if mode == "replace" else pages(1, 2)
+        at.rows_are(wanted, "after another read", ordered=False)
+    async with scenario(subject, found, "open twice") as at:
+        try:
+            await at.destination.open()
+        except ConnectorError as error:
+            at.found.unchecked(f"a second open: refused ({error})")
+        await at.complete(mode, 1)
+        at.rows_are(pages(1), "after a read", ordered=False)
+    mend = "store a page in write(), or at the latest in close()"
+    for each in subject.modes():
+        name = f"{each}, close in the middle of a read"
+        async with scenario(subject, found, name, mend_rows=mend, mend_checkpoint=mend) as at:
+            await at.begin(each, 1, 2)
+            await at.reopen()
+            await at.stored_is(2, "opened again")
+            await at.start_gives(2, each, "the next start")
+            if each != "replace":
+                at.rows_are(pages(1, 2), "after the next start", ordered=False)
+            await at.finish()
+            at.rows_are(pages(1, 2), "after finish", ordered=False)
+    said = subject.new_fixture().destination().modes
+    if unknown := sorted(set(said) - set(MODES)):
+        words = ", ".join(map(repr, unknown))
+        found.broken(f"modes has {words}", expected="append, upsert, replace or some of them")
+
+
+# -- law 12 ------------------------------------------------------------------------------------------------------------
+
+_Call: TypeAlias = Callable[[Scenario], Awaitable[object]]
+
+_OTHER = entity_named("customers")
+
+
+@attrs.frozen
+class _Mistake:
+    """A call that is a mistake; some destinations may be able to carry it out, then that is no fault."""
+
+    name: str
+    call: _Call
+    must_be_refused: bool = True
+
+
+@DESTINATION_LAWS.law(
     12,
     "refusals",
     "What cannot be done is refused with a ConnectorError (a write that no start came before, a mode that is not there, a "
     "place of somebody else's), and what is stored stays as it was.",
 )
-
-Call: TypeAlias = Callable[[Trial], Awaitable[object]]
-
-
-@attrs.frozen
-class _Wrong:
-    """A call that is a mistake; some destinations may be able to carry it out, then that is no fault."""
-
-    told: str
-    call: Call
-    has_to_be_refused: bool = True
-
-
-async def refusals(subject: PlaceOrSubject, /) -> Verdict:
+async def refusals(subject: DestinationSubject, found: Findings) -> None:
     """Make calls that are mistakes, and see what is stored afterwards and whether the destination goes on working."""
-    return await judged(LAW, _look, subject)
-
-
-async def _look(subject: DestinationSubject, found: Findings) -> None:
     mode = subject.any_mode()
-    for wrong in _wrong(subject.modes(), mode):
-        async with trial(subject, found, wrong.told) as at:
-            await _refused(at, mode, wrong)
-    async with trial(subject, found, "calls after close") as at:
+    at_new = partial(scenario, subject, found)
+    for mistake in _mistakes(subject.modes(), mode):
+        async with at_new(mistake.name) as at:
+            await _refused(at, mode, mistake)
+    async with at_new("calls after close") as at:
         await _closed(at, mode)
-    if isinstance(subject.places(), Occupiable):
+    if isinstance(subject.new_fixture(), Occupiable):
         await _occupied(subject, found, mode)
     else:
         found.unchecked("places of somebody else's: the place has no occupy(entity), see `Occupiable`")
 
 
-def _wrong(modes: tuple[Mode, ...], mode: Mode) -> list[_Wrong]:
+def _mistakes(modes: tuple[Mode, ...], mode: Mode) -> Iterator[_Mistake]:
     careless: Any = object()  # what a connector may hand over against its contract
     unknown: Any = "overwrite"
-    other = "customers"
-    wrong = [
-        _Wrong(
-            "a write for an entity that was not started",
-            lambda at: at.destination.write(other, page(3), reached(mode, 3, other)),
-        ),
-        _Wrong(
-            "a write without a checkpoint for an entity that was not started",
-            lambda at: at.destination.write(other, page(3), None),
-        ),
-        _Wrong(
-            "a finish for an entity that was not started",
-            lambda at: at.destination.finish(other, reached(mode, 3, other, complete=True)),
-        ),
-        _Wrong(
-            "a mode that there is not",
-            lambda at: at.destination.start(entity_named(other), unknown),
-        ),
-        _Wrong(
-            "a cursor that is no JSON value",
-            lambda at: at.destination.write(
-                ORDERS.name, page(3), attrs.evolve(reached(mode, 3), cursor=careless)
-            ),
-            has_to_be_refused=False,
-        ),
-        _Wrong(
-            "a value that cannot be stored",
-            lambda at: at.destination.write(
-                ORDERS.name, [*page(3), {"id": 7, "name": careless}], reached(mode, 3)
-            ),
-            has_to_be_refused=False,
-        ),
-    ]
-    absent: tuple[Mode, ...] = ("append", "upsert", "replace")
-    wrong += [
-        _Wrong(f"mode {each}, which it says it cannot do", _starting(each))
-        for each in absent
-        if each not in modes
-    ]
+    other = _OTHER.name
+
+    def writing(entity: str, records: list[Record], checkpoint: Checkpoint | None) -> _Call:
+        return lambda at: at.destination.write(entity, records, checkpoint)
+
+    def starting(mode: Mode, entity: Entity = _OTHER) -> _Call:
+        return lambda at: at.destination.start(entity, mode)
+
+    not_started = "for an entity that was not started"
+    yield _Mistake(f"a write {not_started}", writing(other, pages(3), reached(mode, 3, other)))
+    yield _Mistake(f"a write without a checkpoint {not_started}", writing(other, pages(3), None))
+    last = reached(mode, 3, other, complete=True)
+    yield _Mistake(f"a finish {not_started}", lambda at: at.destination.finish(other, last))
+    yield _Mistake("a mode that there is not", starting(unknown))
+    odd_cursor = attrs.evolve(reached(mode, 3), cursor=careless)
+    call = writing(ORDERS.name, pages(3), odd_cursor)
+    yield _Mistake("a cursor that is no JSON value", call, must_be_refused=False)
+    call = writing(ORDERS.name, [*pages(3), {"id": 7, "name": careless}], reached(mode, 3))
+    yield _Mistake("a value that cannot be stored", call, must_be_refused=False)
+    for each in MODES:
+        if each not in modes:
+            yield _Mistake(f"mode {each}, which it says it cannot do", starting(each))
     if "upsert" in modes:
-        wrong.append(
-            _Wrong(
-                "mode upsert for an entity without a primary key",
-                lambda at: at.destination.start(Entity(other, ORDERS.fields), "upsert"),
-            )
-        )
-    return wrong
+        without_key = Entity(other, ORDERS.fields)
+        yield _Mistake("mode upsert for an entity without a primary key", starting("upsert", without_key))
 
 
-def _starting(mode: Mode) -> Call:
-    return lambda at: at.destination.start(entity_named("customers"), mode)
-
-
-async def _refused(at: Trial, mode: Mode, wrong: _Wrong) -> None:
+async def _refused(at: Scenario, mode: Mode, mistake: _Mistake) -> None:
     """A complete read is there, another one is under way with a page that counts; then the mistake is made."""
+    other, mend, when = _OTHER.name, "look before anything is stored", "after it was refused"
     await at.complete(mode, 1)
-    await at.start(mode)
-    await at.write(2)
-    seen = page(1) if mode == "replace" else pages(1, 2)
-    await _raises(at, wrong)
-    at.rows_are(seen, "after it was refused", ordered=False, mend="look before anything is stored")
-    at.rows_are([], "after it was refused", entity="customers", mend="look before anything is stored")
-    await at.stored_is(2, "after it was refused", mend="look before anything is stored")
-    await at.stored_is(
-        None, "after it was refused", entity="customers", mend="look before anything is stored"
-    )
-    at.given_is(await at.start(mode), 2, "the next start")
-    await at.write(3)
-    await at.finish()
-    whole = pages(2, 3) if mode == "replace" else pages(1, 2, 3)
-    at.rows_are(whole, "after the read has gone on", ordered=False)
-    await at.complete(mode, 4, entity=entity_named("customers"))
-    at.rows_are(page(4), "after its own read", entity="customers", ordered=False)
+    await at.begin(mode, 2)
+    await _raises(at, mistake)
+    seen = pages(1) if mode == "replace" else pages(1, 2)
+    at.rows_are(seen, when, ordered=False, mend=mend)
+    at.rows_are([], when, entity=other, mend=mend)
+    await at.stored_is(2, when, mend=mend)
+    await at.stored_is(None, when, entity=other, mend=mend)
+    await at.start_gives(2, mode, "the next start")
+    await at.finish(3)
+    complete = pages(2, 3) if mode == "replace" else pages(1, 2, 3)
+    at.rows_are(complete, "after the read has gone on", ordered=False)
+    await at.complete(mode, 4, entity=_OTHER)
+    at.rows_are(pages(4), "after its own read", entity=other, ordered=False)
 
 
-async def _raises(at: Trial, wrong: _Wrong) -> None:
+async def _raises(at: Scenario, mistake: _Mistake) -> None:
     try:
-        await wrong.call(at)
+        await mistake.call(at)
     except ConnectorError:
         return
-    if wrong.has_to_be_refused:
+    if mistake.must_be_refused:
         at.broken("it was not refused", expected="DestinationError or ConfigError", mend="raise one of these")
-    at.skip(f"{wrong.told}: it is taken")
+    at.skip(f"{mistake.name}: it is taken")
 
 
-async def _closed(at: Trial, mode: Mode) -> None:
+async def _closed(at: Scenario, mode: Mode) -> None:
     await at.complete(mode, 1)
     await at.start(mode)
     await at.destination.close()
-    calls: dict[str, Call] = {
+    calls: dict[str, _Call] = {
         "write": lambda at: at.write(2),
-        "finish": lambda at: at.destination.finish(ORDERS.name, reached(mode, LAST, complete=True)),
+        "finish": lambda at: at.finish(),
         "start": lambda at: at.start(mode),
         "checkpoints": lambda at: at.destination.checkpoints(),
         "reset": lambda at: at.destination.reset(ORDERS.name),
@@ -170,32 +196,30 @@ async def _closed(at: Trial, mode: Mode) -> None:
             mend="refuse calls between close and open",
         )
     await at.open()
-    at.rows_are(page(1), "opened again", ordered=False)
+    at.rows_are(pages(1), "opened again", ordered=False)
 
 
 async def _occupied(subject: DestinationSubject, found: Findings, mode: Mode) -> None:
-    place = subject.places()
-    assert isinstance(place, Occupiable)
-    place.occupy(ORDERS.name)
-    before = place.theirs()
-    destination = subject.watched(place.destination())
-    told = "a place of somebody else's"
-    refused = ""
+    fixture = subject.new_fixture()
+    assert isinstance(fixture, Occupiable)
+    fixture.occupy(ORDERS.name)
+    before = fixture.theirs()
+    destination = subject.watched(fixture.destination())
+    name = "a place of somebody else's"
+    refused = False
     try:
         await destination.open()
         await destination.start(ORDERS, mode)
-        await destination.write(ORDERS.name, page(1), reached(mode, 1))
+        await destination.write(ORDERS.name, pages(1), reached(mode, 1))
         await destination.finish(ORDERS.name, reached(mode, LAST, complete=True))
-    except ConnectorError as error:
-        refused = str(error) or type(error).__name__
+    except ConnectorError:
+        refused = True
     await destination.close()
-    if place.theirs() != before:
-        found.broken(
-            f"{told} was changed", expected="nothing of it to be touched", mend="look in open() or start()"
-        )
+    if fixture.theirs() != before:
+        mend = "look in open() or start()"
+        found.broken(f"{name} was changed", expected="nothing of it to be touched", mend=mend)
     elif not refused:
-        found.broken(
-            f"{told} was written to", expected="DestinationError from open() or start()", mend="refuse it"
-        )
+        expected = "DestinationError from open() or start()"
+        found.broken(f"{name} was written to", expected=expected, mend="refuse it")
     else:
-        found.checked(told)
+        found.checked(name)

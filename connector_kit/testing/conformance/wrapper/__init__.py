@@ -1,1 +1,1 @@
-"""The laws of a wrapper, one module each, and the connector that the kit puts inside."""
+"""The laws of a wrapper, and what they look at it with; the table of laws is in `subject`."""

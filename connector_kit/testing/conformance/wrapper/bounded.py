@@ -6,35 +6,29 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
-
-from .looked_at import looked_at
-from .subject import Around, WrapperSubject, read_out
+from .subject import WRAPPER_LAWS, WrapperSubject, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector_kit.limiters.rates import Rate
     from connector_kit.protocols import FullConnector
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "bounded"]
+__all__ = ["bounded"]
 
-LAW = Law(
-    3, "bounded", "In no window do more requests get through than the rate allows, whoever is cancelled."
-)
 MOST_READERS = 40
 MOST_REQUESTS = 400
 
 
-async def bounded(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(
+    3, "bounded", "In no window do more requests get through than the rate allows, whoever is cancelled."
+)
+def bounded(subject: WrapperSubject, found: Findings) -> None:
     """Let several read at once, cancel some of them, and count what reaches the source in each window of the rate.
 
     Only a wrapper that claims a rate can be looked at.
     """
-    return await looked_at(LAW, _look, wrapper)
-
-
-def _look(subject: WrapperSubject, found: Findings) -> None:
     rate = subject.rate
     if rate is None:
         found.unchecked("no rate is claimed; name the one that it keeps to (rate=...), if it does")
@@ -62,7 +56,7 @@ def _look(subject: WrapperSubject, found: Findings) -> None:
 
 
 async def _requests(subject: WrapperSubject, rate: Rate, readers: int, needed: int) -> list[int]:
-    """Give the times of the requests that got through, in nanoseconds."""
+    """Return the times of the requests that got through, in nanoseconds."""
     inner = subject.inner()
     subject.doing = f"reading with {readers} readers at once under {rate}"
     async with subject.wrapped(inner) as wrapper:
@@ -84,7 +78,7 @@ async def _reader(wrapper: FullConnector, entity: str, seconds: float | None) ->
 
 
 def fullest(times: Sequence[int], rate: Rate) -> tuple[int, int] | None:
-    """Give the first crowd that the rate does not allow: how many requests within how many nanoseconds."""
+    """Return the first crowd that the rate does not allow: how many requests within how many nanoseconds."""
     times = sorted(times)
     for last, end in enumerate(times):
         for first in range(last):

@@ -5,41 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any, overload
+from typing import Any
 
 import attrs
 import msgspec
 
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Page, Quota, Record
+from connector_kit.testing.conformance.reading import LazyRecords
 
-__all__ = ["Content", "LazyRecords", "plain_content", "varied_content"]
+__all__ = ["Content", "plain_content", "varied_content"]
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 _FIELDS = (Field("id", Scalar.INTEGER), Field("updated_at", Scalar.DATETIME), Field("title", Scalar.STRING))
-
-
-class LazyRecords(Sequence[Record]):
-    """Records as JSON text, each decoded whenever somebody looks at it; `decoded` counts that."""
-
-    def __init__(self, documents: Sequence[bytes]) -> None:
-        self._documents = tuple(documents)
-        self.decoded = 0
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
-        if isinstance(index, slice):
-            return LazyRecords(self._documents[index])
-        document = self._documents[index]
-        self.decoded += 1
-        record: dict[str, Any] = msgspec.json.decode(document)
-        return record
 
 
 @attrs.frozen
@@ -53,7 +31,7 @@ class Content:
     pages: Mapping[str, Sequence[Page]]
 
     def fresh(self) -> Mapping[str, Sequence[Page]]:
-        """Give the pages anew: whoever changes a record does not change it for the next one."""
+        """Return the pages anew: whoever changes a record does not change it for the next one."""
         return deepcopy(dict(self.pages))
 
     @property
@@ -63,7 +41,7 @@ class Content:
 
 
 def record(number: int) -> Record:
-    """Give a record; they are a minute apart."""
+    """Return a record; they are a minute apart."""
     return {
         "id": number,
         "updated_at": (START + timedelta(minutes=number)).isoformat(),
@@ -71,20 +49,25 @@ def record(number: int) -> Record:
     }
 
 
-def lazy(*numbers: int) -> LazyRecords:
-    """Give records that are decoded when somebody looks."""
-    return LazyRecords([msgspec.json.encode(record(number)) for number in numbers])
+def lazy(*numbers: int) -> LazyRecords[bytes]:
+    """Return records that are decoded when somebody looks."""
+    return lazy_json([msgspec.json.encode(record(number)) for number in numbers])
+
+
+def lazy_json(documents: Sequence[bytes]) -> LazyRecords[bytes]:
+    """Return records that are decoded from their JSON when somebody looks."""
+    return LazyRecords(documents, msgspec.json.Decoder(dict[str, Any]).decode)
 
 
 def entity(name: str) -> Entity:
-    """Give an entity of such records."""
+    """Return an entity of such records."""
     return Entity(
         name, _FIELDS, primary_key="id", replication_key="updated_at", ordered=True, incremental="since"
     )
 
 
 def varied_content() -> Content:
-    """Give pages that are lazy, empty, with quotas, with cursors of each JSON type, with a cursor that is false."""
+    """Return pages that are lazy, empty, with quotas, with cursors of each JSON type, with a cursor that is false."""
     orders = (
         Page([record(0), record(1), record(2)], cursor=0),
         Page(lazy(3, 4), cursor="", quota=Quota(limit=100, remaining=98, reset_after=60.0)),
@@ -97,7 +80,7 @@ def varied_content() -> Content:
 
 
 def plain_content(page_size: int = 3, records: int = 8) -> Content:
-    """Give full pages of plain records, cursors that can be told from the last record, and nothing else.
+    """Return full pages of plain records, cursors that can be told from the last record, and nothing else.
 
     For a wrapper that makes its pages itself.
     """

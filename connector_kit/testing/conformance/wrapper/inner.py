@@ -10,7 +10,7 @@ import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
-from connector_kit.errors import ConfigError, CursorExpiredError
+from connector_kit.errors import ConfigError, ConnectionFailedError, CursorExpiredError
 from connector_kit.records.page import Cursor, Page, Record
 from connector_kit.testing.conformance.reading import text_of
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Catalog
 
-__all__ = ["AbleInner", "Fails", "Inner", "Request"]
+__all__ = ["AbleInner", "Fails", "Inner", "InnerRequest", "fails_once", "no_fault"]
 
-MOST_REQUESTS = 10_000
+_MOST_REQUESTS = 10_000
 """Whoever asks more often asks forever: no further request is answered, so that a busy loop comes to rest."""
 
 
 @attrs.define(eq=False)
-class Request:
+class InnerRequest:
     """A request that reached the inner connector: what was asked, when (nanoseconds), and what became of it.
 
     `number` counts the pages asked for in one read, from 1; 0 for any other call.
@@ -47,12 +47,18 @@ class Request:
         return f"page {self.number}" if self.number else self.operation
 
 
-Fails: TypeAlias = Callable[[Request], Exception | None]
-"""Gives the error with which a request fails, or None."""
+Fails: TypeAlias = Callable[[InnerRequest], Exception | None]
+"""Returns the error with which a request fails, or None."""
 
 
-def _never(_: Request) -> None:
-    return None
+def no_fault(_: InnerRequest) -> None:
+    """Let every request be answered."""
+
+
+def fails_once(concerned: Callable[[InnerRequest], bool]) -> Fails:
+    """Let the first request that is concerned fail with an error that passes."""
+    left = [ConnectionFailedError("the connection broke, on purpose")]
+    return lambda request: left.pop() if left and concerned(request) else None
 
 
 @attrs.define(eq=False)
@@ -66,9 +72,9 @@ class Inner:
     content: Content
     clock: VirtualClock
     wait: float = 0.0
-    fails: Fails = _never
-    requests: list[Request] = attrs.field(factory=list)
-    delivered: list[Page] = attrs.field(factory=list)
+    fails: Fails = no_fault
+    requests: list[InnerRequest] = attrs.field(factory=list[InnerRequest])
+    delivered: list[Page] = attrs.field(factory=list[Page])
     opened: int = 0
     closed: int = 0
     pages: Mapping[str, Sequence[Page]] = attrs.field(init=False)
@@ -78,15 +84,15 @@ class Inner:
 
     async def connect(self) -> None:
         """Connect."""
-        await self.request(Request("connect"))
+        await self.request(InnerRequest("connect"))
 
     async def disconnect(self) -> None:
         """Disconnect."""
-        await self.request(Request("disconnect"))
+        await self.request(InnerRequest("disconnect"))
 
     async def discover_schema(self) -> Catalog:
-        """Give the content's catalog."""
-        await self.request(Request("discover_schema"))
+        """Return the content's catalog."""
+        await self.request(InnerRequest("discover_schema"))
         return self.content.catalog
 
     def fetch_data(
@@ -95,8 +101,8 @@ class Inner:
         """Deliver the pages of an entity: those behind the cursor's, from the first with a record at `since` or after."""
         return _InnerPages(self, entity, since, cursor)
 
-    def from_place(self, entity: str, since: datetime | None, cursor: Cursor) -> Iterator[Page]:
-        """Give the pages of a read."""
+    def read_pages(self, entity: str, since: datetime | None, cursor: Cursor) -> Iterator[Page]:
+        """Return the pages of a read."""
         key = self.content.catalog[entity].replication_key
         pages = list(self.pages[entity])
         if cursor is not None:
@@ -108,11 +114,11 @@ class Inner:
             del pages[0]
         return iter(pages)
 
-    async def request(self, request: Request) -> None:
-        """Keep note of a request, let its time pass, and fail where it is to fail."""
+    async def request(self, request: InnerRequest) -> None:
+        """Take note of a request, let its time pass, and fail where it is to fail."""
         request.at_ns = self.clock.monotonic_ns()
         self.requests.append(request)
-        if len(self.requests) > MOST_REQUESTS:
+        if len(self.requests) > _MOST_REQUESTS:
             await anyio.sleep_forever()
         request.ended = "cancelled"
         await self.clock.sleep(self.wait)
@@ -170,10 +176,10 @@ class _InnerPages:
     async def _next(self) -> Page:
         self._asked += 1
         await self._inner.request(
-            Request("fetch_data", self._entity, self._since, self._cursor, number=self._asked)
+            InnerRequest("fetch_data", self._entity, self._since, self._cursor, number=self._asked)
         )
         if self._pages is None:
-            self._pages = self._inner.from_place(self._entity, self._since, self._cursor)
+            self._pages = self._inner.read_pages(self._entity, self._since, self._cursor)
         for page in self._pages:
             return page
         raise StopAsyncIteration
@@ -182,42 +188,22 @@ class _InnerPages:
         if self._busy:
             raise RuntimeError("a stream was closed while a page of it was under way")
         if self._begun and not self._over:
-            await (
-                checkpoint()
-            )  # releasing a connection takes an await, which a cancellation without a shield cuts off
+            # Releasing a connection takes an await, which a cancellation without a shield cuts off.
+            await checkpoint()
             self._inner.closed += 1
         self._over = True
 
 
-@attrs.frozen
-class AbleInner:
+@attrs.define(eq=False)
+class AbleInner(Inner):
     """An `Inner` with the three optional methods. `wrong` is what `validate_config` complains of."""
 
-    source: Inner
-    wrong: str = ""
-
-    async def connect(self) -> None:
-        """Connect."""
-        await self.source.connect()
-
-    async def disconnect(self) -> None:
-        """Disconnect."""
-        await self.source.disconnect()
-
-    async def discover_schema(self) -> Catalog:
-        """Give the content's catalog."""
-        return await self.source.discover_schema()
-
-    def fetch_data(
-        self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
-    ) -> AsyncIterator[Page]:
-        """Deliver the pages of an entity."""
-        return self.source.fetch_data(entity, since=since, cursor=cursor)
+    wrong: str = attrs.field(default="", kw_only=True)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
-        """Give the last records, which are not those a read begins with."""
-        await self.source.request(Request("get_sample_data", entity))
-        found = [record for page in self.source.pages[entity] for record in page.records]
+        """Return the last records, which are not those a read begins with."""
+        await self.request(InnerRequest("get_sample_data", entity))
+        found = [record for page in self.pages[entity] for record in page.records]
         return found[::-1][: max(0, limit)]
 
     def validate_config(self) -> None:
@@ -228,7 +214,7 @@ class AbleInner:
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
-        """Give the cursors of the first pages, at most `target` of them."""
-        await self.source.request(Request("partition_data", entity, since))
-        cursors = [page.cursor for page in self.source.pages[entity] if page.cursor is not None]
+        """Return the cursors of the first pages, at most `target` of them."""
+        await self.request(InnerRequest("partition_data", entity, since))
+        cursors = [page.cursor for page in self.pages[entity] if page.cursor is not None]
         return [None, *cursors][:target]

@@ -12,11 +12,11 @@ import attrs
 
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
 from connector_kit.records.page import Cursor, Page
-from connector_kit.testing.conformance.verdict import Findings, Law, Verdict
+from connector_kit.testing.conformance.reading import LazyRecords
 
-from .content import LazyRecords
-from .looked_at import looked_at
-from .subject import WrapperSubject
+from .content import Content, lazy_json
+from .inner import Inner
+from .subject import WRAPPER_LAWS, WrapperSubject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
-    from .subject import Around
+    from connector_kit.testing.conformance.law import Findings
 
-__all__ = ["LAW", "overhead"]
 
-LAW = Law(6, "overhead", "What a wrapper does for a page, and what it keeps of it, does not grow.")
+__all__ = ["overhead"]
+
 
 PAGES = 400
 FEW, MANY = 2, 100
@@ -37,46 +37,55 @@ MOST_KEPT = 100
 """Pages that may be held at once, fetched ahead, say."""
 
 
-async def overhead(wrapper: Around | WrapperSubject, /) -> Verdict:
+@WRAPPER_LAWS.law(6, "overhead", "What a wrapper does for a page, and what it keeps of it, does not grow.")
+def overhead(subject: WrapperSubject, found: Findings) -> None:
     """Count what a page takes in calls of Python functions and cancel scopes, and the records that are looked into."""
-    return await looked_at(LAW, _look, wrapper)
+    subject.doing = f"reading {PAGES} pages"
+    bare = subject.run(_read, subject, FEW, False)
+    few = subject.run(_read, subject, FEW, True)
+    many = subject.run(_read, subject, MANY, True)
+    pages = len(few.calls)
+    if pages != PAGES:
+        found.unchecked(f"{pages} pages came of {PAGES}: the wrapper makes pages of its own")
+        return
+    _does_not_grow_with_pages(few, found)
+    _does_not_grow_with_records(subject, few, many, found)
+    calls = few.calls_per_page(PAGES // 2, PAGES) - bare.calls_per_page(PAGES // 2, PAGES)
+    found.checked(
+        f"adds {calls:.0f} calls of Python functions and {few.scopes / PAGES:.0f} cancel scopes to a page"
+    )
+
+
+_CONTENT = Content(
+    Catalog([Entity("orders", [Field("id", Scalar.INTEGER)], primary_key="id")]), {"orders": []}
+)
 
 
 @attrs.define(eq=False)
-class Ready:
+class _EndlessConnector(Inner):
     """Delivers pages of lazy records, and is never waited for."""
 
-    records: int
-    subject: WrapperSubject
+    size: int = attrs.field(kw_only=True)
+    subject: WrapperSubject = attrs.field(kw_only=True)
     decoded: int = 0
-    alive: weakref.WeakSet[LazyRecords] = attrs.field(factory=weakref.WeakSet)
-
-    async def connect(self) -> None:
-        """Do nothing."""
-
-    async def disconnect(self) -> None:
-        """Do nothing."""
-
-    async def discover_schema(self) -> Catalog:
-        """Give one entity."""
-        return Catalog([Entity("orders", [Field("id", Scalar.INTEGER)], primary_key="id")])
+    alive: weakref.WeakSet[LazyRecords[bytes]] = attrs.field(factory=weakref.WeakSet[LazyRecords[bytes]])
 
     async def fetch_data(
         self,
-        entity: str,  # noqa: ARG002 - a connector takes them, with a use for them or not
+        _entity: str,
         /,
         *,
-        since: datetime | None = None,  # noqa: ARG002 - as above
+        since: datetime | None = None,  # noqa: ARG002 - a connector takes them, with a use for them or not
         cursor: Cursor = None,  # noqa: ARG002 - as above
     ) -> AsyncIterator[Page]:
-        """Deliver the pages."""
+        """Deliver the pages, all of them whatever is asked for."""
         for number in range(PAGES):
             self.subject.beats += 1
-            first = number * self.records
-            records = LazyRecords([b'{"id":%d}' % (first + each) for each in range(self.records)])
+            first = number * self.size
+            records = lazy_json([b'{"id":%d}' % (first + each) for each in range(self.size)])
             self.alive.add(records)
-            yield Page(records, cursor={"after": first + self.records})
-            self.decoded += records.decoded
+            yield Page(records, cursor={"after": first + self.size})
+            self.decoded += records.made
             del records
 
 
@@ -116,23 +125,6 @@ class _Counting:
             self.scopes += frame.f_code is anyio.CancelScope.__new__.__code__
 
 
-def _look(subject: WrapperSubject, found: Findings) -> None:
-    subject.doing = f"reading {PAGES} pages"
-    bare = subject.run(_read, subject, FEW, False)
-    few = subject.run(_read, subject, FEW, True)
-    many = subject.run(_read, subject, MANY, True)
-    pages = len(few.calls)
-    if pages != PAGES:
-        found.unchecked(f"{pages} pages came of {PAGES}: the wrapper makes pages of its own")
-        return
-    _does_not_grow_with_pages(few, found)
-    _does_not_grow_with_records(subject, few, many, found)
-    calls = few.calls_per_page(PAGES // 2, PAGES) - bare.calls_per_page(PAGES // 2, PAGES)
-    found.checked(
-        f"adds {calls:.0f} calls of Python functions and {few.scopes / PAGES:.0f} cancel scopes to a page"
-    )
-
-
 def _does_not_grow_with_pages(work: _Work, found: Findings) -> None:
     early, late = work.calls_per_page(PAGES // 4, PAGES // 2), work.calls_per_page(PAGES * 3 // 4, PAGES)
     if late > 1.5 * early + 10:
@@ -166,28 +158,19 @@ def _does_not_grow_with_records(subject: WrapperSubject, few: _Work, many: _Work
 
 
 async def _read(subject: WrapperSubject, records: int, wrapped: bool) -> _Work:  # noqa: FBT001 - run takes no keywords
-    ready = Ready(records, subject)
+    inner = _EndlessConnector(_CONTENT, subject.clock, size=records, subject=subject)
     if not wrapped:
-        return await _count(ready.fetch_data("orders"), ready)
-    async with subject.wrapped(ready) as wrapper:
-        return await _count(wrapper.fetch_data("orders"), ready)
+        return await _count(inner.fetch_data("orders"), inner)
+    async with subject.wrapped(inner) as wrapper:
+        return await _count(wrapper.fetch_data("orders"), inner)
 
 
-async def _count(stream: AsyncIterator[Page], ready: Ready) -> _Work:
-    calls = []
+async def _count(stream: AsyncIterator[Page], inner: _EndlessConnector) -> _Work:
+    calls: list[int] = []
     held = 0
     with _Counting() as counting:
-        while await _next(stream):
+        while await anext(stream, None) is not None:
             calls.append(counting.calls)
             if len(calls) == PAGES - 1:  # a stream that has ended has let go of everything
-                held = len(ready.alive)
-    return _Work(tuple(calls), counting.scopes, ready.decoded, held)
-
-
-async def _next(stream: AsyncIterator[Page]) -> bool:
-    """Take a page and let go of it; tell whether there was one."""
-    try:
-        await stream.__anext__()
-    except StopAsyncIteration:
-        return False
-    return True
+                held = len(inner.alive)
+    return _Work(tuple(calls), counting.scopes, inner.decoded, held)
