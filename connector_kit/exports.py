@@ -50,7 +50,7 @@ def lazy(package: str, file: str) -> tuple[Callable[[str], object], Callable[[],
 
 def _homes(package: str, stub: Path) -> dict[str, tuple[str, str]]:
     """Return for each name that the stub imports its module and what it is called there."""
-    homes = {}
+    homes: dict[str, tuple[str, str]] = {}
     for statement in ast.parse(stub.read_text("utf-8")).body:
         if isinstance(statement, ast.ImportFrom):
             base = package.split(".")[: -statement.level + 1 or None]

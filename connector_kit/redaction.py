@@ -29,7 +29,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         # Whoever came here without a type checker may hold the secret in another shape: it is not shown either.
-        if not isinstance(value, str):
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a checker
             raise TypeError(f"a Secret holds a string, not {type(value).__name__}; pass the secret's text")
         object.__setattr__(self, "_value", str(value))
 

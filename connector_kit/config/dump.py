@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
 
 import attrs
 
+from connector_kit.records.values import is_collection, is_mapping
 from connector_kit.redaction import HIDDEN
 
 from .annotations import parses
@@ -30,11 +30,12 @@ def dump_config(config: attrs.AttrsInstance) -> dict[str, Any]:
 
 def dumped(value: Any) -> Any:
     """Return any value of a config as a JSON value, with `****` for secrets."""
-    if attrs.has(type(value)) and not parses(type(value)):
+    cls: type[Any] = type(value)
+    if attrs.has(cls) and not parses(cls):
         return dump_config(value)
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return {str(key): dumped(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if is_collection(value):
         return [dumped(item) for item in value]
     if isinstance(value, Enum):
         return value.value

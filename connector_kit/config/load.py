@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import attrs
 
 from connector_kit.errors import ConfigError, Problem
+from connector_kit.records.values import is_mapping
 
 from .problems import kind, step
 from .structuring import Text, failure, make_converter, structure
@@ -94,11 +95,11 @@ def _toml(path: Path, text: str) -> Mapping[str, Any]:
 
 def _json(path: Path, text: str) -> Mapping[str, Any]:
     try:
-        table = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        table: Any = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = _reason(error)
     else:
-        if isinstance(table, Mapping):
+        if is_mapping(table):
             return table
         raise ConfigError(
             f"{path} holds {kind(table)}; expected a JSON object at the top level; put braces around it"
@@ -126,7 +127,7 @@ def _no_number(word: str) -> NoReturn:
 def _nested(prefix: str, env: Mapping[str, str]) -> dict[str, Any]:
     """Turn `PREFIX_A__B=text` into `{"a": {"b": text}}`. A variable that is both a value and a table is refused."""
     tree: Any = {}
-    clashes = []
+    clashes: list[Problem] = []
     # Sorted, a value comes before what lies below it.
     for name in sorted(name for name in env if name.startswith(prefix) and name != prefix):
         *above, last = name.removeprefix(prefix).lower().split("__")

@@ -19,7 +19,7 @@ from connector_kit.redaction import Secret
 from .annotations import NONE, choices, is_config_class, members, parses, parts, plain, says_none, tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 __all__ = [
     "Findings",
@@ -196,7 +196,7 @@ class Findings:
         self.problems.extend(problems)
 
     @contextmanager
-    def at(self, step: str) -> Iterator[None]:
+    def at(self, step: str) -> Generator[None]:
         """Note what the block refuses, as problems below `step`, and go on after it."""
         try:
             yield

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from connector_kit.errors import Problem
+from connector_kit.records.values import is_collection, is_mapping
 from connector_kit.redaction import HIDDEN, Secret
 
 from .url import Url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["scrubbed", "secrets_in"]
 
@@ -30,15 +33,16 @@ def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
 
 def secrets_in(value: Any) -> Iterator[str]:
     """Return every secret that is anywhere in a value, in the clear. A URL is one where it hides something."""
+    cls: type[Any] = type(value)
     if isinstance(value, Secret):
         yield value.reveal()
     elif isinstance(value, Url):
         if str(value) != value.reveal():
             yield from (value.reveal(), *value.secrets)
-    elif isinstance(value, Mapping):
+    elif is_mapping(value):
         yield from secrets_in(list(value.values()))
-    elif attrs.has(type(value)):
-        yield from secrets_in([getattr(value, field.name, None) for field in attrs.fields(type(value))])
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif attrs.has(cls):
+        yield from secrets_in([getattr(value, field.name, None) for field in attrs.fields(cls)])
+    elif is_collection(value):
         for item in value:
             yield from secrets_in(item)

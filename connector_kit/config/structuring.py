@@ -18,6 +18,7 @@ import attrs
 import cattrs
 
 from connector_kit.errors import ConfigError, Problem
+from connector_kit.records.values import is_mapping, is_sequence, is_set
 from connector_kit.redaction import Secret
 
 from .annotations import (
@@ -269,20 +270,20 @@ def unpacked(given: Any, expected: str) -> Any:
 def as_table(given: Any, expected: str) -> Mapping[Any, Any]:
     """Return the value as a table; it is not shown where it is none, for a secret may have been put there."""
     given = unpacked(given, expected)
-    if not isinstance(given, Mapping):
+    if not is_mapping(given):
         raise Refused(Problem("", kind(given), expected))
     return given
 
 
 def _as_list(given: Any, target: Any) -> list[Any]:
     given = unpacked(given, expectation(target))
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence | AbstractSet):
-        raise Refused(Problem("", kind(given), expectation(target)))
-    return list(given)
+    if is_sequence(given) or is_set(given):
+        return list(given)
+    raise Refused(Problem("", kind(given), expectation(target)))
 
 
 def _items(given: list[Any], types: Sequence[Any], item: _Item, findings: Findings) -> list[Any]:
-    structured = []
+    structured: list[Any] = []
     for index, (value, annotation) in enumerate(zip(given, types, strict=True)):
         with findings.at(f"[{index}]"):
             structured.append(item(value, annotation))
@@ -332,7 +333,7 @@ def _set_hook(make: type[set[Any] | frozenset[Any]], annotation: Any, item: _Ite
 
 def _mapping_hook(key_type: Any, value_type: Any, item: _Item) -> Hook:
     def structure(given: Any, target: Any) -> dict[Any, Any]:
-        findings, structured = Findings(), {}
+        findings, structured = Findings(), dict[Any, Any]()
         for key, value in as_table(given, expectation(target)).items():
             with findings.at(step(key)):
                 if not isinstance(key, str):
@@ -376,7 +377,7 @@ def class_hook(cls: type[attrs.AttrsInstance], converter: cattrs.Converter) -> H
 def _values(
     table: Mapping[Any, Any], keys: Mapping[str, Part], converter: cattrs.Converter, findings: Findings
 ) -> dict[str, Any]:
-    values = {}
+    values: dict[str, Any] = {}
     for key, part in keys.items():
         if key in table:
             with findings.at(step(key)):
@@ -408,7 +409,7 @@ def _rejected_fields(
         for key, part in keys.items()
         if key in values or _has_default(key, part, table)
     ]
-    checked = []
+    checked: list[tuple[Part, Any]] = []
     for part, value in settled:
         try:
             checked.append((part, _set(probe, part, value, given=part.key in values)))
@@ -436,8 +437,9 @@ def _set(probe: attrs.AttrsInstance, part: Part, value: Any, *, given: bool) -> 
         value = default
         if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # typed as a function in attrs' stubs
             value = default.factory(probe) if default.takes_self else default.factory()
-    convert: Any = attribute.converter
-    if isinstance(attribute.converter, attrs.Converter):
+    convert: Any = getattr(attribute, "converter", None)
+    takes_more = isinstance(getattr(attribute, "converter", None), attrs.Converter)
+    if takes_more:
         value = convert(value, probe, attribute)
     elif convert is not None:
         value = convert(value)
@@ -489,7 +491,7 @@ def union_hook(union: Any, converter: cattrs.Converter) -> Hook:
             _takes(member, given) for member in others if member is not NoneType
         ):
             given = unpacked(given, expectation(union))
-        if isinstance(given, Mapping) and classes:
+        if is_mapping(given) and classes:
             return converter.structure(given, _tagged(given, told) if told else classes[0])
         if isinstance(given, classes):
             return given
@@ -544,7 +546,7 @@ def secret_hook(env: Mapping[str, str], base: Path) -> Hook:
     def structure(given: Any, _: Any) -> Secret:
         if isinstance(given, Secret | str):
             return Secret.of(given)
-        if not isinstance(given, Mapping):
+        if not is_mapping(given):
             raise Refused(Problem("", kind(given), expectation(Secret)))
         place, name = _place(given)
         return Secret(_from_variable(name, env) if place == "env" else _from_file(name, base))
@@ -640,19 +642,20 @@ def make_converter(env: Mapping[str, str] | None = None, base: Path | None = Non
             return path
         return scalar_hook(annotation) if is_scalar(annotation) else _unsupported(annotation)
 
+    def unwrapped(annotation: Any) -> Hook:
+        return lambda given, _: converter.structure(given, plain(annotation))
+
+    def register(takes: Callable[[Any], bool], make: Callable[[Any], Hook]) -> None:
+        converter.register_structure_hook_factory(takes, make)
+
     # Asked from the last one to the first.
-    converter.register_structure_hook_factory(lambda _: True, simple)
-    converter.register_structure_hook_factory(is_config_class, lambda cls: class_hook(cls, converter))
-    converter.register_structure_hook_factory(is_container, lambda cls: container_hook(cls, converter))
-    converter.register_structure_hook_factory(
-        lambda union: bool(members(union)), lambda union: union_hook(union, converter)
-    )
-    converter.register_structure_hook_factory(lambda cls: cls is Secret, lambda _: secret)
-    converter.register_structure_hook_factory(lambda cls: cls is Url, lambda _: url)
-    converter.register_structure_hook_factory(
-        lambda annotation: plain(annotation) is not annotation,
-        lambda annotation: lambda given, _: converter.structure(given, plain(annotation)),
-    )
+    register(lambda _: True, simple)
+    register(is_config_class, lambda cls: class_hook(cls, converter))
+    register(is_container, lambda annotation: container_hook(annotation, converter))
+    register(lambda annotation: bool(members(annotation)), lambda union: union_hook(union, converter))
+    register(lambda annotation: annotation is Secret, lambda _: secret)
+    register(lambda annotation: annotation is Url, lambda _: url)
+    register(lambda annotation: plain(annotation) is not annotation, unwrapped)
     # These, and classes derived from them, cattrs dispatches before it asks any factory.
     for builtin in (str, bytes, int, float, Path):
         converter.register_structure_hook(builtin, lambda given, target: simple(target)(given, target))

@@ -14,6 +14,7 @@ from connector_kit.config.load import Source, read
 from connector_kit.config.problems import Refused
 from connector_kit.config.structuring import as_table, failure, make_converter, structure
 from connector_kit.errors import ConfigError, Problem
+from connector_kit.records.values import is_mapping
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.wrappers.stack.resilience import Resilience
 
@@ -39,10 +40,10 @@ class ConnectorConfig:
 
     connector: str = attrs.field(validator=attrs.validators.min_len(1))
     name: str | None = None
-    settings: Mapping[str, Any] = attrs.field(factory=dict, repr=_keys)
+    settings: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=_keys)
     auth: Auth | None = None
     resilience: Resilience = attrs.field(factory=Resilience)
-    entities: Mapping[str, EntityOptions] = attrs.field(factory=dict)
+    entities: Mapping[str, EntityOptions] = attrs.field(factory=dict[str, EntityOptions])
 
 
 def settings_for(config: ConnectorConfig, cls: type[_T], converter: cattrs.Converter) -> _T:
@@ -151,7 +152,7 @@ def _has_auth(cls: type[Any]) -> bool:
 
 
 def _says_no_auth(auth: object) -> bool:
-    return isinstance(auth, NoAuth) or (isinstance(auth, Mapping) and auth.get("type") == "none")
+    return isinstance(auth, NoAuth) or (is_mapping(auth) and auth.get("type") == "none")
 
 
 def _is_auths(problem: Problem) -> bool:

@@ -39,7 +39,7 @@ class Located:
     factory: Factory
     values: attrs.AttrsInstance
     resilience: Resilience = attrs.field(factory=Resilience)
-    entities: Mapping[str, EntityOptions] = attrs.field(factory=dict)
+    entities: Mapping[str, EntityOptions] = attrs.field(factory=dict[str, EntityOptions])
 
     @property
     def settings(self) -> type[attrs.AttrsInstance]:

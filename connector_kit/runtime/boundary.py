@@ -44,8 +44,8 @@ class Boundary:
     watermark of this one, which the next run will see again.
     """
 
-    seen: Mapping[str, int] = attrs.field(factory=dict)
-    stored: Mapping[str, int] = attrs.field(factory=dict)
+    seen: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    stored: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
     @classmethod
     def after(cls, entity: Entity, last: Checkpoint) -> Boundary:

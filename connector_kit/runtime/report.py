@@ -49,7 +49,7 @@ class EntityReport:
     rows: int = 0
     pages: int = 0
     retries: int = 0
-    faults: Mapping[str, int] = attrs.field(factory=dict)
+    faults: Mapping[str, int] = attrs.field(factory=dict[str, int])
     rejected: int = 0
     rejections: tuple[str, ...] = ()
     fetching: float = 0.0
@@ -135,7 +135,7 @@ class EntityTotals:
     rows: int = 0
     pages: int = 0
     retries: int = 0
-    faults: Counter[str] = attrs.field(factory=Counter)
+    faults: Counter[str] = attrs.field(factory=Counter[str])
     rejected: int = 0
     rejections: tuple[str, ...] = ()
     asking: float = 0.0

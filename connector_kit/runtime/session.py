@@ -16,7 +16,7 @@ from connector_kit.wrappers.stack.layers import layers
 from connector_kit.wrappers.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from datetime import datetime
     from types import TracebackType
 
@@ -31,7 +31,7 @@ DISCONNECT_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def connected(connector: C, /) -> AsyncIterator[C]:
+async def connected(connector: C, /) -> AsyncGenerator[C]:
     """Validate the configuration, connect, and disconnect at the end, whatever happens.
 
     Raises `ConfigError` for an object that is no connector, with what `explain` says of it.

@@ -146,7 +146,7 @@ class _Run:
         modes = self._context.destination.modes
         for name in self._options:
             catalog[name]
-        transfers = []
+        transfers: list[Transfer] = []
         for name in catalog.names if entities is None else dict.fromkeys(entities):
             entity, options = catalog[name], self._options.get(name, EntityOptions())
             chosen = choose_mode(entity, options.mode or mode, modes)

@@ -408,7 +408,7 @@ def require(obj: object, what: str, /) -> None:
         )
 
 
-def _alike(cls: type) -> bool:
+def _alike(cls: type[object]) -> bool:
     """Tell whether instances of a class without methods of their own are alike: no slots for methods, no forwarding."""
     return (
         not issubclass(cls, type)
@@ -460,7 +460,7 @@ def _finding(expected: Expected, look: Look | None, *, optional: bool) -> Findin
 
 def _remarks(obj: object, name: str, looks: dict[str, Look | None]) -> list[Problem]:
     """Say what mends the object as a whole."""
-    remarks = []
+    remarks: list[Problem] = []
     if isinstance(obj, type) and any(isinstance(_of_class(obj, each.name), FunctionType) for each in METHODS):
         remarks.append(Problem("", f"{name} is a class", "an instance", f"call it: `{name}(...)`"))
     *calls, stream = [looks[each.name] for each in METHODS]
