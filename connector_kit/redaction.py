@@ -1,10 +1,13 @@
-"""A string that nobody prints by accident."""
+"""A string that nobody prints by accident, and how known secrets are hidden in a text."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["HIDDEN", "Secret"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["HIDDEN", "Secret", "without_secrets"]
 
 HIDDEN = "****"
 """What is shown in place of a secret."""
@@ -65,3 +68,10 @@ class Secret:
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return type(self), (self._value,)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with every one of these secrets hidden."""
+    for secret in sorted(set(secrets) - {""}, key=len, reverse=True):  # one may be a part of another
+        text = text.replace(secret, HIDDEN)
+    return text

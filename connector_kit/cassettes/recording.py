@@ -10,7 +10,7 @@ import anyio.to_thread
 import attrs
 
 from connector_kit.capabilities import partitions, sample
-from connector_kit.config.scrub import secrets_in
+from connector_kit.config.problems import secrets_in
 from connector_kit.protocols import Connector
 from connector_kit.redaction import Secret
 from connector_kit.wrappers.stack.layers import innermost

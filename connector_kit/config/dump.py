@@ -30,8 +30,7 @@ def dump_config(config: attrs.AttrsInstance) -> dict[str, Any]:
 
 def dumped(value: Any) -> Any:
     """Return any value of a config as a JSON value, with `****` for secrets."""
-    cls: type[Any] = type(value)
-    if attrs.has(cls) and not parses(cls):
+    if _is_config(value):
         return dump_config(value)
     if is_mapping(value):
         return {str(key): dumped(item) for key, item in value.items()}
@@ -42,3 +41,8 @@ def dumped(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value if value is None or type(value) in (str, bool, int, float) else str(value)
+
+
+def _is_config(value: object) -> bool:
+    cls = type(value)
+    return attrs.has(cls) and not parses(cls)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: problems gathered instead of stopping at the first, and how they speak of keys, values and types."""
+"""What is wrong with a configuration: problems gathered instead of stopping at the first, in words for keys, values and types, without secrets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+import attrs
+
 from connector_kit.errors import ConfigError, Problem
-from connector_kit.redaction import Secret
+from connector_kit.records.values import is_collection, is_mapping
+from connector_kit.redaction import Secret, without_secrets
 
 from .annotations import NONE, choices, is_config_class, members, parses, parts, plain, says_none, tags
+from .url import Url
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
 __all__ = [
     "Findings",
@@ -29,6 +33,8 @@ __all__ = [
     "kind",
     "nearest",
     "one_of",
+    "scrubbed",
+    "secrets_in",
     "shorten",
     "show",
     "step",
@@ -214,3 +220,33 @@ class Findings:
 def told(error: ConfigError) -> tuple[Problem, ...]:
     """Return what a `ConfigError` from somebody else's check says, as problems."""
     return error.problems or (Problem("", error.message, "values that its own check accepts"),)
+
+
+def scrubbed(problems: Iterable[Problem], values: object) -> Iterator[Problem]:
+    """Return the problems with every secret that is anywhere in `values` replaced by `****`.
+
+    A validator is handed the secret itself, and whoever wrote it may have put what it reveals into the message.
+    """
+    secrets = set(secrets_in(values))
+    for problem in problems:
+        yield Problem(*(without_secrets(word, secrets) for word in attrs.astuple(problem)))
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Return every secret that is anywhere in a value, in the clear. A URL is one where it hides something."""
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, Url):
+        if str(value) != value.reveal():
+            yield from (value.reveal(), *value.secrets)
+    elif is_mapping(value):
+        yield from secrets_in(list(value.values()))
+    elif attrs.has(_class_of(value)):
+        yield from secrets_in([getattr(value, field.name, None) for field in attrs.fields(_class_of(value))])
+    elif is_collection(value):
+        for item in value:
+            yield from secrets_in(item)
+
+
+def _class_of(value: object) -> Any:
+    return type(value)

@@ -36,8 +36,19 @@ from .annotations import (
     tags,
     takes_numbers,
 )
-from .problems import Findings, Refused, expectation, kind, nearest, one_of, shorten, show, step, told
-from .scrub import scrubbed
+from .problems import (
+    Findings,
+    Refused,
+    expectation,
+    kind,
+    nearest,
+    one_of,
+    scrubbed,
+    shorten,
+    show,
+    step,
+    told,
+)
 from .url import Url
 
 if TYPE_CHECKING:

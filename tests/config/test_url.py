@@ -7,7 +7,7 @@ import pickle
 import msgspec
 import pytest
 
-from connector_kit.config.scrub import secrets_in
+from connector_kit.config.problems import secrets_in
 from connector_kit.config.url import Url
 
 

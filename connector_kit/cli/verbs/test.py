@@ -24,14 +24,14 @@ from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import show
-from connector_kit.config.scrub import secrets_in
+from connector_kit.config.problems import secrets_in
 from connector_kit.config.url import Url
 from connector_kit.errors import ConnectorError
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.redaction import without_secrets
 from connector_kit.registry.connectors import locate
 from connector_kit.testing.conformance.bounds import Bounds
 from connector_kit.testing.conformance.checks import check_connector
-from connector_kit.testing.conformance.law import cleaned
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _exit_code(report: LawReport, located: Located, diagnostics: Diagnostics) ->
     """Return the exit code, and say why nothing could be looked at, where it is so."""
     if report.failure:
         if report.error is not None and diagnostics.traceback:
-            print_to_stderr(cleaned(error_text(report.error, with_traceback=True), _secrets(located)))
+            print_to_stderr(without_secrets(error_text(report.error, with_traceback=True), _secrets(located)))
         print_to_stderr(f"error: {report.failure}")
         return code_of(report.error) if isinstance(report.error, ConnectorError) else Code.BROKEN
     return Code.BROKEN if report.broken else Code.OK

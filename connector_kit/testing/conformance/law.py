@@ -14,7 +14,7 @@ import attrs
 
 from connector_kit.errors import ConfigError, Problem
 from connector_kit.protocols import Limiter
-from connector_kit.redaction import HIDDEN
+from connector_kit.redaction import without_secrets
 
 from .bounds import Bounds, Meter
 
@@ -34,7 +34,6 @@ __all__ = [
     "LawsBrokenError",
     "Outcome",
     "Verdict",
-    "cleaned",
 ]
 
 Outcome: TypeAlias = Literal["held", "broken", "unchecked"]
@@ -162,14 +161,7 @@ class Findings:
         )
 
     def _clean(self, text: str) -> str:
-        return cleaned(text, self._secrets)
-
-
-def cleaned(text: str, secrets: tuple[str, ...]) -> str:
-    """Return a text with every secret hidden."""
-    for secret in sorted(set(secrets) - {""}, key=len, reverse=True):  # one may be a part of another
-        text = text.replace(secret, HIDDEN)
-    return text
+        return without_secrets(text, self._secrets)
 
 
 def _short(text: str) -> str:

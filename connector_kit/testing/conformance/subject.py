@@ -18,6 +18,7 @@ from connector_kit.capabilities import (
 from connector_kit.errors import ConfigError, RateLimitError, UnknownEntityError
 from connector_kit.protocols import Connector
 from connector_kit.records.catalog import Catalog
+from connector_kit.redaction import without_secrets
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.structure.explain import explain
 from connector_kit.wrappers.stack.layers import innermost
@@ -25,7 +26,7 @@ from connector_kit.wrappers.wrapper import Wrapper
 
 from .bounds import EnoughError, Meter
 from .examination import IsolatedSubject, Ready
-from .law import Findings, Laws, cleaned
+from .law import Findings, Laws
 from .reading import Reading, SeenPage
 from .telling import tell
 from .wire import Wire
@@ -203,7 +204,9 @@ class Subject(IsolatedSubject):
         return Ready(name, "" if entities else empty)
 
     def _failed(self, name: str, what: str, error: Exception, then: str) -> Ready:
-        return Ready(name, cleaned(f"{what} {type(error).__name__}: {error}; {then}", self.secrets), error)
+        return Ready(
+            name, without_secrets(f"{what} {type(error).__name__}: {error}; {then}", self.secrets), error
+        )
 
     async def refusal(self) -> str:
         """Ask for one page and return what refuses it; empty where nothing does, or where nothing more may be asked."""
