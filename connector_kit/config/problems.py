@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
 __all__ = [
-    "Findings",
+    "ProblemCollector",
     "Refused",
     "expectation",
     "join",
@@ -187,7 +187,7 @@ class Refused(Exception):  # noqa: N818 (no error that anybody outside of this p
         self.problems = problems
 
 
-class Findings:
+class ProblemCollector:
     """Problems found so far at one place and below it."""
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ from .annotations import (
     takes_numbers,
 )
 from .problems import (
-    Findings,
+    ProblemCollector,
     Refused,
     expectation,
     kind,
@@ -293,7 +293,7 @@ def _as_list(given: Any, target: Any) -> list[Any]:
     raise Refused(Problem("", kind(given), expectation(target)))
 
 
-def _items(given: list[Any], types: Sequence[Any], item: _Item, findings: Findings) -> list[Any]:
+def _items(given: list[Any], types: Sequence[Any], item: _Item, findings: ProblemCollector) -> list[Any]:
     structured: list[Any] = []
     for index, (value, annotation) in enumerate(zip(given, types, strict=True)):
         with findings.at(f"[{index}]"):
@@ -303,7 +303,7 @@ def _items(given: list[Any], types: Sequence[Any], item: _Item, findings: Findin
 
 def _list_hook(make: Callable[[list[Any]], Any], annotation: Any, item: _Item) -> Hook:
     def structure(given: Any, target: Any) -> Any:
-        given, findings = _as_list(given, target), Findings()
+        given, findings = _as_list(given, target), ProblemCollector()
         structured = _items(given, [annotation] * len(given), item, findings)
         findings.settle()
         return make(structured)
@@ -313,7 +313,7 @@ def _list_hook(make: Callable[[list[Any]], Any], annotation: Any, item: _Item) -
 
 def _row_hook(types: Sequence[Any], item: _Item) -> Hook:
     def structure(given: Any, target: Any) -> Any:
-        given, findings = _as_list(given, target), Findings()
+        given, findings = _as_list(given, target), ProblemCollector()
         if len(given) != len(types):
             raise Refused(Problem("", f"a list of {len(given)}", f"a list of exactly {len(types)}"))
         structured = _items(given, types, item, findings)
@@ -325,7 +325,7 @@ def _row_hook(types: Sequence[Any], item: _Item) -> Hook:
 
 def _set_hook(make: type[set[Any] | frozenset[Any]], annotation: Any, item: _Item) -> Hook:
     def structure(given: Any, target: Any) -> Any:
-        given, findings = _as_list(given, target), Findings()
+        given, findings = _as_list(given, target), ProblemCollector()
         first: dict[Any, int] = {}
         for index, value in enumerate(given):
             with findings.at(f"[{index}]"):
@@ -344,7 +344,7 @@ def _set_hook(make: type[set[Any] | frozenset[Any]], annotation: Any, item: _Ite
 
 def _mapping_hook(key_type: Any, value_type: Any, item: _Item) -> Hook:
     def structure(given: Any, target: Any) -> dict[Any, Any]:
-        findings, structured = Findings(), dict[Any, Any]()
+        findings, structured = ProblemCollector(), dict[Any, Any]()
         for key, value in as_table(given, expectation(target)).items():
             with findings.at(step(key)):
                 if not isinstance(key, str):
@@ -368,7 +368,7 @@ def class_hook(cls: type[attrs.AttrsInstance], converter: cattrs.Converter) -> H
     def structure(given: Any, target: Any) -> Any:
         if isinstance(given, cls):
             return given
-        table, findings = as_table(given, expectation(target)), Findings()
+        table, findings = as_table(given, expectation(target)), ProblemCollector()
         values = _values(table, keys, converter, findings)
         rejection: Exception | None = None
         if not findings.problems:
@@ -386,7 +386,10 @@ def class_hook(cls: type[attrs.AttrsInstance], converter: cattrs.Converter) -> H
 
 
 def _values(
-    table: Mapping[Any, Any], keys: Mapping[str, Part], converter: cattrs.Converter, findings: Findings
+    table: Mapping[Any, Any],
+    keys: Mapping[str, Part],
+    converter: cattrs.Converter,
+    findings: ProblemCollector,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, part in keys.items():
@@ -578,7 +581,7 @@ def url_hook(env: Mapping[str, str], base: Path) -> Hook:
 
 
 def _place(given: Mapping[Any, Any]) -> tuple[str, str]:
-    findings = Findings()
+    findings = ProblemCollector()
     for key, value in given.items():
         if key not in _PLACES:
             findings.add(

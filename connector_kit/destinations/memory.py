@@ -41,7 +41,7 @@ class _Rows:
 
 
 @attrs.define(eq=False)
-class _Stored:
+class _StoredEntity:
     """What outlives a run: the ledger's entry, the rows that are shown, and those that a replace is still building."""
 
     entry: Entry
@@ -53,7 +53,7 @@ class _Stored:
 class _Read:
     """A read that has been started, and where the row of each key is in mode "upsert"."""
 
-    stored: _Stored
+    stored: _StoredEntity
     rows: _Rows
     primary_key: tuple[str, ...]
     positions: dict[tuple[Any, ...], int]
@@ -68,7 +68,7 @@ class MemoryDestination:
     []
     """
 
-    _stored: dict[str, _Stored] = attrs.field(factory=dict[str, _Stored], init=False)
+    _stored: dict[str, _StoredEntity] = attrs.field(factory=dict[str, _StoredEntity], init=False)
     _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
     _opened: bool = attrs.field(default=False, init=False)
 
@@ -99,7 +99,7 @@ class MemoryDestination:
         self._require_open()
         refuse_mode(mode, _MODES, entity, "the destination in memory")
         self._reads.pop(entity.name, None)
-        stored = self._stored.setdefault(entity.name, _Stored(Entry(entity.name)))
+        stored = self._stored.setdefault(entity.name, _StoredEntity(Entry(entity.name)))
         start = stored.entry.start(mode, resume=resume)
         stored.current.cut(start.keep_current)
         keys = entity.primary_key if mode == "upsert" else ()
@@ -139,7 +139,7 @@ class MemoryDestination:
         read = started_read(self._reads, entity, "finish")
         entry = read.stored.entry.finish(checkpoint.to_json())
         read.rows.overwritten.clear()
-        self._stored[entity] = _Stored(entry, current=read.rows)
+        self._stored[entity] = _StoredEntity(entry, current=read.rows)
         del self._reads[entity]
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from connector_kit.destinations.sqlite.database import Database
 from connector_kit.destinations.sqlite.file import open_database
 from connector_kit.destinations.sqlite.state_table import CREATE_STATES
-from connector_kit.destinations.sqlite.tables import Table, fold, table_name
+from connector_kit.destinations.sqlite.tables import SQLiteTable, fold, table_name
 from connector_kit.destinations.sqlite.values import to_rows, to_sql
 from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
@@ -362,6 +362,6 @@ def test_records_without_fields(database: Database) -> None:
 
 
 def test_a_table_keeps_what_it_knows_of_its_columns() -> None:
-    table = Table("things", ("a",))
+    table = SQLiteTable("things", ("a",))
     assert table.with_columns("things", ["a"]) is table
-    assert table.with_columns("things", ["b"]) == Table("things", ("a", "b"))
+    assert table.with_columns("things", ["b"]) == SQLiteTable("things", ("a", "b"))

@@ -27,7 +27,7 @@ __all__ = ["command"]
 
 
 @attrs.frozen
-class Step:
+class CheckStep:
     """One thing that was tried, and what came of it."""
 
     step: str
@@ -54,9 +54,9 @@ def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], 
     The first step that fails ends it, with the error and its exit code.
 
     """
-    steps: list[Step] = []
+    steps: list[CheckStep] = []
 
-    def done(step: Step) -> None:
+    def done(step: CheckStep) -> None:
         steps.append(step)
         if not as_json:
             print_line(
@@ -71,15 +71,15 @@ def command(diagnostics: Diagnostics, connector: str, settings: dict[str, Any], 
 
 
 async def _check(
-    text: str, settings: dict[str, Any], diagnostics: Diagnostics, done: Callable[[Step], None]
+    text: str, settings: dict[str, Any], diagnostics: Diagnostics, done: Callable[[CheckStep], None]
 ) -> None:
     async def attempt(step: str, call: Callable[[], Awaitable[str]]) -> None:
         try:
             found = await call()
         except Exception:
-            done(Step(step, ok=False, found=""))
+            done(CheckStep(step, ok=False, found=""))
             raise
-        done(Step(step, ok=True, found=found))
+        done(CheckStep(step, ok=True, found=found))
 
     stack: list[FullConnector] = []
 

@@ -32,7 +32,7 @@ __all__ = ["RestConnector"]
 
 
 @attrs.frozen
-class _Read:
+class _ResourceRead:
     """What stays the same over all pages of one read."""
 
     operation: str
@@ -131,7 +131,9 @@ class RestConnector:
     ) -> AsyncIterator[Page]:
         """Read a resource, one request a page. Raises what docs/how-to/rest.md lists."""
         resource = self._resource(entity)
-        read = _Read("fetch_data", entity, resource, since, resource.page_size or self.config.page_size)
+        read = _ResourceRead(
+            "fetch_data", entity, resource, since, resource.page_size or self.config.page_size
+        )
         async with aclosing(self._pages(read, cursor)) as pages:
             async for page in pages:
                 yield page
@@ -143,7 +145,7 @@ class RestConnector:
         records: list[Record] = []
         if limit > 0:
             async with aclosing(
-                self._pages(_Read("get_sample_data", entity, resource, None, size), None)
+                self._pages(_ResourceRead("get_sample_data", entity, resource, None, size), None)
             ) as pages:
                 async for page in pages:
                     records.extend(page.records)
@@ -157,7 +159,9 @@ class RestConnector:
         return self.config.resources[entity]
 
     async def _inferred(self, name: str, resource: Resource) -> Sequence[Field]:
-        read = _Read("discover_schema", name, resource, None, resource.page_size or self.config.page_size)
+        read = _ResourceRead(
+            "discover_schema", name, resource, None, resource.page_size or self.config.page_size
+        )
         with read.located(None):
             page, _ = await self._page(read, None)
         return [
@@ -165,7 +169,7 @@ class RestConnector:
             for field in infer_fields(page.records)
         ]
 
-    async def _pages(self, read: _Read, cursor: Cursor) -> AsyncGenerator[Page]:
+    async def _pages(self, read: _ResourceRead, cursor: Cursor) -> AsyncGenerator[Page]:
         watch = _PageWatch(cursor)
         more = True
         while more:
@@ -177,7 +181,7 @@ class RestConnector:
             yield page
             cursor = page.cursor
 
-    async def _page(self, read: _Read, cursor: Cursor) -> tuple[Page, bool]:
+    async def _page(self, read: _ResourceRead, cursor: Cursor) -> tuple[Page, bool]:
         """Ask for the page at a cursor; return it, and whether another one may follow."""
         if self._http is None:
             raise ConnectionFailedError(

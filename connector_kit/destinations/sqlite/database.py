@@ -17,7 +17,7 @@ from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.batches import parts_of
 
 from .state_table import all_checkpoints, find, find_or_new, save, stored_run
-from .tables import Table, insert, next_table, table_name, transaction
+from .tables import SQLiteTable, insert, next_table, table_name, transaction
 from .values import Row, to_rows
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Read:
     """
 
     entry: Entry
-    table: Table
+    table: SQLiteTable
     key: tuple[str, ...]
 
     @property
@@ -75,7 +75,7 @@ class Database:
                 tables.cut(self._connection, following, start.keep_following)
             else:
                 tables.drop(self._connection, following.name)
-                following = Table(following.name)
+                following = SQLiteTable(following.name)
             if mode == "replace":
                 # With the old columns, too: the views and indexes that people made on them go on working.
                 wanted = following.with_columns(name, (*current.columns, *fields))
@@ -130,7 +130,7 @@ class Database:
             tables.drop(self._connection, next_table(entity))
             save(self._connection, attrs.evolve(entry.reset(), owned=bool(current.columns)))
 
-    def _refuse_wrong_table(self, entry: Entry, current: Table, mode: Mode) -> None:
+    def _refuse_wrong_table(self, entry: Entry, current: SQLiteTable, mode: Mode) -> None:
         """Refuse a table that somebody else made, and a missing one whose checkpoint would skip its rows."""
         if not entry.owned and tables.is_taken(self._connection, entry.entity):
             raise DestinationError(
@@ -160,7 +160,7 @@ class Database:
             save(self._connection, entry)
         self._reads[entry.entity] = _Read(entry, table, read.key)
 
-    def _insert_part(self, read: _Read, table: Table, batch: list[Record]) -> Table:
+    def _insert_part(self, read: _Read, table: SQLiteTable, batch: list[Record]) -> SQLiteTable:
         """Insert the records, whose fields the table gets first; return the table as it is then."""
         entity = read.entry.entity
         names, rows = to_rows(entity, batch)
@@ -178,7 +178,7 @@ class Database:
         return table
 
 
-def _refuse_unusable(read: _Read, table: Table, names: tuple[str, ...], rows: list[Row]) -> None:
+def _refuse_unusable(read: _Read, table: SQLiteTable, names: tuple[str, ...], rows: list[Row]) -> None:
     if not table.columns:
         raise SchemaMismatchError(
             f"the first records of entity {read.entry.entity!r} have no fields, and its catalog entry has none; expected at "

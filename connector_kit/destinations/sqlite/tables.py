@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATE_TABLE",
-    "Table",
+    "SQLiteTable",
     "cut",
     "drop",
     "extend",
@@ -71,7 +71,7 @@ def _key_index(entity: str) -> str:
 
 
 @attrs.frozen
-class Table:
+class SQLiteTable:
     """A table as far as it matters here. Without columns it is not there yet: SQLite has no table with none.
 
     Columns have no declared type, hence no affinity: SQLite changes no value on the way in ("007" stays text).
@@ -92,7 +92,7 @@ class Table:
         folded = {fold(column) for column in self.columns}
         return quoted(next(name for name in _ROWIDS if name not in folded))
 
-    def with_columns(self, entity: str, names: Iterable[str]) -> Table:
+    def with_columns(self, entity: str, names: Iterable[str]) -> SQLiteTable:
         """Return the table with these columns too; itself if it has them all.
 
         Raise `SchemaMismatchError` for a name that cannot be a column beside the others.
@@ -108,7 +108,7 @@ class Table:
                 f"entity {entity!r} has fields named {', '.join(_ROWIDS)}; SQLite needs one of these names to number "
                 "rows; rename one of the fields in the connector"
             )
-        return Table(self.name, tuple(columns.values()))
+        return SQLiteTable(self.name, tuple(columns.values()))
 
 
 def _refuse_unwritable(entity: str, name: object) -> None:
@@ -132,7 +132,7 @@ def _is_writable(name: str) -> bool:
     return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _extensions(before: Table, after: Table) -> list[str]:
+def _extensions(before: SQLiteTable, after: SQLiteTable) -> list[str]:
     """Return the statements that turn one state of a table into the other, which has the same columns and more."""
     if not before.columns:
         columns = ", ".join(map(quoted, after.columns))
@@ -143,7 +143,7 @@ def _extensions(before: Table, after: Table) -> list[str]:
     ]
 
 
-def insert(table: Table, names: tuple[str, ...], key: tuple[str, ...] = ()) -> str:
+def insert(table: SQLiteTable, names: tuple[str, ...], key: tuple[str, ...] = ()) -> str:
     """Return the statement that stores one row; with a `key`, over the row that has the same one.
 
     The whole row is replaced: a column that is not among `names` becomes NULL.
@@ -179,7 +179,7 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
         raise
 
 
-def find_table(connection: sqlite3.Connection, name: str) -> Table:
+def find_table(connection: sqlite3.Connection, name: str) -> SQLiteTable:
     """Return a table with the columns it has; without any where it is not there."""
     rows = connection.execute(
         # generated columns (hidden is not 0) were added by somebody and cannot be written to
@@ -187,7 +187,7 @@ def find_table(connection: sqlite3.Connection, name: str) -> Table:
         "WHERE m.type = 'table' AND m.name = ? COLLATE NOCASE AND x.hidden = 0 ORDER BY x.cid",
         (name,),
     )
-    return Table(name, tuple(column for (column,) in rows))
+    return SQLiteTable(name, tuple(column for (column,) in rows))
 
 
 def is_taken(connection: sqlite3.Connection, name: str) -> bool:
@@ -197,7 +197,7 @@ def is_taken(connection: sqlite3.Connection, name: str) -> bool:
     )
 
 
-def extend(connection: sqlite3.Connection, before: Table, after: Table) -> Table:
+def extend(connection: sqlite3.Connection, before: SQLiteTable, after: SQLiteTable) -> SQLiteTable:
     """Create the table or add its missing columns, and give it as it is then."""
     for statement in _extensions(before, after):
         connection.execute(statement)
@@ -209,7 +209,7 @@ def drop(connection: sqlite3.Connection, name: str) -> None:
     connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
 
 
-def last_row(connection: sqlite3.Connection, table: Table) -> int:
+def last_row(connection: sqlite3.Connection, table: SQLiteTable) -> int:
     """Return the number of the last row; 0 where there is none. SQLite gives each new row a higher one."""
     if not table.columns:
         return 0
@@ -218,13 +218,15 @@ def last_row(connection: sqlite3.Connection, table: Table) -> int:
     return int(number)
 
 
-def cut(connection: sqlite3.Connection, table: Table, last: int | None) -> None:
+def cut(connection: sqlite3.Connection, table: SQLiteTable, last: int | None) -> None:
     """Delete the rows after number `last`; None deletes nothing."""
     if table.columns and last is not None:
         connection.execute(f"DELETE FROM {quoted(table.name)} WHERE {table.rowid} > ?", (last,))  # noqa: S608 - both quoted
 
 
-def set_key_index(connection: sqlite3.Connection, table: Table, entity: str, key: tuple[str, ...]) -> None:
+def set_key_index(
+    connection: sqlite3.Connection, table: SQLiteTable, entity: str, key: tuple[str, ...]
+) -> None:
     """Let the table have the unique index that upsert goes by, or none for an empty `key`.
 
     An index and not a PRIMARY KEY, so that one table can be appended to, upserted into and again appended to.

@@ -201,12 +201,12 @@ class Examination(Generic[Examinee]):
         found.broken(stall, expected=expected, mend=self._subject.unblock)
 
     async def _isolated(self, function: Callable[[], Awaitable[T]]) -> Isolated[T]:
-        meter, patience = self._subject.meter, self._subject.bounds.call_seconds
+        meter, silence_limit = self._subject.meter, self._subject.bounds.call_seconds
         run = await isolated(
             function,
-            seconds=max(0.0, meter.seconds_left) + patience,  # a law is stopped by the meter before
+            seconds=max(0.0, meter.seconds_left) + silence_limit,  # a law is stopped by the meter before
             block_seconds=_BLOCK_SECONDS,
-            patience=patience,
+            silence_limit=silence_limit,
             backend=self._backend,
             overdue=meter.overdue,
         )

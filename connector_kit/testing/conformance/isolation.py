@@ -39,7 +39,9 @@ T = TypeVar("T")
 _BEAT_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.05
 _TURNING_SECONDS: Final = 0.2  # a loop that has had its heart beat within this time turns
-_NOBODYS: Final = 3  # times the patience, for a loop that is blocked by something else than the connector
+_NOBODYS: Final = (
+    3  # times the silence_limit, for a loop that is blocked by something else than the connector
+)
 _ENDING_SECONDS: Final = 0.5  # how long a thread that is told to stop may take; its caller waits
 
 _HERE: Final = Path(__file__).parent
@@ -177,19 +179,19 @@ async def isolated(
     *,
     seconds: float,
     block_seconds: float = 1.0,
-    patience: float = 5.0,
+    silence_limit: float = 5.0,
     backend: str = "asyncio",
     overdue: Callable[[], str | None] = lambda: None,
 ) -> Isolated[T]:
     """Run a function in a daemon thread with an event loop of its own.
 
     After `seconds` it is cancelled. A loop that stands still for `block_seconds` in the connector's code is told as a
-    stall. It is abandoned, which means that nobody waits for it any more, when it blocks its loop for `patience`
+    stall. It is abandoned, which means that nobody waits for it any more, when it blocks its loop for `silence_limit`
     seconds, does not react to its cancellation for as long, or when `overdue` names a call that has outlived its own
     time limit for a fifth of that. Cancelled from outside, it is told to stop, and not waited for.
     """
     run = _IsolatedRun(function, backend)
-    watch = _Watch(run, seconds, block_seconds, patience, overdue)
+    watch = _Watch(run, seconds, block_seconds, silence_limit, overdue)
     limiter = anyio.CapacityLimiter(1)
     run.thread.start()
     try:
@@ -343,12 +345,12 @@ async def in_thread(
     /,
     *,
     signs_of_life: Callable[[], object],
-    patience: float,
+    silence_limit: float,
     stop: Callable[[], None],
 ) -> bool:
     """Run a function that has event loops of its own in a daemon thread, and return whether it came back.
 
-    It is left behind when `signs_of_life` have not changed for `patience` seconds: told to `stop`, if it waits;
+    It is left behind when `signs_of_life` have not changed for `silence_limit` seconds: told to `stop`, if it waits;
     interrupted, if it spins, so that it does not slow everybody down.
     """
     thread = threading.Thread(target=function, name="connector_kit in thread", daemon=True)
@@ -357,7 +359,7 @@ async def in_thread(
     while thread.is_alive():
         if (now := signs_of_life()) != seen:
             seen, since = now, time.monotonic()
-        elif time.monotonic() - since > patience:
+        elif time.monotonic() - since > silence_limit:
             stop()
             thread.join(_ENDING_SECONDS)
             _interrupt(thread)

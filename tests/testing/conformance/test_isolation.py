@@ -33,7 +33,7 @@ HERE = Path(__file__)
 CONFORMANCE = Path(sys.modules[Standstill.__module__].__file__ or "").parent
 
 # Half a second is what a busy machine does not take for a task that only wakes up; what blocks here does so for longer.
-quickly = partial(isolated, seconds=20.0, block_seconds=0.5, patience=1.0)
+quickly = partial(isolated, seconds=20.0, block_seconds=0.5, silence_limit=1.0)
 
 
 async def blocks_and_comes_back() -> str:
@@ -136,7 +136,7 @@ class TestIsolated:
     async def test_who_swallows_the_cancellation_is_abandoned(self, backend: str) -> None:
         before = set(threading.enumerate())
 
-        run = await isolated(swallows_cancellation, seconds=0.1, patience=0.5, backend=backend)
+        run = await isolated(swallows_cancellation, seconds=0.1, silence_limit=0.5, backend=backend)
 
         assert run.end == "hung"
         await everybody_stands_still(before)
@@ -190,7 +190,7 @@ class TestIsolated:
             finally:
                 threading.Event().wait()
 
-        run = await isolated(function, seconds=20.0, patience=0.3)
+        run = await isolated(function, seconds=20.0, silence_limit=0.3)
 
         assert (run.end, run.value) == ("ended", "done")
 

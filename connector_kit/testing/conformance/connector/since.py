@@ -63,28 +63,28 @@ async def since(subject: Subject, findings: Findings) -> None:
 
 
 @attrs.frozen
-class Boundary:
+class BoundaryTime:
     """A time that records have, and what it is: the first one, the last one, one on both sides of a page border."""
 
     at: datetime
     what: str
 
 
-def boundaries(pages: list[list[datetime | None]]) -> list[Boundary]:
+def boundaries(pages: list[list[datetime | None]]) -> list[BoundaryTime]:
     """Return those times of a read at which one by `since` may go wrong, the most telling first; no time twice."""
     keyed = [[instant for instant in page if instant is not None] for page in pages]
     times = sorted({instant for page in keyed for instant in page})
     if not times:
         return []
     chosen = [
-        Boundary(one[-1], "a time on both sides of a page border")
+        BoundaryTime(one[-1], "a time on both sides of a page border")
         for one, other in pairwise(page for page in keyed if page)
         if one[-1] == other[0]
     ][:1]
     chosen += [
-        Boundary(times[len(times) // 2], "the middle one"),
-        Boundary(times[-1], "the last one"),
-        Boundary(times[0], "the first one"),
+        BoundaryTime(times[len(times) // 2], "the middle one"),
+        BoundaryTime(times[-1], "the last one"),
+        BoundaryTime(times[0], "the first one"),
     ]
     return list({each.at: each for each in reversed(chosen)}.values())[::-1]
 
@@ -182,7 +182,7 @@ class _ReadsSince:
         ]
         self._order_matters = order_matters
 
-    async def check(self, times: Sequence[Boundary], connector: Connector) -> None:
+    async def check(self, times: Sequence[BoundaryTime], connector: Connector) -> None:
         """Ask for what is since each of these times, and around them."""
         outcomes: list[_Losses] = []
         broken: set[str] = set()
@@ -245,7 +245,7 @@ class _ReadsSince:
         return tuple(missing)
 
     def _tell_broken(
-        self, boundary: Boundary, how: str, moment: datetime, outcome: _Losses | Difference
+        self, boundary: BoundaryTime, how: str, moment: datetime, outcome: _Losses | Difference
     ) -> None:
         lost: tuple[str, ...] = ()
         if isinstance(outcome, Difference):

@@ -22,7 +22,7 @@ __all__ = ["Model"]
 
 
 @attrs.define
-class _Rows:
+class _ModelRows:
     """One generation: the rows that are covered, and those written since, one page after the other."""
 
     covered: list[Record] = attrs.field(factory=list[Record])
@@ -80,8 +80,8 @@ class Model:
 
     ordered: bool
     mode: Mode | None = None
-    _current: _Rows = attrs.field(factory=_Rows)
-    _following: _Rows | None = None
+    _current: _ModelRows = attrs.field(factory=_ModelRows)
+    _following: _ModelRows | None = None
     _stale: bool = False
     """Whether another mode has started since, so that the unfinished generation may have been dropped."""
 
@@ -106,7 +106,7 @@ class Model:
             expected.append(None)
         self._stale = False
         if given is None or self._following is None:
-            self._following = _Rows()
+            self._following = _ModelRows()
         self._following.pending = []
         return complaint or _complaint_of(given, expected)
 
@@ -145,7 +145,7 @@ class Model:
         return self.ordered and not self._current.upserting
 
     @property
-    def _target(self) -> _Rows:
+    def _target(self) -> _ModelRows:
         if self.mode != "replace":
             return self._current
         assert self._following is not None, "start has made one"

@@ -218,7 +218,7 @@ class WrapperSubject(Examined):
         self.hung = not await in_thread(
             run,
             signs_of_life=lambda: (self.beats, self.requests),
-            patience=self.bounds.call_seconds,
+            silence_limit=self.bounds.call_seconds,
             stop=self.stop,
         )
         return raised[0] if raised else None
