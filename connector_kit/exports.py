@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ def _show_as_part_of(package: str, value: object) -> None:
     home = getattr(value, "__module__", "")
     if not callable(value) or not isinstance(home, str) or not home.startswith("connector_kit."):
         return
-    if isinstance(value, type) and "__annotations__" in vars(value):
-        # Annotations are text until somebody asks; names in it are looked up in the module that the class names.
-        with suppress(NameError):  # of a type that is imported for type checkers only
-            value.__annotations__ = get_type_hints(value, include_extras=True)
+    # Annotations are text until somebody asks; names in it are looked up in the module that the class names.
+    if isinstance(value, type):
+        init = vars(value).get("__init__")
+        for annotated in (value, init) if isinstance(init, FunctionType) else (value,):
+            with suppress(NameError):  # of a type that is imported for type checkers only
+                names = vars(sys.modules[home])
+                annotated.__annotations__ = get_type_hints(annotated, names, include_extras=True)
     value.__module__ = package

@@ -7,13 +7,9 @@ and the config class is read off the factory's first parameter.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import attrs
@@ -21,10 +17,12 @@ import attrs
 from connector_kit.config.annotations import is_config_class
 from connector_kit.errors import ConfigError
 
+from .entry_points import attribute, imported, installed
+
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["GROUP", "Factory", "NoSettings", "find_factory", "installed"]
+__all__ = ["GROUP", "Factory", "NoSettings", "find_factory"]
 
 GROUP = "connector_kit.connectors"
 """The entry-point group in which a package declares its connectors."""
@@ -56,19 +54,14 @@ class Factory:
         return (inspect.getdoc(self.make) or "").partition("\n")[0]
 
 
-def installed() -> Mapping[str, EntryPoint]:
-    """Return the connectors that installed packages declare, by name in alphabetical order. Nothing is imported."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-
-
 def find_factory(text: str) -> Factory:
     """Find what makes the connector of that name. Raises `ConfigError` where there is none, or it cannot be imported."""
-    points = installed()
+    points = installed(GROUP)
     if point := points.get(text):
-        return _factory(text, _imported(point.module, point), point.attr)
+        return _factory(text, imported(point.module, point), point.attr)
     if ":" in text:
-        module, _, attribute = text.partition(":")
-        return _factory(text, _imported(module), attribute)
+        module, _, path = text.partition(":")
+        return _factory(text, imported(module), path)
     near = get_close_matches(text, points, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "write one of these, or where yours is"
     raise ConfigError(
@@ -77,66 +70,12 @@ def find_factory(text: str) -> Factory:
     )
 
 
-def _imported(name: str, point: EntryPoint | None = None) -> ModuleType:
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigError(
-            f"{name!r} is no name of a module; expected module:factory, as in my_package.shop:make_shop"
-        )
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)  # where `python -m` looks too
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if f"{name}.".startswith(f"{missing}."):
-            raise ConfigError(
-                f"no module {missing!r}; expected one that can be imported from {here} or is installed; "
-                "correct the name, or go to the folder it is in"
-            ) from error
-        raise ConfigError(
-            f"{name} needs the module {missing!r}, which is not installed; {_remedy(missing, point)}"
-        ) from error
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"{name} cannot be imported: {type(error).__name__}: {error}; expected a module without errors; "
-            "correct it (--traceback shows where)"
-        ) from error
-
-
-def _remedy(missing: str, point: EntryPoint | None) -> str:
-    """Say what to install: the extra that brings the module, where the connector's package declares one."""
-    if point is not None and point.dist is not None:
-        wanted = re.compile(
-            rf"{re.escape(missing.partition('.')[0])}\b.*extra\s*==\s*['\"](\S+?)['\"]", re.IGNORECASE
-        )
-        for requirement in point.dist.requires or ():
-            if found := wanted.match(requirement.replace("-", "_")):
-                return f"install the extra: pip install '{point.dist.name}[{found[1]}]'"
-    return f"install what brings it: pip install {missing.partition('.')[0]}"
-
-
-def _factory(name: str, module: ModuleType, attribute: str) -> Factory:
-    target: Any = module
-    for step in attribute.split("."):
-        if not hasattr(target, step):
-            known = [each for each in dir(target) if not each.startswith("_")]
-            near = get_close_matches(step, known, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"it has {', '.join(known[:10]) or 'nothing public'}"
-            )
-            raise ConfigError(
-                f"{module.__name__} has no {attribute!r}; expected a class or a function there; {hint}"
-            )
-        target = getattr(target, step)
+def _factory(name: str, module: ModuleType, path: str) -> Factory:
+    target = attribute(module, path)
     if not callable(target):
         raise ConfigError(
             f"{name} is {type(target).__name__!r}, which cannot be called; expected a class or a function that "
-            f"gives a connector; write `def make(): return {attribute}` and name that"
+            f"gives a connector; write `def make(): return {path}` and name that"
         )
     return Factory(name, target, _settings_of(name, target))
 

@@ -85,7 +85,7 @@ def test_list_shows_what_is_installed_with_a_line_each(run: Run) -> None:
 def test_list_without_any_connector_says_where_they_come_from(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector_kit.cli.verbs.list.installed", dict)
+    monkeypatch.setattr("connector_kit.cli.verbs.list.installed", lambda _group: {})
     assert run("list").out == (
         "no package declares a connector in the entry-point group connector_kit.connectors\n"
     )

@@ -18,6 +18,8 @@ import connector_kit.destinations
 import connector_kit.errors
 import connector_kit.events
 import connector_kit.testing
+from connector_kit.connectors import MockConnector, RestConnector
+from connector_kit.registry.factories import NoSettings, find_factory
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -98,3 +100,10 @@ def test_a_public_name_is_listed_by_dir(module: ModuleType, name: str) -> None:
 def test_a_name_that_is_not_there_is_refused(module: ModuleType) -> None:
     with pytest.raises(AttributeError, match="no attribute 'Conector'"):
         _ = getattr(module, "Conector")  # noqa: B009 - written out, it would be a type error
+
+
+def test_an_exported_connectors_settings_are_found() -> None:
+    """They are read off an annotation, whose names are not those of the door."""
+    for name, connector in (("mock", MockConnector), ("rest", RestConnector)):
+        assert connector.__module__ == "connector_kit.connectors"
+        assert find_factory(name).settings is not NoSettings

@@ -83,7 +83,7 @@ not_callable = 3
 
 def install(folder: Path, **points: str) -> None:
     """Install a package into a folder, as pip leaves it, with these destinations."""
-    (folder / "shelves.py").write_text(SHELF)
+    (folder / "big_shelves.py").write_text(SHELF)
     (folder / "broken_shelves.py").write_text("raise RuntimeError('half installed')\n")
     (folder / "needy_shelves.py").write_text("import shelf_driver\n")
     info = folder / "big_shelves-1.0.dist-info"
@@ -100,7 +100,7 @@ def test_anybodys_destination_works_on_the_command_line(tmp_path: Path) -> None:
     installed, work = tmp_path / "installed", tmp_path / "work"
     installed.mkdir()
     work.mkdir()
-    install(installed, shelf="shelves:shelf")
+    install(installed, shelf="big_shelves:shelf")
     path = os.pathsep.join([str(installed), *filter(None, sys.path)])
     ran = in_a_process(work)(
         "sync", "mock", "--set", "size=20", "--entity", "orders", "--to", "shelf:books",
@@ -123,11 +123,11 @@ def test_anybodys_destination_works_on_the_command_line(tmp_path: Path) -> None:
             r"of package big-shelves .*'shelf_driver'.*pip install 'big-shelves\[driver\]'",
         ),
         ("no_shelves:shelf", r"of package big-shelves cannot be used: no module 'no_shelves'"),
-        ("shelves:shelfs", r"of package big-shelves cannot be used: .*did you mean 'shelf'"),
-        ("shelves:not_callable", r"of package big-shelves is 3; expected a class or a function"),
-        ("shelves:wants_two", r"expected a class or a function that takes the text behind shelf:"),
-        ("shelves:late", r"returns 'coroutine', which is no destination"),
-        ("shelves:Half", r"returns 'Half', which is no destination.*lacks: modes, close, start, write"),
+        ("big_shelves:shelfs", r"of package big-shelves cannot be used: .*did you mean 'shelf'"),
+        ("big_shelves:not_callable", r"of package big-shelves is 3; expected a class or a function"),
+        ("big_shelves:wants_two", r"expected a class or a function that takes the text behind shelf:"),
+        ("big_shelves:late", r"returns 'coroutine', which is no destination"),
+        ("big_shelves:Half", r"returns 'Half', which is no destination.*lacks: modes, close, start, write"),
     ],
 )
 def test_a_broken_destination_says_whose_it_is(
@@ -140,7 +140,7 @@ def test_a_broken_destination_says_whose_it_is(
 
 
 def test_an_address_may_be_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path, shelf="shelves:shelf")
+    install(tmp_path, shelf="big_shelves:shelf")
     monkeypatch.syspath_prepend(tmp_path)
     made = open_destination("shelf://host")
     assert isinstance(made, SQLiteDestination)

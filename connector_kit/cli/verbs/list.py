@@ -8,7 +8,8 @@ from connector_kit.cli.options import diagnostics_options, examples_epilog
 from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.tables import Table, show
 from connector_kit.errors import ConfigError
-from connector_kit.registry.factories import GROUP, find_factory, installed
+from connector_kit.registry.entry_points import installed
+from connector_kit.registry.factories import GROUP, find_factory
 
 __all__ = ["command"]
 
@@ -35,7 +36,7 @@ def command(*, as_json: bool) -> None:
             "module": point.value,
             "package": point.dist.name if point.dist else "",
         }
-        for name, point in installed().items()
+        for name, point in installed(GROUP).items()
     ]
     if as_json:
         print_json(found)

@@ -13,7 +13,8 @@ from connector_kit.durations import Duration
 from connector_kit.errors import ConfigError
 from connector_kit.redaction import Secret
 from connector_kit.registry.connectors import config_class, locate
-from connector_kit.registry.factories import NoSettings, find_factory, installed
+from connector_kit.registry.entry_points import installed
+from connector_kit.registry.factories import GROUP, NoSettings, find_factory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,7 @@ def refused(text: str, **settings: Any) -> str:
 
 
 def test_installed_connectors_are_found_by_name() -> None:
-    assert {"mock", "rest"} <= set(installed())
+    assert {"mock", "rest"} <= set(installed(GROUP))
     found = locate("mock", {"size": 7, "latency": "5ms"})
     connector = found.make()
     assert isinstance(connector, MockConnector)
