@@ -1,4 +1,4 @@
-"""Changes policies, limiters and wrappers in small ways, one at a time, and counts the changes that the tests notice.
+"""Changes limiters and wrappers, with their policies, in small ways, one at a time, and counts the changes that the tests notice.
 
     make mutants                                  a sample: what `python benchmarks/mutants.py` does, in .venv-mutants
     python benchmarks/mutants.py --each 40        of each module 40 mutants
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("policies", "limiters", "wrappers")
+PACKAGES = ("limiters", "wrappers")
 RESULTS = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("mutants_left.toml")
 PAGE = ROOT / "docs" / "explanation" / "mutation-testing.md"
@@ -114,7 +114,7 @@ def judged(path: Path, names: Sequence[str], tried: Sequence[str]) -> Module:
 
 def measured(each: int | None, seed: int, *, again: bool) -> Run:
     """Draw mutants, try them, and count; `again`, only those that survived the last time."""
-    paths = [path for package in PACKAGES for path in sorted(Path("connector_kit", package).glob("*.py"))]
+    paths = [path for package in PACKAGES for path in sorted(Path("connector_kit", package).rglob("*.py"))]
     names = {path: mutants_of(path) for path in paths}
     chosen = {path: drawn(names[path], path, each, seed) for path in paths if names[path]}
     wanted = [name for path, tried in chosen.items() for name in tried]
