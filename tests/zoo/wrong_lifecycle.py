@@ -131,7 +131,7 @@ class TimerOutlivesTheConnection(Ledger):
 
     async def connect(self) -> None:
         await super().connect()
-        timer = threading.Timer(10, self.token.reveal)
+        timer = threading.Timer(3600, self.token.reveal)  # it ends in no other examination
         timer.daemon = True
         timer.start()
 
