@@ -5,12 +5,10 @@ The names stand once, in the package's `__init__.pyi`: type checkers read it, an
 
 from __future__ import annotations
 
-import ast
 import sys
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
@@ -28,7 +26,7 @@ def lazy(package: str, file: str) -> tuple[Callable[[str], object], Callable[[],
 
     @cache
     def homes() -> Mapping[str, tuple[str, str]]:
-        return _homes(package, Path(file).with_suffix(".pyi"))
+        return _homes(package, file.removesuffix(".py") + ".pyi")
 
     def get(name: str) -> object:
         if name == "__all__":
@@ -49,10 +47,13 @@ def lazy(package: str, file: str) -> tuple[Callable[[str], object], Callable[[],
     return get, names
 
 
-def _homes(package: str, stub: Path) -> dict[str, tuple[str, str]]:
+def _homes(package: str, stub: str) -> dict[str, tuple[str, str]]:
     """Return for each name that the stub imports its module and what it is called there."""
+    import ast  # noqa: PLC0415 - neither is needed before the first name is; each takes a third of this package's import
+    from pathlib import Path  # noqa: PLC0415 - the same
+
     homes: dict[str, tuple[str, str]] = {}
-    for statement in ast.parse(stub.read_text("utf-8")).body:
+    for statement in ast.parse(Path(stub).read_text("utf-8")).body:
         if isinstance(statement, ast.ImportFrom):
             base = package.split(".")[: -statement.level + 1 or None]
             module = (

@@ -160,7 +160,7 @@ class Circuit:
         """Take note of how the call with this ticket ended."""
         if ticket == self.ticket:
             if outcome != "nothing":
-                self._count(now_ns, failed=outcome == "failed")
+                self._count(now_ns, 1 if outcome == "failed" else 0)
         elif ticket in self._probing:
             self._probing.remove(ticket)
             self._probed(outcome, now_ns)
@@ -184,9 +184,9 @@ class Circuit:
             self._recent.clear()
             self._open_until_ns = now_ns + self.breaker.open_for.ns
 
-    def _count(self, now_ns: int, *, failed: bool) -> None:
-        self._recent.add(now_ns, failed=failed)
-        if not failed:
+    def _count(self, now_ns: int, failures: int) -> None:
+        self._recent.add(now_ns, failures)
+        if not failures:
             return
         breaker = self.breaker
         calls, failures = self._recent.counts()
@@ -217,12 +217,13 @@ class _RecentCalls:
         """Of each bucket: its number, the calls and the failures in it."""
         self._full_ns: float = -math.inf  # when the newest bucket ends
 
-    def add(self, now_ns: int, *, failed: bool) -> None:
+    def add(self, now_ns: int, failures: int) -> None:
+        """Add one call; `failures` is 1 where it failed, else 0."""
         if now_ns >= self._full_ns:
             self._begin(now_ns * _BUCKETS // self._window_ns)
         newest = self._buckets[-1]
         newest[1] += 1
-        newest[2] += failed
+        newest[2] += failures
 
     def _begin(self, number: int) -> None:
         while self._buckets and self._buckets[0][0] <= number - _BUCKETS:
