@@ -12,6 +12,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # Floors 0 to 3 of docs/explanation/design.md, of which more is asked.
 CORE := $(foreach part,*.py config/** limiters/** observers/** structure/** records/** wrappers/** cassettes/** blocking/** runtime/** registry/**,connector_kit/$(part))
+LONG := $(wildcard tests/zoo*) tests/testing tests/typing tests/examples
+
 comma := ,
 empty :=
 space := $(empty) $(empty)
@@ -38,8 +40,8 @@ test: $(READY)  ## run all tests, the slow ones too, on all processors; fails un
 	@$(PY) -m coverage report
 	@$(PY) -m coverage report --include='$(subst $(space),$(comma),$(CORE))' --fail-under=99
 
-quick: $(READY)  ## run the tests without the slow ones, and without coverage
-	@$(PY) -m pytest -n auto --dist worksteal -m "not slow"
+quick: $(READY)  ## run the tests but the slow ones, the zoos and those that start type checkers or the demo; no coverage
+	@$(PY) -m pytest -n auto --dist worksteal -m "not slow" $(LONG:%=--ignore=%)
 
 check: lint types floors  ## lint, format, types (mypy and pyright), floors
 
