@@ -303,11 +303,11 @@ class WorkerThreads:
 
         Even when cancelled; each step has `grace_period` seconds. Return whether the last call has ended.
         """
-        turn = object()
+        borrower = object()
         ended = False
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(self._grace_period):  # calls that came before have their turn before
-                await self._capacity.acquire_on_behalf_of(turn)
+                await self._capacity.acquire_on_behalf_of(borrower)
             await self._wait_for(self._busy)
             try:
                 ended = await self.finish(last)
@@ -317,7 +317,7 @@ class WorkerThreads:
                     with anyio.move_on_after(self._grace_period):
                         await self._in_thread(own.shutdown)
                 with suppress(RuntimeError):  # its turn has not come
-                    self._capacity.release_on_behalf_of(turn)
+                    self._capacity.release_on_behalf_of(borrower)
         return ended
 
     def _refuse_where_all_are_stuck(self) -> None:

@@ -145,7 +145,7 @@ class Player:
     def __init__(self, cassette: Cassette, path: Path) -> None:
         self._path = path
         self._calls: defaultdict[str, list[RecordedCall]] = defaultdict(list)
-        self._asked: Counter[str] = Counter()
+        self._times_requested: Counter[str] = Counter()
         for recorded in cassette.calls:
             self._calls[recorded.request.key].append(recorded)
         self._reads: defaultdict[str, list[RecordedCall]] = defaultdict(list)
@@ -158,8 +158,8 @@ class Player:
         calls = self._calls.get(key)
         if calls is None:
             return None
-        number = min(self._asked[key], len(calls) - 1)
-        self._asked[key] += 1
+        number = min(self._times_requested[key], len(calls) - 1)
+        self._times_requested[key] += 1
         return calls[number]
 
     def answer(self, request: RecordedRequest) -> RecordedCall:
@@ -189,14 +189,14 @@ class Player:
 
     def missing(self, request: RecordedRequest, what: str) -> NotRecordedError:
         """Return the error that says what there is instead."""
-        alike = [
+        same_operation = [
             recorded.request
             for calls in self._calls.values()
             for recorded in calls[:1]
             if recorded.request.operation == request.operation
         ]
-        named = "; ".join(_as_call(each) for each in alike[:_NAMED]) or f"no {request.operation}"
-        more = f"; and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+        named = "; ".join(_as_call(each) for each in same_operation[:_NAMED]) or f"no {request.operation}"
+        more = f"; and {len(same_operation) - _NAMED} more" if len(same_operation) > _NAMED else ""
         return NotRecordedError(
             f"{_as_call(request)} {what}; the cassette {self._path} has {named}{more}; record it anew, making this "
             f"request of Recording(connector, {str(self._path)!r})"
@@ -209,16 +209,16 @@ class _Playback:
 
     _player: Player
     _recorded: RecordedCall
-    _place: int = attrs.field(default=0, init=False)
+    _position: int = attrs.field(default=0, init=False)
     _last: Cursor = attrs.field(default=None, init=False)
 
     def next_page(self) -> Page | None:
         """Return the next page, None at the end. Raises the recorded error, and `NotRecordedError` after what there is."""
-        if self._place == len(self._recorded.pages) and isinstance(self._recorded.outcome, Closed):
+        if self._position == len(self._recorded.pages) and isinstance(self._recorded.outcome, Closed):
             self._go_on()
-        if self._place < len(self._recorded.pages):
-            page = self._recorded.pages[self._place]
-            self._place += 1
+        if self._position < len(self._recorded.pages):
+            page = self._recorded.pages[self._position]
+            self._position += 1
             self._last = page.cursor
             return page
         if isinstance(self._recorded.outcome, Failed):
@@ -228,17 +228,17 @@ class _Playback:
     def _go_on(self) -> None:
         """Change over to another answer that tells what came after the place where this read was closed."""
         request = self._recorded.request
-        longer = self._player.longest(request, self._place)
+        longer = self._player.longest(request, self._position)
         if longer is not None:
             self._recorded = longer
             return
-        if self._place and self._last is not None:
+        if self._position and self._last is not None:
             longer = self._player.longest(attrs.evolve(request, cursor=self._last), 0)
         if longer is None:
             raise self._player.missing(
-                request, f"was recorded up to page {self._place}, where the read was closed"
+                request, f"was recorded up to page {self._position}, where the read was closed"
             )
-        self._recorded, self._place = longer, 0
+        self._recorded, self._position = longer, 0
 
 
 def _completeness(recorded: RecordedCall) -> tuple[int, int]:

@@ -243,7 +243,7 @@ _PYTHON: Mapping[str, type[Exception]] = {
     for name, value in vars(builtins).items()
     if isinstance(value, type) and issubclass(value, Exception) and value is not Exception
 }
-_PLACES = ("connector", "operation", "entity", "cursor", "attempt")
+_LOCATION = ("connector", "operation", "entity", "cursor", "attempt")
 _CAUSES = 8
 """How long a chain of causes is kept."""
 
@@ -259,8 +259,8 @@ def error_to_json(error: BaseException, redaction: Redaction, depth: int = _CAUS
         data["was"] = f"{type(error).__module__}.{type(error).__qualname__}"
     if isinstance(error, ConnectorError):
         data["message"] = redaction.text(error.message)
-        places = {name: to_json(getattr(error, name), redaction) for name in _PLACES}
-        data |= {name: place for name, place in places.items() if place is not None}
+        location = {name: to_json(getattr(error, name), redaction) for name in _LOCATION}
+        data |= {name: value for name, value in location.items() if value is not None}
         data |= {
             name: write(getattr(error, name), redaction, depth)
             for name, write in _CARRIED.items()
@@ -302,7 +302,7 @@ def _error_of(data: Mapping[str, Any]) -> Exception:
             name: read(data[name]) for name, read in _READ.items() if name in parameters and name in data
         }
         error = kind(data["message"], **carried)
-    error.locate(**{place: from_json(data[place]) for place in _PLACES if place in data})
+    error.locate(**{name: from_json(data[name]) for name in _LOCATION if name in data})
     return error
 
 

@@ -85,7 +85,7 @@ def error_text(error: BaseException, *, with_traceback: bool = False) -> str:
     if isinstance(error, ConnectorError):
         return f"error: {error}"
     return (
-        f"error: unexpected {type(error).__name__}{_place(error.__traceback__)}; expected a connector that raises errors of "
+        f"error: unexpected {type(error).__name__}{_location(error.__traceback__)}; expected a connector that raises errors of "
         "connector_kit.errors; this is a bug there or here: run again with --traceback to see it"
     )
 
@@ -99,6 +99,6 @@ def usage_text(error: click.ClickException) -> str:
     return "\n".join(lines)
 
 
-def _place(trace: TracebackType | None) -> str:
+def _location(trace: TracebackType | None) -> str:
     frames = traceback.extract_tb(trace)
     return f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""

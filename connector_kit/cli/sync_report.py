@@ -85,9 +85,9 @@ def summary(report: Report) -> str:
 
 def next_step(destination: str) -> str | None:
     """Return how to look at what is stored, where a command that everybody has does it."""
-    kind, _, place = destination.partition(":")
+    kind, _, path = destination.partition(":")
     if kind == "sqlite":
-        return f"look at the rows: sqlite3 {quote(place)} .tables"
+        return f"look at the rows: sqlite3 {quote(path)} .tables"
     if kind == "jsonl":
-        return f"look at the rows: head -n 3 {quote(place)}/*.jsonl"
+        return f"look at the rows: head -n 3 {quote(path)}/*.jsonl"
     return None

@@ -61,13 +61,13 @@ class BlockingStore(Protocol):
 class SharedGate:
     """Lets callers of this process through in their order, each when the store has given it its permits."""
 
-    __slots__ = ("_gate", "_store", "_tellers", "acquire", "try_acquire")
+    __slots__ = ("_gate", "_pausing", "_store", "acquire", "try_acquire")
 
     def __init__(self, store: Store, settings: SharedSettings, clock: Clock) -> None:
         self._store = store
         source = _StorePermits(store, settings.cost_limit)
         self._gate = Gate(source, settings.rates, settings.bounds, clock, shared=True)
-        self._tellers: list[Thread] = []
+        self._pausing: list[Thread] = []
         self.acquire = self._gate.acquire
         self.try_acquire = self._gate.ask
 
@@ -87,17 +87,17 @@ class SharedGate:
         ns = self._gate.pause(quota.reset_after)
         if not ns:
             return
-        self._tellers = [teller for teller in self._tellers if teller.is_alive()]
-        teller = Thread(target=self._tell, args=(ns,), daemon=True)
-        self._tellers.append(teller)
-        teller.start()
+        self._pausing = [thread for thread in self._pausing if thread.is_alive()]
+        thread = Thread(target=self._pause_others, args=(ns,), daemon=True)
+        self._pausing.append(thread)
+        thread.start()
 
     def close(self) -> None:
         """Wait until the others are told of every pause that was heard of."""
-        while self._tellers:
-            self._tellers.pop().join()
+        while self._pausing:
+            self._pausing.pop().join()
 
-    def _tell(self, ns: int) -> None:
+    def _pause_others(self, ns: int) -> None:
         with suppress(ConnectorError):
             self._store.pause(ns)
 
@@ -169,7 +169,7 @@ class Fallback:
         began = self._clock.monotonic_ns()
         window = self._window
         if window is not None and self._lost_at is not None and began < self._next_try:
-            return self._ask_here(window, began, cost)
+            return self._take_own_share(window, began, cost)
         try:
             wait = await self._store.ask(cost)
         except ConnectionFailedError as error:
@@ -180,7 +180,7 @@ class Fallback:
             if self._lost_at is None:
                 self._lost_at = now
                 emit(LimiterDegraded(error.message))
-            return self._ask_here(window, now, cost)
+            return self._take_own_share(window, now, cost)
         now = self._clock.monotonic_ns()
         if self._lost_at is not None:
             emit(LimiterRestored((now - self._lost_at) / _SECOND))
@@ -189,7 +189,7 @@ class Fallback:
             window.take(now, cost)
         return wait
 
-    def _ask_here(self, window: BudgetWindow, now: int, cost: int) -> int:
+    def _take_own_share(self, window: BudgetWindow, now: int, cost: int) -> int:
         if cost > window.cost_limit:
             return self._next_try - now
         ready = window.ready_at(now, cost)

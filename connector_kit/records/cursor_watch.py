@@ -21,11 +21,11 @@ class CursorWatch:
     Source: R. P. Brent, An improved Monte Carlo factorization algorithm, BIT 20 (1980).
     """
 
-    __slots__ = ("_kept", "_last", "_left", "_power")
+    __slots__ = ("_last", "_left", "_power", "_remembered")
 
     def __init__(self) -> None:
         self._last: Cursor = None
-        self._kept: Cursor = None
+        self._remembered: Cursor = None
         self._power = 1
         self._left = 1
 
@@ -33,7 +33,7 @@ class CursorWatch:
         """Take note of a delivered page's cursor; raises `RepeatedCursorError`. None is no cursor."""
         if cursor is None:
             return
-        if cursor in (self._last, self._kept):
+        if cursor in (self._last, self._remembered):
             raise RepeatedCursorError(
                 "a page carries the cursor of an earlier page of the same read; every page must move on, so this read "
                 "would never end: look at how the connector computes its cursor (or how the server answers it)"
@@ -41,6 +41,6 @@ class CursorWatch:
         self._last = cursor
         self._left -= 1
         if self._left == 0:
-            self._kept = cursor
+            self._remembered = cursor
             self._power *= 2
             self._left = self._power

@@ -213,15 +213,15 @@ def decoder_of(entity: Entity) -> msgspec.json.Decoder[Any] | None:
 
 def _object(fields: Sequence[Field]) -> type:
     slots: list[tuple[str, Any, Any]] = []
-    for place, field in enumerate(fields):
+    for index, field in enumerate(fields):
         kind = _kind(field.type)
         slots.append(
-            (f"value{place}", kind | None, None) if field.nullable else (f"value{place}", kind, NODEFAULT)
+            (f"value{index}", kind | None, None) if field.nullable else (f"value{index}", kind, NODEFAULT)
         )
     return msgspec.defstruct(
         "Fitting",
         slots,
-        rename={f"value{place}": field.name for place, field in enumerate(fields)},
+        rename={f"value{index}": field.name for index, field in enumerate(fields)},
         kw_only=True,
     )
 

@@ -29,45 +29,45 @@ class PageBuffer:
         self._room = room
         self._pages: list[Page] = []
         self._bytes = 0
-        self._many = False
+        self._half_full = False
         self._ended = False
-        self._came, self._many_came, self._taken = _Signal(), _Signal(), _Signal()
+        self._changed, self._reached_half, self._taken = _Signal(), _Signal(), _Signal()
 
     async def put(self, page: Page) -> None:
         """Add a page behind the others, once there is room for it. Other tasks run meanwhile only where there is none."""
         size = PAGE_BYTES + json_size(page.records)
         while self._pages and self._bytes + size > self._room:
-            self._say_many()
+            self._signal_half_full()
             await self._taken.wait()
         self._pages.append(page)
         self._bytes += size
-        self._came.send()
+        self._changed.send()
         if 2 * self._bytes >= self._room:  # the other half is for what is read while these are written
-            self._say_many()
+            self._signal_half_full()
 
     def end(self) -> None:
         """Say that no page follows."""
         self._ended = True
-        self._came.send()
-        self._many_came.send()
+        self._changed.send()
+        self._reached_half.send()
 
     async def take(self) -> list[Page]:
         """Return all waiting pages, at least one; none once no page follows."""
         while not self._pages and not self._ended:
-            await self._came.wait()
+            await self._changed.wait()
         pages, self._pages = self._pages, []
-        self._bytes, self._many = 0, False
+        self._bytes, self._half_full = 0, False
         self._taken.send()
         return pages
 
     async def enough(self) -> None:
         """Wait until half of the room is taken, or no page follows."""
-        while not self._many and not self._ended:
-            await self._many_came.wait()
+        while not self._half_full and not self._ended:
+            await self._reached_half.wait()
 
-    def _say_many(self) -> None:
-        self._many = True
-        self._many_came.send()
+    def _signal_half_full(self) -> None:
+        self._half_full = True
+        self._reached_half.send()
 
 
 class _Signal:

@@ -22,7 +22,14 @@ from connector_kit.errors import (
     TimedOutError,
     TransientError,
 )
-from connector_kit.wrappers.retry.policy import Again, BudgetLedger, GiveUp, Retry, RetryBudget, asked_wait
+from connector_kit.wrappers.retry.policy import (
+    Again,
+    BudgetLedger,
+    GiveUp,
+    Retry,
+    RetryBudget,
+    requested_wait,
+)
 
 if TYPE_CHECKING:
     from connector_kit.wrappers.retry.policy import Decision
@@ -155,8 +162,8 @@ class TestDecisions:
         assume(retry.attempts > 1)
         decision = decide(retry, fault, random=random)
         assert isinstance(decision, Again) or decision.reason == "deadline"
-        assert decision.wait >= asked_wait(fault)
-        assert decision.wait <= max(retry.max_wait, asked_wait(fault))
+        assert decision.wait >= requested_wait(fault)
+        assert decision.wait <= max(retry.max_wait, requested_wait(fault))
 
     @given(retries, permanents)
     def test_what_is_not_transient_is_never_tried_again(self, retry: Retry, fault: Exception) -> None:

@@ -88,15 +88,15 @@ def reset_command(destination: str, entity: str | None, *, yes: bool) -> None:
     (append). Asks first on a terminal; elsewhere, say --yes.
 
     """
-    place = _existing(destination)
-    names = list(_chosen(anyio.run(_checkpoints, place), entity))
+    opened = _existing(destination)
+    names = list(_chosen(anyio.run(_checkpoints, opened), entity))
     if not names:
         print_line("no entity has a checkpoint here")
         return
     if not yes and not _confirmed(names):
         print_to_stderr("nothing was changed")
         return
-    anyio.run(_reset, place, names)
+    anyio.run(_reset, opened, names)
     print_line(f"reset: {', '.join(names)}")
 
 
@@ -109,10 +109,10 @@ def _confirmed(names: list[str]) -> bool:
 def _existing(destination: str) -> Destination:
     """Open a destination's spec; refuse a file or folder that is not there, which opening would make."""
     opened = open_destination(destination)
-    kind, _, place = destination.partition(":")
-    if not place.startswith("//") and not Path(place).exists():
+    kind, _, path = destination.partition(":")
+    if not path.startswith("//") and not Path(path).exists():
         raise ConfigError(
-            f"there is no {place!r}; expected what `sync --to {kind}:...` has made; correct the path"
+            f"there is no {path!r}; expected what `sync --to {kind}:...` has made; correct the path"
         )
     return opened
 

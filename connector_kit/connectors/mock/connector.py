@@ -119,11 +119,11 @@ class MockConnector:
         """
         source = _source(entity)
         key = source.key(self.config.seed)
-        rest = self._span(source, since, cursor)
+        rest = self._index_range(source, since, cursor)
         while rest:
             quota = await self._request(entity)
-            take = rest.last if source.newest_first else rest.first
-            indexes, rest = take(self.config.page_size)
+            divide = rest.last if source.newest_first else rest.first
+            indexes, rest = divide(self.config.page_size)
             yield Page([source.build(key, index) for index in indexes], rest.cursor, quota)
 
     async def get_sample_data(self, entity: str, /, limit: int = 10) -> Sequence[Record]:
@@ -131,31 +131,31 @@ class MockConnector:
         source = _source(entity)
         await self._request(entity)
         key = source.key(self.config.seed)
-        indexes, _ = self._span(source, None, None).first(max(0, limit))
+        indexes, _ = self._index_range(source, None, None).first(max(0, limit))
         return [source.build(key, index) for index in indexes]
 
     async def partition_data(
         self, entity: str, /, *, since: datetime | None = None, target: int
     ) -> Sequence[Cursor]:
         """Divide the indexes into `target` ranges, or fewer where there are fewer records."""
-        return [part.cursor for part in self._span(_source(entity), since, None).parts(target)]
+        return [part.cursor for part in self._index_range(_source(entity), since, None).parts(target)]
 
-    def _span(self, source: MockEntity, since: datetime | None, cursor: Cursor) -> IndexRange:
+    def _index_range(self, source: MockEntity, since: datetime | None, cursor: Cursor) -> IndexRange:
         """Return what a read has to deliver."""
         count = source.count(self.config.size)
-        span = (
+        index_range = (
             IndexRange(0, count, growing=not source.newest_first)
             if cursor is None
             else IndexRange.at(cursor, count)
         )
         if since is None or source.entity.replication_key is None:
-            return span
+            return index_range
         if since.tzinfo is None:
             raise RequestRejectedError(
                 f"since is {since.isoformat()}, without a time zone; expected an aware datetime; "
                 "say which zone it is in, as in since.replace(tzinfo=UTC)"
             )
-        return span.since(first_index_since(since))
+        return index_range.since(first_index_since(since))
 
     async def _request(self, entity: str) -> Quota | None:
         """Do what every request to a server does: take time, count against the quota, and fail now and then."""

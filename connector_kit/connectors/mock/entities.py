@@ -121,9 +121,7 @@ COUNTRIES = (
 
 
 _PER_CUSTOMER = 10
-_TAG_SETS = [
-    tuple(tag for place, tag in enumerate(TAGS) if bits >> place & 1) for bits in range(1 << len(TAGS))
-]
+_TAG_SETS = [tuple(tag for bit, tag in enumerate(TAGS) if bits >> bit & 1) for bits in range(1 << len(TAGS))]
 
 
 @attrs.frozen

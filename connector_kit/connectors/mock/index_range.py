@@ -19,7 +19,7 @@ __all__ = ["IndexRange"]
 class IndexRange:
     """The indexes from `low` to before `high`.
 
-    A `growing` span ends where the entity ends, so that its cursor reaches records added later; any other keeps its
+    A `growing` range ends where the entity ends, so that its cursor reaches records added later; any other keeps its
     end.
     """
 
@@ -43,20 +43,20 @@ class IndexRange:
         """
         match cursor:
             case {"from": int(low), "to": int(high), **rest} if not rest and 0 <= low <= high:
-                span = cls(low, high)
+                index_range = cls(low, high)
             case {"from": int(low), **rest} if not rest and low >= 0:
-                span = cls(low, max(low, count), growing=True)
+                index_range = cls(low, max(low, count), growing=True)
             case _:
                 raise RequestRejectedError(
                     f"the cursor {repr(cursor)[:80]} is none of the mock connector's; expected "
                     '{"from": 300} or {"from": 300, "to": 400}; go on from the cursor of a page, or read without one'
                 )
-        if span.high > count:
+        if index_range.high > count:
             raise CursorExpiredError(
-                f"the cursor goes to record {span.high}, but there are {count}; was `size` larger when it was "
+                f"the cursor goes to record {index_range.high}, but there are {count}; was `size` larger when it was "
                 "made? read again without it"
             )
-        return span
+        return index_range
 
     def since(self, index: int) -> IndexRange:
         """Leave out what is below `index`."""

@@ -143,8 +143,8 @@ class Origin:
     def target(self, path: str, params: Mapping[str, Parameter]) -> str:
         """Return path and query of a request; the path is one below the base URL's."""
         query = urlencode({name: _text(value) for name, value in params.items()})
-        whole = f"{self.root}/{quote(path.lstrip('/'), safe=_SAFE)}"
-        return f"{whole}?{query}" if query else whole
+        full_path = f"{self.root}/{quote(path.lstrip('/'), safe=_SAFE)}"
+        return f"{full_path}?{query}" if query else full_path
 
     def target_of(self, url: str, *, seen_at: str) -> str:
         """Return path and query of a URL that the answer to the target `seen_at` handed over, without credentials.
@@ -153,15 +153,15 @@ class Origin:
         """
         try:
             parts = urlsplit(urljoin(self.url + seen_at, url.strip()))
-            there = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+            origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError as error:
             raise RequestRejectedError(
                 f"the answer to GET {path_of(seen_at)} leads to something that is no URL ({error}); "
                 f"expected one on {self.url}; look at what the server sends"
             ) from None  # the original would show the URL with all that is in it
-        if there != (self.scheme, self.host, self.port):
+        if origin != (self.scheme, self.host, self.port):
             raise RequestRejectedError(
-                f"the answer to GET {path_of(seen_at)} leads to {there[0]}://{there[1]}:{there[2]}, expected one on "
+                f"the answer to GET {path_of(seen_at)} leads to {origin[0]}://{origin[1]}:{origin[2]}, expected one on "
                 f"{self.url}: credentials are not sent to another origin; if that one is right, make it the base_url"
             )
         query = self.credentials.without(parts.query)

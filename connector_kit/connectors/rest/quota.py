@@ -66,9 +66,9 @@ def retry_after_of(headers: Mapping[str, str], now: datetime) -> float | None:
 def _structured(headers: Mapping[str, str]) -> Quota | None:
     """Read the `RateLimit` header itself; of several policies, the one with the least remaining."""
     text = headers.get("ratelimit", "").lower()
-    whole = _pairs(text)
-    if "remaining" in whole:
-        return _quota(whole.get("limit"), whole["remaining"], whole.get("reset"))
+    pairs = _pairs(text)
+    if "remaining" in pairs:
+        return _quota(pairs.get("limit"), pairs["remaining"], pairs.get("reset"))
     limits = {
         _name(item): _pairs(item).get("q") for item in headers.get("ratelimit-policy", "").lower().split(",")
     }

@@ -71,11 +71,11 @@ def refusal_of(answer: HttpResponse, *, resuming: bool, now: datetime) -> Connec
     """Return the error that a status stands for, or None for success. `resuming`: the request carried a cursor."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    said = f"; it said {answer.excerpt!r}" if answer.body else ""
-    return _transient(answer, said, now) or _permanent(answer, said, resuming=resuming)
+    excerpt = f"; it said {answer.excerpt!r}" if answer.body else ""
+    return _transient(answer, excerpt, now) or _permanent(answer, excerpt, resuming=resuming)
 
 
-def _transient(answer: HttpResponse, said: str, now: datetime) -> TransientError | None:
+def _transient(answer: HttpResponse, excerpt: str, now: datetime) -> TransientError | None:
     status, what, wait = answer.status, answer.what, retry_after_of(answer.headers, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS or (
         status == HTTPStatus.FORBIDDEN and _out_of_quota(answer, now)
@@ -87,19 +87,19 @@ def _transient(answer: HttpResponse, said: str, now: datetime) -> TransientError
     if status == HTTPStatus.REQUEST_TIMEOUT:
         return TimedOutError(f"{what}: the server gave up waiting for the request; try again")
     if status == HTTPStatus.TOO_EARLY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ServiceUnavailableError(f"{what}{said}; expected records; try again later", wait)
+        return ServiceUnavailableError(f"{what}{excerpt}; expected records; try again later", wait)
     return None
 
 
-def _permanent(answer: HttpResponse, said: str, *, resuming: bool) -> ConnectorError:
+def _permanent(answer: HttpResponse, excerpt: str, *, resuming: bool) -> ConnectorError:
     status, what, who = answer.status, answer.what, answer.credentials.kind
     if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationError(
-            f"{what}: the server does not accept {who}{said}; look at `auth`, and whether it has expired"
+            f"{what}: the server does not accept {who}{excerpt}; look at `auth`, and whether it has expired"
         )
     if status == HTTPStatus.FORBIDDEN:
         return PermissionDeniedError(
-            f"{what}: {who} may not read this{said}; ask for the permission or leave the entity out"
+            f"{what}: {who} may not read this{excerpt}; ask for the permission or leave the entity out"
         )
     if status == HTTPStatus.GONE and resuming:
         return CursorExpiredError(
@@ -110,7 +110,7 @@ def _permanent(answer: HttpResponse, said: str, *, resuming: bool) -> ConnectorE
         if status == HTTPStatus.NOT_FOUND
         else "the resource's path and params"
     )
-    return RequestRejectedError(f"{what}{said}; expected records; look at {hint}")
+    return RequestRejectedError(f"{what}{excerpt}; expected records; look at {hint}")
 
 
 def _out_of_quota(answer: HttpResponse, now: datetime) -> bool:
@@ -164,14 +164,14 @@ def records_of(answer: HttpResponse, body: JsonValue, path: str) -> Sequence[Rec
     """Return the list of records that stands at `path` in the body. Raises `SchemaMismatchError` where none does."""
     if answer.status == HTTPStatus.NO_CONTENT:
         return []
-    place = f"at {path!r}" if path else "as the whole body"
+    location = f"at {path!r}" if path else "as the whole body"
     try:
         records = find(body, path)
     except LookupError:
-        found = f"nothing {place}"
+        found = f"nothing {location}"
     else:
         if not isinstance(records, list):
-            found = f"{kind_of(records)} {place}"
+            found = f"{kind_of(records)} {location}"
         elif wrong := [record for record in records if not isinstance(record, dict)]:
             found = f"{kind_of(wrong[0])} among the records"
         else:

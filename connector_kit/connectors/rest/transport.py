@@ -87,13 +87,13 @@ class HttpClient:
         Raises `ConnectionFailedError`, `TimedOutError`, and `RequestRejectedError` for a target that HTTP cannot write
         and for a redirect that leads away or in circles.
         """
-        asked = target
+        current = target
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._pool.once(self._written(asked))
+            answer = await self._pool.once(self._written(current))
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
-            asked = self.origin.target_of(location, seen_at=asked)
+            current = self.origin.target_of(location, seen_at=current)
         raise RequestRejectedError(
             f"GET {path_of(target)} was redirected more than {_MAX_REDIRECTS} times; expected an answer; look at base_url"
         )
@@ -215,9 +215,9 @@ class HttpPool:
 def _headers_of(base_url: httpx2.URL, configured: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return the headers of every request; those of the config take the place of the kit's own, whatever their case."""
     replaced = {name.lower() for name in configured}
-    kept = {name: value for name, value in _HEADERS.items() if name.lower() not in replaced}
+    defaults = {name: value for name, value in _HEADERS.items() if name.lower() not in replaced}
     host = {} if "host" in replaced else {"Host": base_url.netloc.decode("ascii")}
-    return [(name.encode(), value.encode()) for name, value in {**host, **kept, **configured}.items()]
+    return [(name.encode(), value.encode()) for name, value in {**host, **defaults, **configured}.items()]
 
 
 def _unpacked(response: httpcore2.Response, packed: bytes) -> bytes:

@@ -35,8 +35,8 @@ def encode(entry: Entry) -> bytes:
 
 def decode_last(lines: bytes, where: object) -> Entry:
     """Decode the last whole line. Raise `DestinationError`, which names `where` it stands, for anything else."""
-    whole = lines[: lines.rfind(b"\n")]
-    encoded = whole[whole.rfind(b"\n") + 1 :]
+    complete = lines[: lines.rfind(b"\n")]
+    encoded = complete[complete.rfind(b"\n") + 1 :]
     try:
         version = msgspec.json.decode(encoded, type=_Version).format
         if version > FORMAT_VERSION:

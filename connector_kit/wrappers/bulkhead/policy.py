@@ -69,29 +69,29 @@ class Slots:
     def release(self) -> None:
         """Return a slot back."""
         if self._queue:
-            turn, _ = self._queue.popitem(last=False)
-            turn.set()
+            granted, _ = self._queue.popitem(last=False)
+            granted.set()
         else:
             self.taken -= 1
 
     async def _stand_in_queue(self) -> None:
-        turn = anyio.Event()
-        self._queue[turn] = None
+        granted = anyio.Event()
+        self._queue[granted] = None
         longest = self.bulkhead.max_wait
         try:
             if longest is None:
-                await turn.wait()
+                await granted.wait()
             else:
                 with anyio.move_on_after(longest):
-                    await turn.wait()
+                    await granted.wait()
         except BaseException:
-            if turn.is_set():  # cancelled at the moment at which its turn came
+            if granted.is_set():  # cancelled at the moment at which its turn came
                 self.release()
             else:
-                del self._queue[turn]
+                del self._queue[granted]
             raise
-        if not turn.is_set():
-            del self._queue[turn]
+        if not granted.is_set():
+            del self._queue[granted]
             raise self._too_long(longest or 0.0)
 
     def _refuse_where_the_queue_is_full(self) -> None:

@@ -79,7 +79,7 @@ class RateLimited(Wrapper[C]):
         try:
             return await call()
         except RateLimitError as refusal:
-            permits.refused(refusal)
+            permits.report_refusal(refusal)
             raise
 
     def _permits_of(self, operation: str, entity: str | None) -> _Permits:
@@ -115,7 +115,7 @@ class _Permits:
         if waited > 0:
             emit(PermitGranted(self._operation, self._entity, waited))
 
-    def heard(self, quota: Quota) -> None:
+    def report_quota(self, quota: Quota) -> None:
         """Pass on what an answer says of the quota."""
         emit(QuotaHeard(self._entity, quota))
         if self._learner is not None:
@@ -123,11 +123,11 @@ class _Permits:
         elif isinstance(self._limiter, HearsQuota):
             self._limiter.hear(quota)
 
-    def refused(self, refusal: RateLimitError) -> None:
+    def report_refusal(self, refusal: RateLimitError) -> None:
         """Pass on that nothing is left."""
         quota = Quota(remaining=0, reset_after=refusal.retry_after)
         if self._learner is None:
-            self.heard(quota)
+            self.report_quota(quota)
         else:
             emit(QuotaHeard(self._entity, quota))
             self._learner.refused(refusal.retry_after, self._grant)
@@ -147,8 +147,8 @@ class _LimitedPages(WrappedPages):
         try:
             page = await self._inner.__anext__()
         except RateLimitError as refusal:
-            self._permits.refused(refusal)
+            self._permits.report_refusal(refusal)
             raise
         if page.quota is not None:
-            self._permits.heard(page.quota)
+            self._permits.report_quota(page.quota)
         return page

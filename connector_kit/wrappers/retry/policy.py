@@ -88,11 +88,11 @@ class Retry:
         if was_made(fault):
             if attempt >= self.attempts:
                 return GiveUp("attempts")
-            wait = max(waits.next(random), asked_wait(fault))
+            wait = max(waits.next(random), requested_wait(fault))
         elif self.attempts == 1:
             return GiveUp("permanent")
         else:
-            wait = asked_wait(fault) + waits.next(random)
+            wait = requested_wait(fault) + waits.next(random)
         if spent + wait > self.deadline or wait >= left:
             return GiveUp("deadline", wait)
         return Again(wait)
@@ -127,7 +127,7 @@ def was_made(fault: Exception) -> bool:
     return not isinstance(fault, CircuitOpenError)
 
 
-def asked_wait(fault: Exception) -> float:
+def requested_wait(fault: Exception) -> float:
     """Return the seconds that the other side asked to wait, 0 where it did not."""
     if isinstance(fault, RateLimitError | ServiceUnavailableError | CircuitOpenError):
         return fault.retry_after or 0.0

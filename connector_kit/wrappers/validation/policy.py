@@ -71,10 +71,10 @@ class Announced:
     """
 
     entity: Entity
-    _whole: Struct = attrs.field(init=False, repr=False, eq=False)
+    _struct: Struct = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_whole", Struct(self.entity.fields))
+        object.__setattr__(self, "_struct", Struct(self.entity.fields))
 
     def split(self, records: Sequence[Record]) -> SplitRecords | None:
         """Return a page's records apart; None where all of them fit. The sequence is iterated once.
@@ -102,14 +102,14 @@ class Announced:
     def reasons(self, record: Any) -> tuple[str, ...]:
         """Return why a record does not fit; empty where it does."""
         keys = self.entity.primary_key
-        if fits(record, self._whole) and all(record.get(key) is not None for key in keys):
+        if fits(record, self._struct) and all(record.get(key) is not None for key in keys):
             return ()
         if not _is_record(record):
             return (f"{_SHORT.repr(record)} is no record; expected a mapping of field name to value",)
         reasons = mismatches(record, self.entity)
-        told = {reason.partition(":")[0] for reason in reasons}
+        named = {reason.partition(":")[0] for reason in reasons}
         for key in keys:
-            if record.get(key) is None and key not in told:
+            if record.get(key) is None and key not in named:
                 found = "is None" if key in record else "is missing"
                 reasons.append(f"{key}: {found}; expected a value, since it is in the primary key")
         if len(reasons) > _MOST_REASONS:

@@ -101,13 +101,13 @@ class QuarantineFile:
                 "name a file of its own"
             )
         file.seek(0)
-        whole = 0
+        complete_bytes = 0
         for line in _lines(file):
             if line.endswith(b"\n"):
-                whole += len(line)
+                complete_bytes += len(line)
                 self._remember(_digest(line))
             else:
-                file.truncate(whole)
+                file.truncate(complete_bytes)
 
     def _append(self, file: IO[bytes], rejected: Sequence[Rejected]) -> None:
         lines = bytearray()
@@ -148,15 +148,15 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """Return the lines of an unbuffered file without asking the system for each byte."""
     rest = b""
     while chunk := file.read(1 << 20):
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line + b"\n" for line in whole)
+        *complete, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in complete)
     if rest:
         yield rest
 
 
 def _line(rejected: Rejected) -> bytes:
-    told = {"entity": rejected.entity, "reasons": rejected.reasons, "record": rejected.record}
-    return _ENCODER.encode(told) + b"\n"
+    content = {"entity": rejected.entity, "reasons": rejected.reasons, "record": rejected.record}
+    return _ENCODER.encode(content) + b"\n"
 
 
 def _digest(line: bytes) -> bytes:

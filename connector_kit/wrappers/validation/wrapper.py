@@ -40,7 +40,7 @@ class _KnownCatalog:
     catalog: Catalog | None = None
     _asking: anyio.Lock = attrs.field(factory=anyio.Lock)
 
-    async def ask(self, connector: Connector) -> Catalog:
+    async def get(self, connector: Connector) -> Catalog:
         async with self._asking:
             if self.catalog is None:  # nobody has got it while this one waited
                 self.catalog = await connector.discover_schema()
@@ -122,7 +122,7 @@ class Validating(Wrapper[C]):
         """Return what is announced of an entity's records; None where nothing is. Asks for the catalog once."""
         catalog = self._known.catalog
         if catalog is None:
-            catalog = await self._known.ask(self.inner)
+            catalog = await self._known.get(self.inner)
         if entity not in catalog.names:
             return None
         found = catalog[entity]
@@ -157,22 +157,22 @@ async def _put_aside(quarantine: Quarantine, rejected: Sequence[Rejected]) -> No
 class _ValidatedPages(WrappedPages):
     """The inner stream, with each page's records looked at."""
 
-    __slots__ = ("_announced", "_asked", "_entity", "_wrapper")
+    __slots__ = ("_announced", "_catalog_known", "_entity", "_wrapper")
 
     def __init__(self, wrapper: Validating[C], pages: AsyncIterator[Page], entity: str) -> None:
         super().__init__(pages)
         self._wrapper = wrapper
         self._entity = entity
-        self._asked = False
+        self._catalog_known = False
         self._announced: Announced | None = None
 
     async def __anext__(self) -> Page:
         if self._ended:
             raise StopAsyncIteration
         try:
-            if not self._asked:  # before there is a page that could be lost
+            if not self._catalog_known:  # before there is a page that could be lost
                 self._announced = await self._wrapper.announced(self._entity)
-                self._asked = True
+                self._catalog_known = True
             page = await self._inner.__anext__()
             if self._announced is None:
                 return page
