@@ -36,7 +36,7 @@ class Duration(float):
 
     @classmethod
     def of(cls, length: str | float | timedelta) -> Duration:
-        """Return text, a number of seconds or a timedelta as a duration.
+        """Convert text, a number of seconds or a timedelta to a duration.
 
         Raises `ValueError` for a negative or endless one.
         """
@@ -88,7 +88,7 @@ def whole_ns(length: timedelta) -> int:
 
 
 def rounded_duration(seconds: float) -> str:
-    """Return a length of time with about two digits: `0.12s`, `3.4s`, `1m12s`."""
+    """Return a length of time as text with about two digits: `0.12s`, `3.4s`, `1m12s`."""
     if seconds < 1:
         return f"{seconds:.2f}s"
     return str(Duration(round(seconds, 1) if seconds < _TWO_DIGITS else round(seconds)))

@@ -48,7 +48,7 @@ def lazy(package: str, file: str) -> tuple[Callable[[str], object], Callable[[],
 
 
 def _homes(package: str, stub: str) -> dict[str, tuple[str, str]]:
-    """Return for each name that the stub imports its module and what it is called there."""
+    """Return, for each name that the stub imports, its module and its name there."""
     import ast  # noqa: PLC0415 - neither is needed before the first name is; each takes a third of this package's import
     from pathlib import Path  # noqa: PLC0415 - the same
 

@@ -117,7 +117,7 @@ class Limiter(Protocol):
     """Grants permits under one or more rates. Shared by those who share a quota."""
 
     def acquire(self, cost: int = 1) -> Awaitable[float]:
-        """Wait for `cost` permits, take them, and give the seconds waited (0.0 where there was no wait).
+        """Wait for `cost` permits, take them, and return the seconds waited (0.0 where there was no wait).
 
         Raises `ConfigError` for a cost that could never be granted. Cancelled, it takes nothing.
         """

@@ -14,7 +14,7 @@ HIDDEN = "****"
 
 
 class Secret:
-    """Holds a string; `reveal()` gives it, everything else shows `****`.
+    """Holds a string; `reveal()` returns it, everything else shows `****`.
 
     It is no attrs class and no string on purpose: what serialises those (msgspec, `attrs.asdict`, `json`) would write
     it in the clear, and refuses this. Pickling keeps the value, since worker processes need it: a pickle is as secret

@@ -32,7 +32,7 @@ class WrongCassetteError(CassetteError):
 
 
 class NotRecordedError(PermanentError):
-    """A request was made of a cassette that it has no answer to."""
+    """A cassette has no answer to a request."""
 
 
 class UnrecordableError(DataError):

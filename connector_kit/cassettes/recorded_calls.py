@@ -50,7 +50,7 @@ NOTHING_HIDDEN = Redaction()
 
 @attrs.frozen
 class RecordedRequest:
-    """What a connector was asked: an operation and its arguments, without those that it has not."""
+    """A request to a connector: an operation, and those arguments that it has."""
 
     operation: str
     entity: str | None = None
@@ -60,7 +60,7 @@ class RecordedRequest:
     target: int | None = None
 
     def to_json(self, redaction: Redaction = NOTHING_HIDDEN) -> dict[str, Any]:
-        """Return the request as JSON. What cannot be a secret stays: operation and entity are what answers are found by."""
+        """Return the request as JSON, redacted except for operation and entity, by which answers are found."""
         data: dict[str, Any] = {"operation": self.operation, "entity": self.entity}
         data |= {"since": to_json(self.since, redaction), "cursor": to_json(self.cursor, redaction)}
         data |= {"limit": self.limit, "target": self.target}
@@ -92,7 +92,7 @@ class RecordedRequest:
 
 @attrs.frozen
 class Returned:
-    """A call gave this."""
+    """A call returned this value."""
 
     value: Any
 
@@ -160,7 +160,7 @@ class RecordedCall:
 
 @attrs.define(eq=False)
 class CallRecorder:
-    """A recorded call in the making, as text: what is handed on may be changed by whoever gets it."""
+    """Collects a recorded call as lines of text: who receives a page may change its records."""
 
     request: RecordedRequest
     redaction: Redaction

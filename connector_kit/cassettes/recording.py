@@ -115,7 +115,7 @@ class Recording(Wrapper[C]):
         return CallRecorder(request, self._redaction)
 
     def keep(self, recorder: CallRecorder) -> None:
-        """Let a call be on the cassette."""
+        """Add a call to the cassette."""
         self._calls.append(recorder)
 
     @property

@@ -106,7 +106,7 @@ class Replaying:
 
 
 class _ReplayedPages:
-    """A recorded read. Which one it is, is decided when its first page is asked for, as it was recorded then."""
+    """A recorded read. It is chosen when its first page is asked for: that is when it was recorded."""
 
     __slots__ = ("_ended", "_player", "_read", "_request")
 
@@ -170,9 +170,9 @@ class Player:
         return recorded
 
     def longest(self, request: RecordedRequest, beyond: int) -> RecordedCall | None:
-        """Return the answer that tells most of a read: to its end, else to an error, else with the most pages.
+        """Return the longest recording of a read: one to its end, else to an error, else with the most pages.
 
-        None where no answer tells what comes after the first `beyond` pages.
+        None where no recording goes beyond the first `beyond` pages.
         """
         if request.operation != "fetch_data":
             return None
@@ -188,7 +188,7 @@ class Player:
         return max(longer, key=_completeness, default=None)
 
     def missing(self, request: RecordedRequest, what: str) -> NotRecordedError:
-        """Return the error that says what there is instead."""
+        """Return the error for a request without an answer; it names the requests that were recorded."""
         same_operation = [
             recorded.request
             for calls in self._calls.values()
@@ -213,7 +213,7 @@ class _Playback:
     _last: Cursor = attrs.field(default=None, init=False)
 
     def next_page(self) -> Page | None:
-        """Return the next page, None at the end. Raises the recorded error, and `NotRecordedError` after what there is."""
+        """Return the next page, None at the end. Raises the recorded error, and `NotRecordedError` where the recording stops."""
         if self._position == len(self._recorded.pages) and isinstance(self._recorded.outcome, Closed):
             self._go_on()
         if self._position < len(self._recorded.pages):
@@ -226,7 +226,7 @@ class _Playback:
         return None
 
     def _go_on(self) -> None:
-        """Change over to another answer that tells what came after the place where this read was closed."""
+        """Continue with another recording, which has the pages after the one where this read was closed."""
         request = self._recorded.request
         longer = self._player.longest(request, self._position)
         if longer is not None:

@@ -74,7 +74,7 @@ def to_json(value: object, redaction: Redaction) -> Any:  # noqa: PLR0911 - one 
 
 
 def from_json(value: Any) -> Any:
-    """Return the value that `plain` made JSON of. Raises `ValueError` for JSON that it does not make."""
+    """Return the value that `to_json` wrote as JSON. Raises `ValueError` for any other JSON."""
     if is_json_list(value):
         return [from_json(item) for item in value]
     if not is_json_object(value):
@@ -127,7 +127,7 @@ def _ordered(value: Any) -> str:
 
 
 def _zoned(value: datetime) -> str:
-    """Write a time zone of a name behind the time, as RFC 9557 does: the offset alone is another zone."""
+    """Append the name of a time zone to the time, as RFC 9557 does: the offset alone is another zone."""
     zone = value.tzinfo
     return (
         f"{value.isoformat()}[{zone.key}]" if isinstance(zone, ZoneInfo) and zone.key else value.isoformat()
@@ -180,7 +180,7 @@ def _tagged_from_json(tag: str, content: Any) -> object:
 
 
 def catalog_to_json(catalog: Catalog) -> list[dict[str, Any]]:
-    """Return the entities as JSON; what is as it is by default is left out."""
+    """Return the entities as JSON, without what has its default."""
     return [_entity_to_json(entity) for entity in catalog]
 
 

@@ -1,1 +1,1 @@
-"""The command `connector-kit`: one module a verb, imported when it is used; what is shown is made apart from what is done."""
+"""The command `connector-kit`: one module for each verb, imported when it is used. Other modules render what a verb shows."""

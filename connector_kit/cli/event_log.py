@@ -26,12 +26,12 @@ _BETWEEN_COUNTS_NS = 10_000_000_000
 
 
 def log_observer(diagnostics: Diagnostics) -> Observer:
-    """Return the observer that was asked for."""
+    """Return the observer for the chosen form of the log."""
     return JsonLog() if diagnostics.log == "json" else TextLog(verbose=diagnostics.verbose)
 
 
 def json_object(event: Event, now: datetime) -> dict[str, Any]:
-    """Return the event as JSON values: when, which, how grave, what happened in words, and its fields."""
+    """Return the event as JSON values: time, name, level, message, and its fields."""
     return {
         "time": now.isoformat(timespec="milliseconds"),
         "event": event.name,

@@ -118,7 +118,7 @@ def unchecked_lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def law_summary(report: LawReport) -> str:
-    """Return in a line what came of all laws."""
+    """Return one line: how many laws were held, broken and not checked, in how many requests."""
     count = len(report.verdicts)
     held = sum(verdict.outcome == "held" for verdict in report.verdicts)
     unchecked = sum(verdict.outcome == "unchecked" for verdict in report.verdicts)
@@ -129,7 +129,7 @@ def law_summary(report: LawReport) -> str:
 
 
 def _short(checked: Sequence[str]) -> str:
-    """Return what was checked in a cell: the first, and how many more."""
+    """Return the text of a cell: the first thing that was checked, and how many more."""
     if not checked:
         return ""
     first = shorten(checked[0], _LONGEST, placeholder=" …")

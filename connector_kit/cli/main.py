@@ -1,4 +1,4 @@
-"""The way in, which needs nothing but Python: it says what to install where the command line's library is missing."""
+"""The entry point. It needs nothing but Python, and says what to install where the command line's library is missing."""
 
 from __future__ import annotations
 

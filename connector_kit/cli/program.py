@@ -39,7 +39,7 @@ class Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a verb, imported; refuse what is none, with the nearest one."""
+        """Import a verb and return it; refuse an unknown name, with the nearest verb."""
         if cmd_name not in VERBS:
             return None if cmd_name.startswith("-") else _refuse(ctx, cmd_name)
         command = import_module(f".verbs.{cmd_name}", __package__).command

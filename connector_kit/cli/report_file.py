@@ -1,4 +1,4 @@
-"""A report that goes to a file: the option, refused before the work where it could not be written after it, and the writing."""
+"""Reports as files: the option, which refuses a file that cannot be written before the work begins, and the writing."""
 
 from __future__ import annotations
 

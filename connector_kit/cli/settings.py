@@ -14,7 +14,7 @@ __all__ = ["parse_settings", "parse_value", "settings_option"]
 
 
 def parse_value(text: str) -> Any:
-    """Read a TOML value (`1000`, `true`, `["a"]`); what is none is text, so that `30s` needs no quotes."""
+    """Read a TOML value (`1000`, `true`, `["a"]`); anything else is text, so that `30s` needs no quotes."""
     try:
         table = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):

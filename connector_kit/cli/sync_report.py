@@ -73,7 +73,7 @@ def rejection_lines(report: Report) -> list[str]:
 
 
 def summary(report: Report) -> str:
-    """Return in a line what the run did in all."""
+    """Return one line about the run: entities, rows and time."""
     count = len(report.entities)
     done = sum(entity.status == "complete" for entity in report.entities)
     stopped = "; stopped before its end: run it again to go on" if report.stopped and done < count else ""

@@ -179,7 +179,7 @@ def _upsert(read: _Read, keyed: list[tuple[tuple[Any, ...], Record]]) -> None:
 
 
 def _positions(entity: str, names: tuple[str, ...], rows: list[Record]) -> dict[tuple[Any, ...], int]:
-    """Return where the row of each key is, for mode "upsert"; nothing is known for no names."""
+    """Return the index of the row of each key, for mode "upsert"; empty without names."""
     if not names:
         return {}
     keys = [tuple(record.get(name) for name in names) for record in rows]

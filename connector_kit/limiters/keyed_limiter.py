@@ -70,7 +70,7 @@ class KeyedLimiter:
         return KeyLimiter(self, key)
 
     def of(self, key: Hashable) -> _Limiter:
-        """Return what keeps the count of a key by now. To be used at once and not kept: an idle one is forgotten."""
+        """Return the limiter that counts for a key now. Use it at once and do not keep it: an idle one is forgotten."""
         limiter = self._limiters.get(key)
         if limiter is None:
             self._forget_idle()

@@ -327,7 +327,7 @@ class RedisStore:
         return answer
 
     def _translated(self, error: Exception) -> ConnectorError:
-        """Return the error as one of the kit."""
+        """Return the kit's error for one of the client."""
         redis = self._module
         if isinstance(error, redis.AuthenticationError):
             return AuthenticationError(

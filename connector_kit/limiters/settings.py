@@ -37,7 +37,7 @@ class LimiterSettings:
     def of(
         cls, rates: RatesLike, *, max_wait: float | None, max_queue: int | None, state: str | Path | None
     ) -> LimiterSettings:
-        """Return them, checked, for a limiter's constructor.
+        """Check the arguments of a limiter and return its settings.
 
         Raises `ConfigError`; warns of dead rates where the constructor was called.
         """
@@ -76,7 +76,7 @@ class SharedSettings:
 
     @classmethod
     def of(cls, name: str, settings: LimiterSettings) -> SharedSettings:
-        """Return them with what only shared limiters need. Raises `ConfigError`."""
+        """Add what only shared limiters need. Raises `ConfigError`."""
         if not _NAME.fullmatch(name):
             raise ConfigError(
                 f"cannot share a limiter by the name {name!r}; expected up to 200 characters without spaces and braces; "

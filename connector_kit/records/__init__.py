@@ -1,1 +1,1 @@
-"""The values that cross every border: records, pages, catalogs, checkpoints, and the types of fields."""
+"""The values that all parts exchange: records, pages, catalogs, checkpoints, and the types of fields."""

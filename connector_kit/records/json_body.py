@@ -58,7 +58,7 @@ def kind_of(value: JsonValue) -> str:
 
 
 def steps_of(path: str) -> list[str]:
-    """Return the names, or the places in lists, that lead to what stands at `path`."""
+    """Return the names and list indexes that lead to what stands at `path`."""
     if path.startswith("/"):
         return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
     return path.split(".") if path else []

@@ -74,7 +74,7 @@ class _KnowsSize(Protocol):
 
 
 def json_size(records: Sequence[Record]) -> int:
-    """Return about how many bytes of JSON the records are: where it is not known, as many as if a part's were like its first."""
+    """Return about how many bytes of JSON the records are; where it is not known, by the first record of each part."""
     if not records:
         return 0
     eager = isinstance(records, list)  # the cheaper question first: a protocol's takes ten times as long

@@ -76,7 +76,7 @@ class Documents:
         return self._count
 
     def size(self, indexes: range) -> int:
-        """Return the share that these have of the bytes that all came in."""
+        """Return about how many bytes these documents have: their share of the bytes of all."""
         return self._bytes * len(indexes) // (len(self) or 1)
 
     def record(self, index: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Documents:
         return record
 
     def records(self, indexes: range) -> Iterator[dict[str, Any]]:
-        """Return records in turn; all at once where that can be done, so that it costs no call for each."""
+        """Return an iterator over records; all are decoded in one call where that is possible."""
         if self._handed_out is None and len(indexes) == self._count > 1:
             try:
                 records = _ONE.decode_lines(self._json(range(self._count)))
@@ -142,7 +142,7 @@ class Documents:
         )
 
     def joined(self, indexes: range, other: Documents, others: range) -> Documents:
-        """Return those of two in a row, nothing of them decoded or copied."""
+        """Return these documents followed by the others; nothing is decoded or copied."""
         raws = [*self._pieces(indexes), *other._pieces(others)]
         made = Documents(len(raws), self.size(indexes) + other.size(others), lines=None, raws=raws)
         if self._handed_out is not None or other._handed_out is not None:

@@ -49,7 +49,7 @@ class Boundary:
 
     @classmethod
     def after(cls, entity: Entity, last: Checkpoint) -> Boundary:
-        """Return the boundary with which a complete read is followed; raise `ConfigError` where its mode kept none."""
+        """Return the boundary to begin with after a complete read; raise `ConfigError` where its mode kept none."""
         if last.watermark is not None and not last.stored:
             raise ConfigError(
                 f"entity {entity.name!r} was last written in mode {last.mode!r}, which does not keep what mode 'append' needs to leave out "
@@ -60,7 +60,7 @@ class Boundary:
     def leave_out(
         self, entity: Entity, records: Sequence[Record], since: datetime | None
     ) -> tuple[Boundary, Sequence[Record]]:
-        """Return the boundary without the records that were delivered again, and those that are new."""
+        """Return the boundary without the records that were delivered again, and the records that are new."""
         if not self.seen:
             return self, records
         seen, known = Counter(self.seen), set[int]()
@@ -76,7 +76,7 @@ class Boundary:
     def grown(
         self, entity: Entity, records: Sequence[Record], before: datetime | None, after: datetime | None
     ) -> Boundary:
-        """Return the boundary once `records` are stored, with which the watermark moves from `before` to `after`."""
+        """Return the boundary once `records` are stored, which move the watermark from `before` to `after`."""
         if after is None:
             return self
         stored = Counter(self.stored if before == after else {})

@@ -270,7 +270,7 @@ class Step:
 
 
 def steps(read: Read, pages: Sequence[Page]) -> Iterator[Step]:
-    """Yield the pages that follow in one step, or in two: no page shall wait for a checkpoint that could have it.
+    """Yield the pages as one step, or as two: those that a checkpoint can cover now, and the rest.
 
     The first step ends with the last page from which a read could go on. Where a page cannot be written, those before it
     come first; then what is wrong with it is raised.

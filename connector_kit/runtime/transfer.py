@@ -1,4 +1,4 @@
-"""The way of one entity in a run: one task reads pages, the other writes those that are there, in one step."""
+"""The transfer of one entity in a run: one task reads pages, the other writes those that are there, in one step."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Wrapper(Generic[C]):
         return outline(self)
 
     async def _call(self, operation: str, entity: str | None, call: Callable[[], Awaitable[T]], /) -> T:
-        """Return what `call` returns, which calls the inner connector; `entity` is None where it is for none."""
+        """Call the inner connector by `call` and return what it returns; `entity` is None where none is concerned."""
         del operation, entity
         return await call()
 

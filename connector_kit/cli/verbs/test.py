@@ -170,7 +170,7 @@ def _check_laws(
 
 @contextmanager
 def behind_proxy(located: Located) -> Generator[tuple[Located, Wire | None]]:
-    """Yield a connector with a proxy on loopback between it and its source, and the proxy; as it was where there is no place for one.
+    """Yield a connector whose requests go through a proxy on loopback, and the proxy; unchanged, and None, where it has no URL.
 
     The rule is one name: where the settings of a connector, whichever it is, have a field `base_url` of type `Url`, its
     source is there and speaks HTTP.

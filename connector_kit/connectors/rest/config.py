@@ -1,4 +1,4 @@
-"""What a REST API looks like: where it is, how one gets in, which resources it has and how they are paged."""
+"""The configuration of a REST API: its address, its credentials, its resources and how they are paged."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class _PageWatch:
         self._first: Sequence[Record] = ()
 
     def see(self, page: Page, *, keyed: bool) -> None:
-        """Take note of a page. `keyed`: no record may come twice, so a page that begins like the last one is it again."""
+        """Take note of a page. With `keyed`, a page that begins like the last one is taken for the same page."""
         self._cursors.see(page.cursor)
         first = page.records[:1]
         if keyed and first and first == self._first:

@@ -57,7 +57,7 @@ class _AnyioStream(httpcore2.AsyncNetworkStream):
         self._socket: socket = stream.extra(SocketAttribute.raw_socket)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
-        """Return what is there, more than `max_bytes` if more is; nothing at the end."""
+        """Return the bytes that have arrived, which may be more than `max_bytes`; none at the end."""
         try:
             return await self._stream.receive(max(max_bytes, _READ_BYTES))
         except anyio.EndOfStream:
@@ -87,7 +87,7 @@ class _AnyioStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> httpcore2.AsyncNetworkStream:
-        """Go on encrypted, from within `timeout` seconds."""
+        """Continue with TLS, established within `timeout` seconds."""
         try:
             with anyio.fail_after(timeout):
                 stream = await TLSStream.wrap(

@@ -38,7 +38,7 @@ __all__ = [
 
 @attrs.frozen
 class PageRequest:
-    """What a style wants of a request: `params` besides the resource's own, or a whole `target` instead of all."""
+    """What a style adds to a request: `params` besides the resource's own, or a `target` in place of everything."""
 
     params: Mapping[str, Parameter] = attrs.field(factory=dict[str, Parameter])
     target: str | None = None
@@ -46,7 +46,7 @@ class PageRequest:
 
 @attrs.frozen
 class PageResponse:
-    """What a style sees of a response. `cursor` and `size` (records a page) are what it was asked with.
+    """What a style sees of a response. `cursor` and `size` (records a page) are those of the request.
 
     Of the body it sees at least what stands at the paths that its `values` name.
     """

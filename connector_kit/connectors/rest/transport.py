@@ -237,7 +237,7 @@ def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _proxy_for(origin: Origin) -> httpcore2.Proxy | None:
-    """Return the proxy that the environment names for a origin. Raises `ConfigError` for one that cannot be used."""
+    """Return the proxy that the environment names for an origin. Raises `ConfigError` for one that cannot be used."""
     proxies = getproxies()
     named = proxies.get(origin.scheme) or proxies.get("all")
     if not named or proxy_bypass(origin.authority) or _is_in_network(origin.host, proxies.get("no", "")):

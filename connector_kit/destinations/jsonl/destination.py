@@ -63,7 +63,7 @@ class JsonlDestination:
             await self._run(self._close)
 
     async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
-        """Cut off lines that no checkpoint covers, and give the entity's checkpoint.
+        """Cut off lines that no checkpoint covers, and return the entity's checkpoint.
 
         With mode "replace", that is the checkpoint of the unfinished generation that is continued; None for a new
         one, whatever the lines it is to replace have. Takes the folder for this process alone, until `close`.

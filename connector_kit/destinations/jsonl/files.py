@@ -28,7 +28,7 @@ class Files(Protocol):
     """Operations that each either happen or raise `OSError`; only `append` and `write` may happen in part."""
 
     def append(self, path: Path, pieces: Iterable[bytes], /) -> int:
-        """Write the pieces at the end of the file, made if it is not there, and give how many bytes they are."""
+        """Write the pieces at the end of the file, made if it is not there, and return how many bytes they are."""
         ...
 
     def truncate(self, path: Path, length: int, /) -> None:

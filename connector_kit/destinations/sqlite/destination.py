@@ -99,7 +99,7 @@ class SQLiteDestination:
             await self._in_thread(self._close)
 
     async def start(self, entity: Entity, mode: Mode, /, *, resume: bool = True) -> Checkpoint | None:
-        """Drop rows that no checkpoint covers, prepare the entity's table, and give its checkpoint.
+        """Drop rows that no checkpoint covers, prepare the entity's table, and return its checkpoint.
 
         With mode "replace", that is the checkpoint of the unfinished generation that is continued; None for a new
         one, whatever the rows it is to replace have.

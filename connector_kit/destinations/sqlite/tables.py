@@ -198,7 +198,7 @@ def is_taken(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def extend(connection: sqlite3.Connection, before: SQLiteTable, after: SQLiteTable) -> SQLiteTable:
-    """Create the table or add its missing columns, and give it as it is then."""
+    """Create the table or add its missing columns, and return it as it is then."""
     for statement in _extensions(before, after):
         connection.execute(statement)
     return after

@@ -30,7 +30,7 @@ class Bulkhead:
 
 
 class Slots:
-    """Return out the slots of `bulkhead`, first come first served, and never more than it has.
+    """Grants the slots of `bulkhead`: first come, first served, never more than its limit.
 
     A slot that is given back goes to the first in the queue without becoming free in between, so that nobody
     overtakes. An instance belongs to one event loop at a time, and may be shared by any number of wrappers in it.
@@ -54,7 +54,7 @@ class Slots:
         return len(self._queue)
 
     async def acquire(self) -> float:
-        """Wait for a slot, take it, and give the seconds waited (0.0 where one was free). `release` gives it back.
+        """Wait for a slot, take it, and return the seconds waited (0.0 where one was free).
 
         Raises `RateLimitError` where `max_queue` or `max_wait` does not allow the wait. Cancelled, it takes nothing.
         """
@@ -67,7 +67,7 @@ class Slots:
         return (self._clock.monotonic_ns() - arrived) / 1e9
 
     def release(self) -> None:
-        """Return a slot back."""
+        """Release a slot: the first in the queue gets it."""
         if self._queue:
             granted, _ = self._queue.popitem(last=False)
             granted.set()

@@ -137,7 +137,7 @@ def _time_to_live(value: str | float | timedelta) -> Duration:
 
 @attrs.frozen(repr=False)
 class Cached(Wrapper[C]):
-    """Keeps what `discover_schema` and `get_sample_data` gave for the time `ttl` after the answer came.
+    """Keeps what `discover_schema` and `get_sample_data` returned, for the time `ttl` after the answer came.
 
     Callers who ask for the same thing at the same time share one call, and its error where it fails; errors are not
     kept. Where that call is cancelled, another caller makes it anew. Of samples, the `max_samples` that were used last

@@ -143,7 +143,7 @@ class Circuit:
         return f"Circuit({self.breaker!r}, state={self.state!r})"
 
     def admit(self, now_ns: int) -> int | Refusal:
-        """Return a call its ticket, or say when to come back."""
+        """Return a ticket for a call, or a refusal that says when to come back."""
         if self.ticket is not None:
             return self.ticket
         if self.state == "open":

@@ -32,7 +32,7 @@ C = TypeVar("C", bound=Connector)
 class Prefetching(Wrapper[C]):
     """Fetches up to `pages` pages ahead of the consumer, each stream in a task of its own.
 
-    The tasks belong to `tasks`, which stays open for as long as streams are read: `connector_kit.wrappers.prefetch.wrapper`
+    The tasks belong to `tasks`, which stays open for as long as streams are read: `prefetching`
     opens one for a block. An error comes after the pages that were fetched before it. Whoever stops early closes the
     stream, which ends its task and closes the inner stream first; what was fetched and not used is dropped.
 
@@ -147,7 +147,7 @@ class _FetchedPages(WrappedPages):
 
 @asynccontextmanager
 async def prefetching(connector: C, /, *, pages: int = 1) -> AsyncGenerator[Prefetching[C]]:
-    """Fetch up to `pages` pages ahead of whoever reads from the connector that this gives.
+    """Fetch up to `pages` pages ahead of whoever reads from the connector that this yields.
 
     At the end of the block all reads that are left end, their streams closed. What the block raises comes out as it is.
 

@@ -95,7 +95,7 @@ class RateLimited(Wrapper[C]):
 
 
 class _Permits:
-    """The permits of one operation, or of each page of a stream, and the ear for what comes of it."""
+    """Takes the permits of one operation, or of each page of a stream; reports quotas and refusals to the limiter."""
 
     __slots__ = ("_cost", "_entity", "_grant", "_learner", "_limiter", "_operation")
 

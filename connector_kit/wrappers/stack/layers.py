@@ -22,7 +22,7 @@ class _HasInner(Protocol):
 
 
 def layers(connector: Connector, /) -> tuple[Connector, ...]:
-    """Return the layers of a stack, outermost first; the last one is the connector that everything is around."""
+    """Return the layers of a stack, outermost first; the last one is the innermost connector."""
     found = [connector]
     # A connector may have an `inner` of its own that is none: its client, say.
     while isinstance(outer := found[-1], _HasInner) and isinstance(inner := outer.inner, Connector):
@@ -31,7 +31,7 @@ def layers(connector: Connector, /) -> tuple[Connector, ...]:
 
 
 def innermost(connector: Connector, /) -> Connector:
-    """Return the connector that everything is around."""
+    """Return the innermost connector."""
     return layers(connector)[-1]
 
 
@@ -54,7 +54,7 @@ def unwrap(connector: Connector, cls: type[T], /) -> T:
 
 
 def outline(connector: Connector, /) -> str:
-    """Return a stack in words, a line for each layer from the outside inwards; what has its default is left out.
+    """Describe a stack, one line for each layer, outermost first; arguments with their defaults are left out.
 
     It is what a wrapper shows as its `repr`.
     """
@@ -63,7 +63,7 @@ def outline(connector: Connector, /) -> str:
 
 
 def _in_words(value: object, left_out: str = "") -> str:
-    """Return a value with what of it is not as by default, in one line."""
+    """Describe a value in one line, with the arguments that differ from their defaults."""
     cls = type(value)
     if not attrs.has(cls):
         shown = cls.__qualname__ if cls.__repr__ is object.__repr__ else _SHORT.repr(value)

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Rule:
-    """`catches` becomes `becomes`: an error class, or a function of the exception that makes the error or gives None."""
+    """`catches` becomes `becomes`: an error class, or a function of the exception that returns the error or None."""
 
     catches: type[Exception] | tuple[type[Exception], ...]
     becomes: type[ConnectorError] | Callable[[Exception], ConnectorError | None]

@@ -77,7 +77,7 @@ class Announced:
         object.__setattr__(self, "_struct", Struct(self.entity.fields))
 
     def split(self, records: Sequence[Record]) -> SplitRecords | None:
-        """Return a page's records apart; None where all of them fit. The sequence is iterated once.
+        """Separate the records that fit from those that do not; None where all fit. Iterates once.
 
         Lazy records that all fit stay as they are: their JSON goes through the type made for the entity, and is not kept.
         """

@@ -24,7 +24,7 @@ _BEGINNING = b'{"entity":'
 
 
 def _simplified(value: object) -> Any:
-    """Return a value that msgspec does not know as one that it does: what cannot be read back is still to be looked at."""
+    """Convert a value that msgspec does not know to one that it does: for a person to look at, not to be read back."""
     if _is_mapping(value):
         return dict(value)
     if _is_collection(value):
