@@ -1,4 +1,6 @@
-"""Changes limiters and wrappers, with their policies, in small ways, one at a time, and counts the changes that the tests notice.
+"""Changes wrappers and limiters in small ways, one at a time, and counts the changes that the tests notice.
+
+The packages are `blocking`, `cassettes`, `limiters` and `wrappers`.
 
     make mutants                                  a sample: what `python benchmarks/mutants.py` does, in .venv-mutants
     python benchmarks/mutants.py --each 40        of each module 40 mutants
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("limiters", "wrappers")
+PACKAGES = ("blocking", "cassettes", "limiters", "wrappers")
 RESULTS = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("mutants_left.toml")
 PAGE = ROOT / "docs" / "explanation" / "mutation-testing.md"
