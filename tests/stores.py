@@ -17,10 +17,10 @@ from connector_kit.destinations.sqlite import SQLiteDestination
 if TYPE_CHECKING:
     from connector_kit.protocols import Destination
 
-__all__ = ["STORES", "JsonlPlace", "MemoryPlace", "Place", "SQLitePlace"]
+__all__ = ["STORES", "JsonlStore", "MemoryStore", "SQLiteFileStore", "Store"]
 
 
-class Place(Protocol):
+class Store(Protocol):
     """Where a destination keeps its rows."""
 
     keeps_upserted: bool
@@ -40,7 +40,7 @@ class Place(Protocol):
 
 
 @attrs.define
-class MemoryPlace:
+class MemoryStore:
     folder: Path
     keeps_upserted: bool = False
     _memory: MemoryDestination = attrs.field(factory=MemoryDestination)
@@ -56,7 +56,7 @@ class MemoryPlace:
 
 
 @attrs.define
-class SQLitePlace:
+class SQLiteFileStore:
     folder: Path
     keeps_upserted: bool = True
 
@@ -83,16 +83,16 @@ class SQLitePlace:
 
 
 @attrs.define
-class JsonlPlace:
+class JsonlStore:
     folder: Path
     keeps_upserted: bool = False
 
     @property
-    def place(self) -> Path:
+    def data_folder(self) -> Path:
         return self.folder / "data"
 
     def destination(self) -> Destination:
-        return JsonlDestination(self.place)
+        return JsonlDestination(self.data_folder)
 
     def crash(self, destination: Destination, /) -> None:
         assert isinstance(destination, JsonlDestination)
@@ -100,7 +100,7 @@ class JsonlPlace:
             destination._opened._lock.release()
 
     def rows(self, entity: str, /) -> list[dict[str, Any]]:
-        file = self.place / f"{entity}.jsonl"
+        file = self.data_folder / f"{entity}.jsonl"
         if not file.exists():
             return []
         return [_without_none(json.loads(line)) for line in file.read_bytes().splitlines()]
@@ -110,4 +110,8 @@ def _without_none(record: Any) -> dict[str, Any]:
     return {name: value for name, value in dict(record).items() if value is not None}
 
 
-STORES: tuple[type[MemoryPlace | SQLitePlace | JsonlPlace], ...] = (MemoryPlace, SQLitePlace, JsonlPlace)
+STORES: tuple[type[MemoryStore | SQLiteFileStore | JsonlStore], ...] = (
+    MemoryStore,
+    SQLiteFileStore,
+    JsonlStore,
+)

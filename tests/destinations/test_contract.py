@@ -11,7 +11,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import STORES, JsonlPlace, MemoryPlace, Place, SQLitePlace
+from stores import STORES, JsonlStore, MemoryStore, SQLiteFileStore, Store
 
 from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
@@ -29,9 +29,9 @@ def reached(mode: Mode, number: int, *, entity: str = "orders", complete: bool =
     return Checkpoint("shop", entity, mode, cursor={"page": number}, rows=number, complete=complete)
 
 
-@pytest.fixture(params=STORES, ids=lambda store: store.__name__)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    made: Place = request.param(tmp_path)
+@pytest.fixture(params=STORES, ids=lambda kind: kind.__name__)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    made: Store = request.param(tmp_path)
     return made
 
 
@@ -79,9 +79,9 @@ class Model:
         rows = self.following if self.mode == "replace" else self.current
         assert rows is not None
         for record in records:
-            places = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
-            if self.mode == "upsert" and places:
-                rows.now[places[0]] = record
+            indexes = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
+            if self.mode == "upsert" and indexes:
+                rows.now[indexes[0]] = record
             else:
                 rows.now.append(record)
         if self.mode == "upsert" and self.keeps_upserted:
@@ -142,19 +142,19 @@ def steps(modes: list[Mode]) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.one_of(start, write, write, plain), min_size=1, max_size=14)
 
 
-async def check(place: Place, script: list[Step]) -> None:
+async def check(store: Store, script: list[Step]) -> None:
     """Play the script on the destination and on the model, and compare after every step."""
-    model = Model(place.keeps_upserted)
-    destination = place.destination()
+    model = Model(store.keeps_upserted)
+    destination = store.destination()
     await destination.open()
     for number, step in enumerate(script):
-        destination = await _play(step, number, place, destination, model)
-        assert place.rows("orders") == model.current.now
+        destination = await _play(step, number, store, destination, model)
+        assert store.rows("orders") == model.current.now
         assert dict(await destination.checkpoints()) == ({} if model.last is None else {"orders": model.last})
     await destination.close()
 
 
-async def _play(step: Step, number: int, place: Place, destination: Destination, model: Model) -> Destination:
+async def _play(step: Step, number: int, store: Store, destination: Destination, model: Model) -> Destination:
     match step:
         case Start(mode, resume):
             if mode == "upsert" and model.has_repeated_keys():
@@ -174,10 +174,10 @@ async def _play(step: Step, number: int, place: Place, destination: Destination,
             model.reset()
         case Plain("crash" | "reopen" as how):
             if how == "crash":
-                place.crash(destination)
+                store.crash(destination)
             else:
                 await destination.close()
-            destination = place.destination()
+            destination = store.destination()
             await destination.open()
             model.mode = None
         case _:
@@ -189,17 +189,17 @@ ALL: list[Mode] = ["append", "upsert", "replace"]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__)
+@pytest.mark.parametrize("kind", STORES, ids=lambda kind: kind.__name__)
 def test_rows_and_checkpoints_are_what_the_model_says(
-    store: type[MemoryPlace | SQLitePlace | JsonlPlace], backend: str
+    kind: type[MemoryStore | SQLiteFileStore | JsonlStore], backend: str
 ) -> None:
-    modes: list[Mode] = ["append", "replace"] if store is JsonlPlace else ALL
+    modes: list[Mode] = ["append", "replace"] if kind is JsonlStore else ALL
 
     @settings(deadline=None, max_examples=80)
     @given(script=steps(modes))
     def law(script: list[Step]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            anyio.run(check, store(Path(folder)), script, backend=backend)
+            anyio.run(check, kind(Path(folder)), script, backend=backend)
 
     law()
 
@@ -207,44 +207,44 @@ def test_rows_and_checkpoints_are_what_the_model_says(
 # -- named cases ----------------------------------------------------------------------------------------------------
 
 
-def test_the_modes_are_those_it_takes(place: Place) -> None:
-    taken = [mode for mode in ALL if mode != "upsert" or not isinstance(place, JsonlPlace)]
-    assert sorted(place.destination().modes) == sorted(taken)
+def test_the_modes_are_those_it_takes(store: Store) -> None:
+    taken = [mode for mode in ALL if mode != "upsert" or not isinstance(store, JsonlStore)]
+    assert sorted(store.destination().modes) == sorted(taken)
 
 
 @pytest.mark.anyio
-async def test_a_replace_that_is_resumed_goes_on_with_its_generation(place: Place) -> None:
+async def test_a_replace_that_is_resumed_goes_on_with_its_generation(store: Store) -> None:
     """A full table is never replaced by the tail of a read."""
-    destination = place.destination()
+    destination = store.destination()
     await destination.open()
     await destination.start(ENTITY, "replace")
     await destination.write("orders", [{"id": 1}, {"id": 2}], reached("replace", 1))
-    place.crash(destination)
-    destination = place.destination()
+    store.crash(destination)
+    destination = store.destination()
     await destination.open()
     assert await destination.start(ENTITY, "replace") == reached("replace", 1)
-    assert place.rows("orders") == []
+    assert store.rows("orders") == []
     await destination.write("orders", [{"id": 3}], reached("replace", 2))
     await destination.finish("orders", reached("replace", 2, complete=True))
-    assert place.rows("orders") == [{"id": 1}, {"id": 2}, {"id": 3}]
+    assert store.rows("orders") == [{"id": 1}, {"id": 2}, {"id": 3}]
     await destination.close()
 
 
 @pytest.mark.anyio
-async def test_a_replace_of_nothing_leaves_nothing(place: Place) -> None:
-    destination = place.destination()
+async def test_a_replace_of_nothing_leaves_nothing(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     for records in ([{"id": 1}], []):
         assert await destination.start(ENTITY, "replace") is None
         await destination.write("orders", records, reached("replace", 1))
         await destination.finish("orders", reached("replace", 1, complete=True))
-        assert place.rows("orders") == records
+        assert store.rows("orders") == records
     await destination.close()
 
 
 @pytest.mark.anyio
-async def test_entities_may_be_interleaved(place: Place) -> None:
-    destination = place.destination()
+async def test_entities_may_be_interleaved(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     names = ("orders", "customers")
     for name in names:
@@ -256,14 +256,14 @@ async def test_entities_may_be_interleaved(place: Place) -> None:
             )
     for name in names:
         await destination.finish(name, reached("append", 3, entity=name, complete=True))
-        assert place.rows(name) == [{"id": 1, "of": name}, {"id": 2, "of": name}]
+        assert store.rows(name) == [{"id": 1, "of": name}, {"id": 2, "of": name}]
     assert set(await destination.checkpoints()) == set(names)
     await destination.close()
 
 
 @pytest.mark.anyio
-async def test_writing_without_a_start_is_refused(place: Place) -> None:
-    destination = place.destination()
+async def test_writing_without_a_start_is_refused(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     with pytest.raises(DestinationError, match=r"start\(\)"):
         await destination.write("orders", [{"id": 1}], None)
@@ -273,8 +273,8 @@ async def test_writing_without_a_start_is_refused(place: Place) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_closed_destination_says_so(place: Place) -> None:
-    destination = place.destination()
+async def test_a_closed_destination_says_so(store: Store) -> None:
+    destination = store.destination()
     await destination.close()
     await destination.open()
     await destination.close()
@@ -290,8 +290,8 @@ async def test_a_closed_destination_says_so(place: Place) -> None:
 
 
 @pytest.mark.anyio
-async def test_resetting_an_unknown_entity_does_nothing(place: Place) -> None:
-    destination = place.destination()
+async def test_resetting_an_unknown_entity_does_nothing(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     await destination.open()
     await destination.reset("orders")
@@ -300,8 +300,8 @@ async def test_resetting_an_unknown_entity_does_nothing(place: Place) -> None:
 
 
 @pytest.mark.anyio
-async def test_upsert_needs_a_primary_key_or_another_mode(place: Place) -> None:
-    destination = place.destination()
+async def test_upsert_needs_a_primary_key_or_another_mode(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     with pytest.raises(ConfigError, match=r"upsert.*append"):
         await destination.start(Entity("orders"), "upsert")
@@ -311,25 +311,25 @@ async def test_upsert_needs_a_primary_key_or_another_mode(place: Place) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_cursor_that_is_no_json_stores_nothing(place: Place) -> None:
-    destination = place.destination()
+async def test_a_cursor_that_is_no_json_stores_nothing(store: Store) -> None:
+    destination = store.destination()
     await destination.open()
     await destination.start(ENTITY, "append")
     with pytest.raises(DataError, match="JSON"):
         await destination.write("orders", [{"id": 1}], attrs.evolve(reached("append", 1), cursor=object()))  # type: ignore[arg-type]  # what a careless connector yields
-    assert place.rows("orders") == []
+    assert store.rows("orders") == []
     assert not await destination.checkpoints()
     await destination.close()
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("store", [MemoryPlace, SQLitePlace])
+@pytest.mark.parametrize("kind", [MemoryStore, SQLiteFileStore])
 async def test_upsert_refuses_rows_it_cannot_tell_apart(
-    store: type[MemoryPlace | SQLitePlace], tmp_path: Path
+    kind: type[MemoryStore | SQLiteFileStore], tmp_path: Path
 ) -> None:
     """A key that is there twice, from appending, and a record that has none."""
-    place = store(tmp_path)
-    destination = place.destination()
+    store = kind(tmp_path)
+    destination = store.destination()
     await destination.open()
     await destination.start(ENTITY, "append")
     await destination.write("orders", [{"id": 1}, {"id": 1}], reached("append", 1))
@@ -343,23 +343,23 @@ async def test_upsert_refuses_rows_it_cannot_tell_apart(
     for records in bad:
         with pytest.raises(SchemaMismatchError, match="'id' of its primary key"):
             await destination.write("orders", records, reached("upsert", 2))
-    assert place.rows("orders") == [{"id": 1}]
+    assert store.rows("orders") == [{"id": 1}]
     await destination.close()
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("store", [MemoryPlace, SQLitePlace])
+@pytest.mark.parametrize("kind", [MemoryStore, SQLiteFileStore])
 async def test_upsert_replaces_the_whole_row_by_a_key_of_two_fields(
-    store: type[MemoryPlace | SQLitePlace], tmp_path: Path
+    kind: type[MemoryStore | SQLiteFileStore], tmp_path: Path
 ) -> None:
-    place = store(tmp_path)
+    store = kind(tmp_path)
     entity = Entity("lines", primary_key=("order", "line"))
-    destination = place.destination()
+    destination = store.destination()
     await destination.open()
     await destination.start(entity, "upsert")
     await destination.write("lines", [{"order": 1, "line": 1, "note": "old"}, {"order": 1, "line": 2}], None)
     await destination.write("lines", [{"order": 1, "line": 1}], None)
     await destination.write("lines", [{"order": 1, "line": 2, "note": "new"}], None)
     await destination.finish("lines", reached("upsert", 1, entity="lines", complete=True))
-    assert place.rows("lines") == [{"order": 1, "line": 1}, {"order": 1, "line": 2, "note": "new"}]
+    assert store.rows("lines") == [{"order": 1, "line": 1}, {"order": 1, "line": 2, "note": "new"}]
     await destination.close()

@@ -164,7 +164,7 @@ def interrupted(path: Path, mode: Mode, files: Files) -> bool:
         there._lock.release()
 
 
-def whole(path: Path) -> bytes:
+def complete_content(path: Path) -> bytes:
     return (path / "orders.jsonl").read_bytes()
 
 
@@ -187,7 +187,7 @@ def test_a_failure_at_any_operation_loses_and_repeats_nothing(
         again = folder(path)
         sync(again, mode)
         again.release()
-        assert whole(path) == whole(tmp_path / "undisturbed")
+        assert complete_content(path) == complete_content(tmp_path / "undisturbed")
         assert {file.name for file in (path / ".connector_kit").iterdir()} == {"lock", "orders.json"}
         if survived:
             return
@@ -206,7 +206,7 @@ def test_any_number_of_kills_in_one_read(
     there = folder(path)
     sync(there, mode)
     there.release()
-    assert [json.loads(line)["id"] for line in whole(path).splitlines()] == [1, 2, 3, 4, 1, 5]
+    assert [json.loads(line)["id"] for line in complete_content(path).splitlines()] == [1, 2, 3, 4, 1, 5]
 
 
 def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_again(tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_ag
     there = folder(tmp_path, files)
     there.start("orders", "append", resume=True)
     there.write("orders", PAGES[0], reached(1))
-    before = whole(tmp_path)
+    before = complete_content(tmp_path)
     files.at = next(files._numbers) + 1
     with pytest.raises(OSError, match="Input/output"):
         there.write("orders", PAGES[1], reached(2))
-    assert whole(tmp_path) == before
+    assert complete_content(tmp_path) == before
     with pytest.raises(DestinationError, match=r"start\(\)"):
         there.write("orders", PAGES[1], reached(2))
     assert there.start("orders", "append", resume=True) == reached(1)
@@ -243,10 +243,10 @@ def test_after_an_interrupted_write_too(tmp_path: Path) -> None:
     there = folder(tmp_path, Interrupted())
     there.start("orders", "append", resume=True)
     there.write("orders", PAGES[0], reached(1))
-    before = whole(tmp_path)
+    before = complete_content(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         there.write("orders", PAGES[1], reached(2))
-    assert whole(tmp_path) == before
+    assert complete_content(tmp_path) == before
     with pytest.raises(DestinationError, match=r"start\(\)"):
         there.write("orders", PAGES[1], reached(2))
     there.release()
@@ -283,7 +283,7 @@ def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
         [sys.executable, "-c", FULL_DISK, str(tmp_path / "out")], capture_output=True, text=True, check=True
     )
     assert "disk is full" in ran.stdout
-    assert whole(tmp_path / "out") == b'{"id":1}\n'
+    assert complete_content(tmp_path / "out") == b'{"id":1}\n'
     assert folder(tmp_path / "out").checkpoints() == {"orders": reached(1)}
 
 
@@ -305,7 +305,7 @@ def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
     assert there.start("orders", mode, resume=True) is None
     assert not there.checkpoints()
     if mode == "append":
-        assert whole(tmp_path) == b'{"id":1}\n'
+        assert complete_content(tmp_path) == b'{"id":1}\n'
     there.release()
 
 
@@ -316,7 +316,15 @@ def test_lines_added_after_a_complete_read_stay(opened: Folder, tmp_path: Path) 
     opened.start("orders", "append", resume=True)
     opened.write("orders", [{"id": 7}], None)
     opened.start("orders", "append", resume=True)
-    assert [json.loads(line)["id"] for line in whole(tmp_path).splitlines()] == [1, 2, 3, 4, 1, 5, 100]
+    assert [json.loads(line)["id"] for line in complete_content(tmp_path).splitlines()] == [
+        1,
+        2,
+        3,
+        4,
+        1,
+        5,
+        100,
+    ]
 
 
 def test_half_a_line_added_after_a_complete_read_is_refused(opened: Folder, tmp_path: Path) -> None:
@@ -332,7 +340,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_p
     for mode in MODES:
         with pytest.raises(DestinationError, match="not made by this destination"):
             opened.start("orders", mode, resume=True)
-    assert whole(tmp_path) == b"theirs\n"
+    assert complete_content(tmp_path) == b"theirs\n"
     assert not opened.checkpoints()
 
 
@@ -529,7 +537,7 @@ def test_a_value_without_a_json_form_leaves_nothing_of_its_page(
     records = [{"id": n} for n in range(2_000)]
     with pytest.raises(SchemaMismatchError, match="no JSON form"):
         opened.write("orders", [*records, {"id": value}], reached(1))
-    assert whole(tmp_path) == b""
+    assert complete_content(tmp_path) == b""
 
 
 def test_lazy_records_are_written_as_they_came() -> None:

@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 K = 30 * SECOND
 
 
-def pace(rates: str = "100/s") -> AdaptiveRate:
+def adaptive_rate(rates: str = "100/s") -> AdaptiveRate:
     return AdaptiveRate(Rates.parse(rates), 0.7, K)
 
 
@@ -83,7 +83,7 @@ class TestAllowance:
     def test_no_more_than_what_is_left_is_granted_before_the_reset(
         self, remaining: int, reset: int, calls: list[tuple[int, int]]
     ) -> None:
-        budget, now, spent = pace("1000/s"), 0, 0
+        budget, now, spent = adaptive_rate("1000/s"), 0, 0
         budget.answered(0, Quota(remaining=remaining, reset_after=float(reset)), 0)
         for wait, cost in calls:
             now += wait * SECOND // 10
@@ -92,7 +92,7 @@ class TestAllowance:
         assert spent <= remaining
 
     def test_what_is_left_is_spread_until_the_reset(self) -> None:
-        budget = pace("1000/s")
+        budget = adaptive_rate("1000/s")
         budget.answered(0, Quota(limit=100, remaining=10, reset_after=60.0), 0)
         moments = [0]
         for _ in range(11):
@@ -105,7 +105,7 @@ class TestAllowance:
         ]
 
     def test_permits_granted_since_the_request_count_as_used(self) -> None:
-        budget = pace("1000/s")
+        budget = adaptive_rate("1000/s")
         for _ in range(5):
             assert budget.take(0, 1)
         budget.answered(0, Quota(remaining=5, reset_after=10.0), 1)
@@ -114,7 +114,7 @@ class TestAllowance:
         assert budget.take(10 * SECOND, 1)
 
     def test_nothing_left_is_a_wait_until_the_reset(self) -> None:
-        budget = pace("1000/s")
+        budget = adaptive_rate("1000/s")
         budget.answered(0, Quota(remaining=0, reset_after=10.0), 0)
         assert budget.ready_at(0, 1) == 10 * SECOND
         assert budget.in_use(0)
@@ -153,7 +153,7 @@ class TestAllowance:
 
 class TestRefusals:
     def test_of_requests_under_way_lower_it_once(self) -> None:
-        budget = pace()
+        budget = adaptive_rate()
         for _ in range(20):
             assert budget.take(0, 1)
         assert [budget.refused(0, 2.0, grant) for grant in (3, 1, 20)] == [2.0, 2.0, 2.0]
@@ -165,10 +165,10 @@ class TestRefusals:
     def test_that_name_no_time_pause_for_the_shortest_window(self) -> None:
         for rates, expected in (("5/0.1s", 1.0), ("5/30s, 9/min", 30.0), ("9/day, 5/h@UTC", 60.0)):
             for said in (None, 0.0, -1.0, math.inf, math.nan):
-                assert pace(rates).refused(0, said, 0) == expected
+                assert adaptive_rate(rates).refused(0, said, 0) == expected
 
     def test_make_older_answers_worthless(self) -> None:
-        budget = pace()
+        budget = adaptive_rate()
         for _ in range(5):
             budget.commit(0, 1)
         budget.refused(0, 1.0, 4)
@@ -179,14 +179,14 @@ class TestRefusals:
 
     def test_of_a_burst_under_a_long_window_are_measured_against_what_was_sent(self) -> None:
         """Ten thousand a day are one in nine seconds; but it was 300 in the last minute that were too many."""
-        budget = pace("10000/day")
+        budget = adaptive_rate("10000/day")
         for _ in range(300):
             budget.commit(0, 1)
         budget.refused(0, 1.0, 300)
         assert budget.throttle.rate(0) == pytest.approx(0.7 * 300 / 60)
 
     def test_permits_are_spread_afterwards_and_a_little_lateness_is_made_up_for(self) -> None:
-        budget = pace()
+        budget = adaptive_rate()
         budget.commit(0, 1)
         budget.refused(0, 1.0, 1)
         interval = math.ceil(SECOND / 70)
@@ -196,7 +196,7 @@ class TestRefusals:
         assert budget.ready_at(interval + late, 1) == pytest.approx(2 * interval, rel=0.01)
 
     def test_a_grant_from_before_a_restart_is_taken_for_the_last_one(self) -> None:
-        budget = pace()
+        budget = adaptive_rate()
         budget.refused(0, 1.0, 1000)
         assert budget.throttle.rate(0) == pytest.approx(70)
         budget.commit(2 * SECOND, 1)
@@ -204,7 +204,7 @@ class TestRefusals:
         assert budget.ready_at(2 * SECOND, 1) == 52 * SECOND
 
     def test_the_earliest_moment_is_that_of_the_next_permit(self) -> None:
-        budget = pace()
+        budget = adaptive_rate()
         budget.answered(0, Quota(remaining=0, reset_after=10.0), 0)
         assert budget.earliest(0, 500, 0) == 10 * SECOND
         assert budget.earliest(0, 500, 20 * SECOND) == 20 * SECOND

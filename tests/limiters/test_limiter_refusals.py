@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 
 
-def terms(*, max_wait: float | None = None, max_queue: int | None = None) -> SharedSettings:
+def settings(*, max_wait: float | None = None, max_queue: int | None = None) -> SharedSettings:
     return SharedSettings.of(
         "shop", LimiterSettings.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None)
     )
@@ -144,7 +144,7 @@ def refused_of_three(gate: SharedGate, clock: VirtualClock, backend: str) -> lis
 
 def test_who_comes_behind_one_that_waits_for_a_store_is_told_what_that_one_was(anyio_backend: str) -> None:
     clock = VirtualClock()
-    told = refused_of_three(SharedGate(Shut(), terms(max_queue=1), clock), clock, anyio_backend)
+    told = refused_of_three(SharedGate(Shut(), settings(max_queue=1), clock), clock, anyio_backend)
     assert [(error.message, error.retry_after) for error in told] == [
         (
             (
@@ -159,7 +159,7 @@ def test_who_comes_behind_one_that_waits_for_a_store_is_told_what_that_one_was(a
 def test_who_has_waited_for_a_store_is_told_how_long_it_would_have_been(anyio_backend: str) -> None:
     """With up to a millisecond of waiting that is drawn at random."""
     clock = VirtualClock()
-    told = refused_of_three(SharedGate(Shut(), terms(max_wait=5), clock), clock, anyio_backend)
+    told = refused_of_three(SharedGate(Shut(), settings(max_wait=5), clock), clock, anyio_backend)
     assert len(told) == 3
     for error in told:
         takes, _, rest = error.message.removeprefix("a permit under 2/s takes a wait of ").partition("s; ")

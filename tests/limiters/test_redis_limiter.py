@@ -50,13 +50,13 @@ def url(server: RedisServer) -> str:
     return server.url
 
 
-def terms(rates: str, name: str = "shop") -> SharedSettings:
+def settings(rates: str, name: str = "shop") -> SharedSettings:
     return SharedSettings.of(name, LimiterSettings.of(rates, max_wait=None, max_queue=None, state=None))
 
 
 @contextmanager
 def store(url: str, rates: str = "3/h", name: str = "shop") -> Iterator[RedisStore]:
-    with closing(RedisStore(url, terms(rates, name), timeout=5)) as opened:
+    with closing(RedisStore(url, settings(rates, name), timeout=5)) as opened:
         yield opened
 
 
@@ -452,7 +452,7 @@ class TestFallback:
     def test_a_share_is_fewer_permits_or_a_longer_window(
         self, rates: str, share: float, expected: str
     ) -> None:
-        assert str(terms(rates).share(share)) == expected
+        assert str(settings(rates).share(share)) == expected
 
 
 class TestLimiter:

@@ -57,11 +57,11 @@ class Shop:
     @classmethod
     def open(cls, delay: float = 0.0, max_wait: float | None = None, max_queue: int | None = None) -> Shop:
         clock = VirtualClock()
-        terms = SharedSettings.of(
+        settings = SharedSettings.of(
             "shop", LimiterSettings.of("2/s", max_wait=max_wait, max_queue=max_queue, state=None)
         )
         shelf = Shelf(clock, SlidingLog(2, 1_000 * MS), delay)
-        return cls(clock, shelf, SharedGate(shelf, terms, clock))
+        return cls(clock, shelf, SharedGate(shelf, settings, clock))
 
     async def come(self, calls: int, cost: int = 1) -> list[tuple[int, float, str]]:
         """Let calls come at once; give which got its permit or its refusal at which second, and what it was told."""

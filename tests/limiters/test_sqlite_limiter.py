@@ -51,20 +51,20 @@ def dial() -> Dial:
     return Dial()
 
 
-def terms(rates: str, name: str = "shop") -> SharedSettings:
+def settings(rates: str, name: str = "shop") -> SharedSettings:
     return SharedSettings.of(name, LimiterSettings.of(rates, max_wait=None, max_queue=None, state=None))
 
 
 @pytest.fixture
 def log(path: Path, dial: Dial) -> Iterator[SQLiteStore]:
-    with closing(SQLiteStore(path, terms("3/10s"), dial)) as opened:
+    with closing(SQLiteStore(path, settings("3/10s"), dial)) as opened:
         yield opened
 
 
 def test_all_who_share_a_file_and_a_name_take_from_one_limit(
     log: SQLiteStore, path: Path, dial: Dial
 ) -> None:
-    with closing(SQLiteStore(path, terms("3/10s"), dial)) as other:
+    with closing(SQLiteStore(path, settings("3/10s"), dial)) as other:
         assert log.take(2) == 0
         assert other.take(1) == 0
         dial.ns += SECOND
@@ -74,12 +74,12 @@ def test_all_who_share_a_file_and_a_name_take_from_one_limit(
 
 
 def test_another_name_has_a_limit_of_its_own(log: SQLiteStore, path: Path, dial: Dial) -> None:
-    with closing(SQLiteStore(path, terms("1/min", name="bank"), dial)) as other:
+    with closing(SQLiteStore(path, settings("1/min", name="bank"), dial)) as other:
         assert log.take(3) == other.take(1) == 0
 
 
 def test_several_rates_hold_at_once_and_all_or_none_give(path: Path, dial: Dial) -> None:
-    with closing(SQLiteStore(path, terms("2/s, 3/min"), dial)) as log:
+    with closing(SQLiteStore(path, settings("2/s, 3/min"), dial)) as log:
         assert log.take(2) == 0
         assert log.take(1) == SECOND
         dial.ns += SECOND
@@ -117,7 +117,7 @@ def test_other_rates_are_refused_until_nothing_counts_any_more(
     log: SQLiteStore, path: Path, dial: Dial
 ) -> None:
     log.take(1)
-    with closing(SQLiteStore(path, terms("5/s"), dial)) as other:
+    with closing(SQLiteStore(path, settings("5/s"), dial)) as other:
         with pytest.raises(
             ConfigError, match=r"'shop' in .* is in use with 3/10s; expected the same rates .* not 5/s"
         ):
@@ -129,7 +129,7 @@ def test_other_rates_are_refused_until_nothing_counts_any_more(
 
 
 def test_the_file_does_not_grow_with_what_is_over(path: Path, dial: Dial) -> None:
-    with closing(SQLiteStore(path, terms("20/s, 100000/day"), dial)) as log:
+    with closing(SQLiteStore(path, settings("20/s, 100000/day"), dial)) as log:
         for _ in range(2_000):
             assert log.take(1) == 0
             dial.ns += SECOND // 20
@@ -211,13 +211,13 @@ def test_rates_and_names_that_cannot_be_shared_are_refused(
 
 def test_a_dead_rate_keeps_no_log() -> None:
     with pytest.warns(DeadRateWarning):
-        both = terms("100/s, 10/min")
+        both = settings("100/s, 10/min")
     assert both.windows == (HardWindow(10, 60 * SECOND),)
 
 
 def test_from_ten_thousand_permits_on_those_within_a_thousandth_of_the_window_share_an_entry() -> None:
-    assert terms("10000/s").windows == (HardWindow(10_000, SECOND, 0),)
-    assert terms("10001/s").windows == (HardWindow(10_001, SECOND, SECOND // 1000),)
+    assert settings("10000/s").windows == (HardWindow(10_000, SECOND, 0),)
+    assert settings("10001/s").windows == (HardWindow(10_001, SECOND, SECOND // 1000),)
 
 
 class TestWords:
@@ -244,7 +244,7 @@ class TestWords:
 
     def test_with_other_rates(self, log: SQLiteStore, path: Path, dial: Dial) -> None:
         log.take(1)
-        with closing(SQLiteStore(path, terms("5/s"), dial)) as other, pytest.raises(ConfigError) as raised:
+        with closing(SQLiteStore(path, settings("5/s"), dial)) as other, pytest.raises(ConfigError) as raised:
             other.take(1)
         assert raised.value.message == (
             f"the limiter 'shop' in {path} is in use with 3/10s; expected the same rates from all who share it, not 5/s; "
@@ -253,7 +253,7 @@ class TestWords:
 
     def test_that_somebody_holds(self, path: Path, dial: Dial) -> None:
         with (
-            closing(SQLiteStore(path, terms("3/10s"), dial, busy_timeout=0.0)) as log,
+            closing(SQLiteStore(path, settings("3/10s"), dial, busy_timeout=0.0)) as log,
             closing(sqlite3.connect(path, isolation_level=None)) as holder,
         ):
             holder.execute("BEGIN IMMEDIATE")
@@ -287,7 +287,7 @@ def test_a_file_that_somebody_holds_is_an_error_after_a_while(
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(TimedOutError, match=r"was in use by others for 0\.05 s; expected a millisecond"):
-            SQLiteStore(path, terms("3/10s"), dial, busy_timeout=0.05)
+            SQLiteStore(path, settings("3/10s"), dial, busy_timeout=0.05)
 
 
 def test_a_file_that_cannot_be_written_grants_nothing(log: SQLiteStore, path: Path) -> None:
@@ -316,7 +316,7 @@ def test_many_may_make_the_file_at_once(tmp_path: Path, dial: Dial) -> None:
 
         def come(path: Path = path, together: threading.Barrier = together, waits: list[int] = waits) -> None:
             together.wait()
-            with closing(SQLiteStore(path, terms("8/min"), dial)) as log:
+            with closing(SQLiteStore(path, settings("8/min"), dial)) as log:
                 waits.append(log.take(1))
 
         comers = [threading.Thread(target=come) for _ in range(8)]
@@ -331,7 +331,7 @@ def test_a_file_that_was_removed_is_made_anew_for_all(log: SQLiteStore, path: Pa
     """Else those who have it open would count past those who come."""
     log.take(3)
     path.unlink()
-    with closing(SQLiteStore(path, terms("3/10s"), dial)) as other:
+    with closing(SQLiteStore(path, settings("3/10s"), dial)) as other:
         assert other.take(2) == log.take(1) == 0
         assert other.take(1) == log.take(1) == 10 * SECOND
 
@@ -349,8 +349,8 @@ from connector_kit.limiters.sqlite_limiter import SQLiteStore
 from connector_kit.limiters.settings import SharedSettings
 from connector_kit.limiters.settings import LimiterSettings
 
-terms = SharedSettings.of("shop", LimiterSettings.of("3/min", max_wait=None, max_queue=None, state=None))
-log = SQLiteStore(sys.argv[1], terms, lambda: 0)
+settings = SharedSettings.of("shop", LimiterSettings.of("3/min", max_wait=None, max_queue=None, state=None))
+log = SQLiteStore(sys.argv[1], settings, lambda: 0)
 waits = [log.take(1)]
 child = os.fork()
 if child == 0:

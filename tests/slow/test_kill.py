@@ -61,7 +61,7 @@ WAYS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 @attrs.frozen
-class Place:
+class RunFolder:
     """Where a series of runs works: a folder of its own, with one destination in it."""
 
     folder: Path
@@ -160,13 +160,13 @@ class Killer:
         return process.returncode == -signal.SIGKILL
 
 
-def run_to_the_end(place: Place, size: int, killer: Killer) -> int:
+def run_to_the_end(runs: RunFolder, size: int, killer: Killer) -> int:
     """Start, kill and start again until a run ends by itself; give the number of kills."""
     for kills in range(MOST_KILLS_OF_A_RUN):
-        with place.start(size) as process:
+        with runs.start(size) as process:
             if not killer.strike(process):
                 return kills
-    place.complete(size)
+    runs.complete(size)
     return MOST_KILLS_OF_A_RUN
 
 
@@ -177,20 +177,20 @@ def test_killed_runs_leave_what_an_undisturbed_run_leaves(kind: str, tmp_path: P
     undisturbed: dict[str, list[dict[str, Any]]] = {}
     killers: dict[str, Killer] = {}
     for way, options in WAYS[kind].items():
-        place = Place(tmp_path / way, kind, options)
-        events = place.complete(SIZES[0])
+        runs = RunFolder(tmp_path / way, kind, options)
+        events = runs.complete(SIZES[0])
         killers[way] = Killer(random, events[0], len(events))
-        first = place.content()
-        place.complete(SIZES[1])
-        undisturbed[way] = [first, place.content()]
+        first = runs.content()
+        runs.complete(SIZES[1])
+        undisturbed[way] = [first, runs.content()]
 
     kills, rounds = Counter[str](dict.fromkeys(WAYS[kind], 0)), 0
     while kills.total() < KILLS or min(kills.values()) < KILLS // 10:
         rounds += 1
         assert rounds < MOST_ROUNDS, f"runs end before they are killed: {dict(kills)}"
         for way, options in WAYS[kind].items():
-            place = Place(tmp_path / f"{way}-{rounds}", kind, options)
+            runs = RunFolder(tmp_path / f"{way}-{rounds}", kind, options)
             for size, expected in zip(SIZES, undisturbed[way], strict=True):
-                kills[way] += run_to_the_end(place, size, killers[way])
-                assert place.content() == expected, f"{way}, round {rounds}, after {dict(kills)} kills"
+                kills[way] += run_to_the_end(runs, size, killers[way])
+                assert runs.content() == expected, f"{way}, round {rounds}, after {dict(kills)} kills"
     print(f"{kind}: {kills.total()} kills at work in {rounds} rounds: {dict(kills)}")  # noqa: T201 - for -rP

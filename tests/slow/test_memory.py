@@ -50,11 +50,14 @@ DESTINATIONS = {
 }
 
 
-def peak_of_a_run(records: int, destination: str, place: Path) -> int:
+def peak_of_a_run(records: int, destination: str, folder: Path) -> int:
     """Sync so many records in a process of its own and give its peak size in KiB."""
     program = PROGRAM.format(destination=DESTINATIONS[destination])
     done = subprocess.run(
-        [sys.executable, "-c", program, str(records), str(place)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, str(records), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

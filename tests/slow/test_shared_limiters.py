@@ -39,10 +39,10 @@ class Team:
 
     @classmethod
     @contextmanager
-    def at_work(cls, kind: str, place: str, seconds: float) -> Iterator[Team]:
+    def at_work(cls, kind: str, address: str, seconds: float) -> Iterator[Team]:
         """Start them; they end by themselves after so many seconds, and are killed where the block ends before."""
         until = time.monotonic_ns() + round(seconds * SECOND)
-        command = [sys.executable, str(WORKER), kind, place, RATES, str(SHARE), str(until)]
+        command = [sys.executable, str(WORKER), kind, address, RATES, str(SHARE), str(until)]
         team = cls(
             tuple(
                 subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -98,7 +98,7 @@ def test_four_processes_and_a_file_one_killed(tmp_path: Path) -> None:
 
 
 @attrs.frozen
-class Book:
+class GrantLog:
     """What stands in Redis' own log: the moment of every grant, by its clock in nanoseconds."""
 
     grants: dict[int, int] = attrs.field(factory=dict)
@@ -106,36 +106,38 @@ class Book:
     def copy(self, server: RedisServer) -> None:
         with server.client() as client:
             for field, value in client.hgetall(KEY).items():
-                window, colon, place = str(field).partition(":")
+                window, colon, number = str(field).partition(":")
                 if colon:
                     assert window == "1"
                     ends, permits = map(int, str(value).split())
                     assert permits == 1
-                    self.grants[int(place)] = ends * 1000 - WINDOW
+                    self.grants[int(number)] = ends * 1000 - WINDOW
 
     def moments(self) -> list[int]:
-        places = sorted(self.grants)
-        assert all(later == place + 1 for place, later in pairwise(places)), "the log was read often enough"
-        return [self.grants[place] for place in places]
+        numbers = sorted(self.grants)
+        assert all(later == number + 1 for number, later in pairwise(numbers)), (
+            "the log was read often enough"
+        )
+        return [self.grants[number] for number in numbers]
 
 
 @contextmanager
-def copying(server: RedisServer) -> Iterator[Book]:
+def copying(server: RedisServer) -> Iterator[GrantLog]:
     """Copy what stands in Redis' log, several times in each window, as long as the block runs."""
-    book, ended = Book(), threading.Event()
+    log, ended = GrantLog(), threading.Event()
 
     def copy() -> None:
         while not ended.wait(0.2):
-            book.copy(server)
+            log.copy(server)
 
     copier = threading.Thread(target=copy)
     copier.start()
     try:
-        yield book
+        yield log
     finally:
         ended.set()
         copier.join()
-        book.copy(server)
+        log.copy(server)
 
 
 @pytest.mark.slow
@@ -143,13 +145,13 @@ def test_four_processes_and_redis_one_killed(tmp_path: Path) -> None:
     """The bound holds by Redis' own clock; what the killed one might have had, others have."""
     with (
         running_redis(tmp_path) as server,
-        copying(server) as book,
+        copying(server) as log,
         Team.at_work("redis", server.url, seconds=15) as team,
     ):
         time.sleep(6)
         team.processes[0].kill()
         said = team.said()
-    grants = book.moments()
+    grants = log.moments()
     shares = used(grants, 0, 5), used(grants, 3 * LIMIT, 2)
     report("redis", *shares, [len(each) for each in said])
     assert_bound(grants)
@@ -172,8 +174,8 @@ def test_redis_is_killed_and_started_again(tmp_path: Path) -> None:
         back = time.monotonic_ns()
         with copying(server) as after:
             said = team.said()
-    for book in (before, after):
-        assert_bound(book.moments())
+    for log in (before, after):
+        assert_bound(log.moments())
     own = round(LIMIT * SHARE)
     alone = [len(moments([lines], "here")) for lines in said]
     share = used(after.moments(), 0, 3)

@@ -202,7 +202,7 @@ def test_a_target_is_below_the_base_url(base_url: str, target: str) -> None:
     assert origin.target("/a b/é", {}) == f"{origin.root}/a%20b/%C3%A9"
 
 
-def test_a_site_has_the_port_of_its_scheme() -> None:
+def test_an_origin_has_the_port_of_its_scheme() -> None:
     assert (
         Origin.of("http://X.example", RestConfig("http://x.example", {}).origin.credentials).url
         == "http://x.example:80"

@@ -25,14 +25,14 @@ from connector_kit.errors import CursorExpiredError, SchemaMismatchError
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
 
-SITE = Origin.of("https://api.example.com/v1", Credentials())
+ORIGIN = Origin.of("https://api.example.com/v1", Credentials())
 
 
-def reply(
+def response(
     body: Any = None, asked: Cursor = None, records: Any = ({"id": 7},), **headers: str
 ) -> PageResponse:
     """Make what a style sees."""
-    return PageResponse(SITE, "/v1/things", headers, body, records, asked, size=10)
+    return PageResponse(ORIGIN, "/v1/things", headers, body, records, asked, size=10)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_cursor_of_another_style_is_refused(style: Pagination, cursor: Cursor)
 )
 def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: Any, words: str) -> None:
     with pytest.raises(SchemaMismatchError) as caught:
-        style.next_page(reply(body))
+        style.next_page(response(body))
     assert words in str(caught.value)
     assert "GET /v1/things" in str(caught.value)
     assert "look at pagination." in str(caught.value)
@@ -85,31 +85,31 @@ def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: 
 @pytest.mark.parametrize(
     ("style", "seen", "turn"),
     [
-        (CursorField(), reply({"next_cursor": ""}), NextPage(None, more=False)),
-        (CursorField(), reply({"next_cursor": None}), NextPage(None, more=False)),
-        (CursorField(), reply([]), NextPage(None, more=False)),
-        (CursorField("meta.next"), reply({"meta": {"next": 0}}), NextPage(0, more=True)),
-        (CursorField(more="more"), reply({"next_cursor": "c", "more": False}), NextPage(None, more=False)),
-        (LastRecord(more="more"), reply({"more": False}), NextPage(7, more=False)),
-        (LastRecord(), reply(), NextPage(7, more=True)),
-        (LastRecord(), reply(asked=7, records=()), NextPage(7, more=False)),
-        (NextUrl(), reply({"next": ""}), NextPage(None, more=False)),
-        (NextUrl(), reply({"next": "?p=2"}), NextPage("/v1/things?p=2", more=True)),
+        (CursorField(), response({"next_cursor": ""}), NextPage(None, more=False)),
+        (CursorField(), response({"next_cursor": None}), NextPage(None, more=False)),
+        (CursorField(), response([]), NextPage(None, more=False)),
+        (CursorField("meta.next"), response({"meta": {"next": 0}}), NextPage(0, more=True)),
+        (CursorField(more="more"), response({"next_cursor": "c", "more": False}), NextPage(None, more=False)),
+        (LastRecord(more="more"), response({"more": False}), NextPage(7, more=False)),
+        (LastRecord(), response(), NextPage(7, more=True)),
+        (LastRecord(), response(asked=7, records=()), NextPage(7, more=False)),
+        (NextUrl(), response({"next": ""}), NextPage(None, more=False)),
+        (NextUrl(), response({"next": "?p=2"}), NextPage("/v1/things?p=2", more=True)),
         (
             NextUrl(),
-            reply({"next": "https://API.example.com:443/x?a=b%20c#f"}),
+            response({"next": "https://API.example.com:443/x?a=b%20c#f"}),
             NextPage("/x?a=b%20c", more=True),
         ),
-        (LinkHeader(), reply(link="<?p=2>; rel=next"), NextPage("/v1/things?p=2", more=True)),
-        (LinkHeader(), reply(link='</a,b;c>; REL="last NEXT"'), NextPage("/a,b;c", more=True)),
-        (LinkHeader(), reply(link='<?p=1>; rel="prev", <?p=3>; title="next"'), NextPage(None, more=False)),
-        (PageNumber(), reply(), NextPage({"page": 2, "size": 10}, more=True)),
-        (PageNumber(first=0), reply(), NextPage({"page": 1, "size": 10}, more=True)),
-        (PageNumber(), reply(asked={"page": 4, "size": 3}), NextPage({"page": 5, "size": 3}, more=True)),
-        (PageNumber(first=0, total_pages="n"), reply({"n": 1}), NextPage(None, more=False)),
-        (PageNumber(total_pages="n"), reply({"n": 2}), NextPage({"page": 2, "size": 10}, more=True)),
-        (Offset(), reply(asked=3), NextPage(4, more=True)),
-        (Offset(total="n"), reply({"n": 4}, asked=3), NextPage(4, more=False)),
+        (LinkHeader(), response(link="<?p=2>; rel=next"), NextPage("/v1/things?p=2", more=True)),
+        (LinkHeader(), response(link='</a,b;c>; REL="last NEXT"'), NextPage("/a,b;c", more=True)),
+        (LinkHeader(), response(link='<?p=1>; rel="prev", <?p=3>; title="next"'), NextPage(None, more=False)),
+        (PageNumber(), response(), NextPage({"page": 2, "size": 10}, more=True)),
+        (PageNumber(first=0), response(), NextPage({"page": 1, "size": 10}, more=True)),
+        (PageNumber(), response(asked={"page": 4, "size": 3}), NextPage({"page": 5, "size": 3}, more=True)),
+        (PageNumber(first=0, total_pages="n"), response({"n": 1}), NextPage(None, more=False)),
+        (PageNumber(total_pages="n"), response({"n": 2}), NextPage({"page": 2, "size": 10}, more=True)),
+        (Offset(), response(asked=3), NextPage(4, more=True)),
+        (Offset(total="n"), response({"n": 4}, asked=3), NextPage(4, more=False)),
     ],
 )
 def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: NextPage) -> None:
@@ -117,7 +117,7 @@ def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: Nex
 
 
 @pytest.mark.parametrize(
-    ("style", "cursor", "ask"),
+    ("style", "cursor", "expected"),
     [
         (NoPagination(), None, PageRequest()),
         (CursorField(), None, PageRequest()),
@@ -130,5 +130,5 @@ def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: Nex
         (Offset(size_param=None), 20, PageRequest({"offset": 20})),
     ],
 )
-def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, ask: PageRequest) -> None:
-    assert style.request(cursor, 10) == ask
+def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, expected: PageRequest) -> None:
+    assert style.request(cursor, 10) == expected
