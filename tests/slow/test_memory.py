@@ -25,6 +25,7 @@ from connector_kit.runtime.sync import sync
 {destination}
 
 records = int(sys.argv[1])
+BUFFER = 512 * 1024  # how full it gets depends on the load of the machine, and a longer run meets more of that
 
 
 def peak_kib():
@@ -37,7 +38,7 @@ def peak_kib():
 
 async def main():
     connector = MockConnector(MockConfig(size=records, page_size=1_000))
-    report = await sync(connector, destination(sys.argv[2]), entities=["events"])
+    report = await sync(connector, destination(sys.argv[2]), entities=["events"], buffer=BUFFER)
     print(json.dumps({{"rows": report.rows, "complete": report.complete, "peak_kib": peak_kib()}}))
 
 
