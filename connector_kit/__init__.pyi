@@ -46,6 +46,8 @@ from .records.catalog import ListOf as ListOf
 from .records.catalog import Scalar as Scalar
 from .records.catalog import Struct as Struct
 from .records.checkpoint import Checkpoint as Checkpoint
+from .records.checkpoint import EntityState as EntityState
+from .records.checkpoint import FingerprintLog as FingerprintLog
 from .records.checkpoint import Mode as Mode
 from .records.inference import infer_fields as infer_fields
 from .records.json_body import split_json as split_json

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .records.page import Cursor
 
 __all__ = [
     "AuthenticationError",
+    "BadRecordError",
     "CircuitOpenError",
     "ConfigError",
     "ConnectionFailedError",
@@ -179,6 +180,14 @@ class DataError(ConnectorError):
 
 class SchemaMismatchError(DataError):
     """Data does not fit what was announced for it."""
+
+
+class BadRecordError(SchemaMismatchError):
+    """Some records cannot be used, and the others can: `bad` has the reason of each, by its position among the records given."""
+
+    def __init__(self, message: str, bad: Mapping[int, str]) -> None:
+        super().__init__(message)
+        self.bad = dict(bad)
 
 
 class CursorExpiredError(DataError):

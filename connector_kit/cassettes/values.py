@@ -195,6 +195,9 @@ def _entity_to_json(entity: Entity) -> dict[str, Any]:
         "replication_key": entity.replication_key,
         "ordered": entity.ordered,
         "incremental": entity.incremental,
+        "revision": entity.revision,
+        "replication_format": entity.replication_format,
+        "replication_zone": entity.replication_zone,
         "fields": [_field_to_json(field) for field in entity.fields],
     }
     return {"name": entity.name, **{name: value for name, value in data.items() if value}}

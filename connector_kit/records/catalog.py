@@ -72,7 +72,13 @@ class Entity:
 
     `primary_key` names the fields that together are unique. `replication_key` names the field whose values only
     grow. `ordered` promises that records come in non-decreasing order of it. `incremental` says how the next run
-    reads what is new. With no `fields`, nothing is known of the records yet.
+    reads what is new. With no `fields`, nothing is known of the records yet. A key may be a path into nested records
+    (`properties.modified`).
+
+    `replication_format` says how a source writes its times, where that cannot be told from them: "iso", "epoch", "epoch_ms",
+    "epoch_us", "rfc1123" or a pattern for `strptime`. `replication_zone` is the time zone (`Europe/Berlin`) of times that name
+    none. `revision` is any text that changes when other records are served under the same name: a cursor or a watermark of
+    another revision is not continued.
     """
 
     name: str
@@ -81,6 +87,9 @@ class Entity:
     replication_key: str | None = None
     ordered: bool = False
     incremental: Incremental = None
+    revision: str = ""
+    replication_format: str | None = None
+    replication_zone: str | None = None
 
     def __attrs_post_init__(self) -> None:
         known = [field.name for field in self.fields]
@@ -90,7 +99,7 @@ class Entity:
             )
         keys = [*self.primary_key, *([self.replication_key] if self.replication_key else [])]
         for key in keys:
-            if known and key not in known:
+            if known and key not in known and key.partition(".")[0] not in known:
                 raise ConfigError(
                     f"entity {self.name!r}: the key {key!r} is none of its fields ({', '.join(known)}); "
                     "add the field or name another key"

@@ -15,12 +15,32 @@ from connector_kit.errors import DataError
 from .page import Cursor
 from .values import is_json_array, is_json_object
 
-__all__ = ["MAX_CHECKPOINT_BYTES", "Checkpoint", "Mode"]
+__all__ = ["MAX_CHECKPOINT_BYTES", "Checkpoint", "EntityState", "FingerprintLog", "Mode", "Reading"]
 
 Mode: TypeAlias = Literal["append", "upsert", "replace"]
 """How records land: after those that are there, over those with the same primary key, or instead of all of them."""
 
+Reading: TypeAlias = Literal["since", "cursor", "full"]
+"""What a read goes by: a time, the last page's cursor, or nothing (all is read)."""
+
 MAX_CHECKPOINT_BYTES = 64 * 1024
+
+
+@attrs.frozen
+class FingerprintLog:
+    """What mode "append" remembers of the records that the next read delivers again. A destination never looks inside.
+
+    The log of an entity is its first `keep` bytes, followed by `added`. A destination stores it in the same atomic step as
+    the checkpoint it comes with, beside that, and returns it whole (`keep` is 0) with the checkpoint of `start`.
+    """
+
+    keep: int = 0
+    added: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """The length of the whole log in bytes."""
+        return self.keep + len(self.added)
 
 
 @attrs.frozen
@@ -31,6 +51,9 @@ class Checkpoint:
     seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
     so that the next one reads what is new. `connector` names whose read it is. `seen` and `stored` are for mode
     "append": fingerprints of records at the boundary between two reads, at most a thousand each, and how often.
+
+    `revision`, `replication_key` and `reading` say what the cursor and the watermark belong to; `began` is when the read
+    began, over all its runs. `log` is stored beside the checkpoint: its JSON has only the log's size.
     """
 
     connector: str
@@ -45,12 +68,19 @@ class Checkpoint:
     updated: datetime | None = None
     seen: Mapping[str, int] = attrs.field(factory=dict[str, int])
     stored: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    revision: str = ""
+    replication_key: str | None = None
+    reading: Reading | None = None
+    began: datetime | None = None
+    log: FingerprintLog = attrs.field(factory=FingerprintLog)
 
     def to_json(self) -> bytes:
         """Encode as JSON; raises `DataError` where the cursor is no JSON value or makes it larger than 64 KiB."""
         try:
             _check_json(self.cursor)
-            encoded = msgspec.json.encode(self)
+            values = attrs.asdict(self, recurse=False)
+            values["log"] = self.log.size
+            encoded = msgspec.json.encode(values)
         except (TypeError, ValueError, RecursionError) as error:
             raise DataError(
                 f"the cursor of entity {self.entity!r} is no JSON value: {error}; a cursor must survive as JSON text"
@@ -64,7 +94,7 @@ class Checkpoint:
 
     @classmethod
     def from_json(cls, encoded: bytes | str) -> Checkpoint:
-        """Decode what `to_json` made; raises `DataError` where it is something else."""
+        """Decode what `to_json` made, with an empty log; raises `DataError` where it is something else."""
         try:
             return msgspec.json.decode(encoded, type=_Stored).checkpoint()
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -104,6 +134,19 @@ class _Stored(msgspec.Struct):
     updated: datetime | None = None
     seen: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     stored: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    revision: str = ""
+    replication_key: str | None = None
+    reading: Reading | None = None
+    began: datetime | None = None
 
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(**msgspec.structs.asdict(self))
+
+
+@attrs.frozen
+class EntityState:
+    """What a destination keeps of an entity: its last checkpoint, or the `problem` with what stands in its place."""
+
+    entity: str
+    checkpoint: Checkpoint | None = None
+    problem: str = ""

@@ -40,6 +40,11 @@ class EntityReport:
     The times are in seconds: `fetching` the other side was busy, `limited` a limiter or a bulkhead held requests back,
     `backing_off` retries waited (for an open circuit, too), `writing` the destination was busy. Fetching and writing
     overlap, so that they may add up to more than the run took.
+
+    `duplicates` counts the records of a replace that another one with the same primary key took the place of. `bad_records`
+    counts those that could not be stored, with the first three reasons. `unusable_keys` counts the records whose replication
+    key is no time. `held_back` is the watermark that the keys alone would have allowed, where it was held back. `notes` says
+    in sentences what an operator should know.
     """
 
     entity: str
@@ -58,6 +63,12 @@ class EntityReport:
     writing: float = 0.0
     watermark: datetime | None = None
     error: Exception | None = None
+    duplicates: int = 0
+    bad_records: int = 0
+    bad_record_reasons: tuple[str, ...] = ()
+    unusable_keys: int = 0
+    held_back: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -115,7 +126,10 @@ def _entity_dict(report: EntityReport) -> dict[str, Any]:
     for name in ("fetching", "limited", "backing_off", "writing"):
         values[name] = round(values[name], 3)
     values["rejections"] = list(report.rejections)
-    values["watermark"] = report.watermark and report.watermark.isoformat()
+    values["bad_record_reasons"] = list(report.bad_record_reasons)
+    values["notes"] = list(report.notes)
+    for name in ("watermark", "held_back"):
+        values[name] = values[name] and values[name].isoformat()
     values["error"] = report.error and {
         "class": type(report.error).__name__,
         # A foreign exception's message may hold a secret; ours never do.

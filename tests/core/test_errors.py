@@ -52,6 +52,7 @@ def an(kind: type[ConnectorError]) -> ConnectorError:
         "retry_after": 2.5,
         "problems": [Problem("auth.token", "missing", "text", "set TOKEN")],
         "attempts": [ConnectionFailedError("first"), ServiceUnavailableError("second", 1.0)],
+        "bad": {3: "no text"},
     }
     wanted = {name: value for name, value in given.items() if name in inspect.signature(kind).parameters}
     return kind("it broke", **wanted)

@@ -77,6 +77,12 @@ def test_as_json() -> None:
         "writing": 0.0,
         "watermark": "2024-01-01T12:00:00+00:00",
         "error": None,
+        "duplicates": 0,
+        "bad_records": 0,
+        "bad_record_reasons": [],
+        "unusable_keys": 0,
+        "held_back": None,
+        "notes": [],
     }
     assert users["watermark"] is None
     assert users["error"] == {"class": "AuthenticationError", "message": "the token has expired"}
