@@ -1,5 +1,7 @@
 """Keys that are paths into nested records."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -8,7 +10,7 @@ from connector_kit.errors import ConfigError
 from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.keys import column_at, value_at
 
-RECORDS = [{"sys": {"id": 7, "by": {"name": "ann"}}}, {"sys": None}, {}, {"sys": 3}]
+RECORDS: list[dict[str, Any]] = [{"sys": {"id": 7, "by": {"name": "ann"}}}, {"sys": None}, {}, {"sys": 3}]
 
 
 @pytest.mark.parametrize(
@@ -27,14 +29,14 @@ def test_a_path_leads_into_nested_records(key: str, values: list[object]) -> Non
 
 
 def test_a_field_of_that_very_name_counts_first() -> None:
-    record = {"sys.id": 1, "sys": {"id": 2}}
+    record: dict[str, Any] = {"sys.id": 1, "sys": {"id": 2}}
     assert value_at(record, "sys.id") == 1
     assert list(column_at([record], "sys.id")) == [1]
 
 
 def test_each_record_for_itself() -> None:
     """One record has the name itself, the next one the path."""
-    mixed = [{"sys.id": 1}, {"sys": {"id": 2}}, {"sys.id": None, "sys": {"id": 3}}]
+    mixed: list[dict[str, Any]] = [{"sys.id": 1}, {"sys": {"id": 2}}, {"sys.id": None, "sys": {"id": 3}}]
     assert list(column_at(mixed, "sys.id")) == [value_at(record, "sys.id") for record in mixed] == [1, 2, 3]
 
 

@@ -103,23 +103,34 @@ class Heartbeat:
     """For how many seconds a heart has not been beating, as seen by a watcher that looks every `interval` seconds.
 
     A watcher that comes late was kept from running itself, and so was the heart perhaps: by a suspended machine, by
-    whoever holds the interpreter. The time it was late does not count.
+    whoever holds the interpreter. The time it was late does not count, nor does the time in which the heart's thread was
+    ready and waited for a processor, which others had.
     """
 
     interval: float
     _last: float
-    _beats: int = attrs.field(default=0, init=False)
+    _beats: object = attrs.field(default=0, init=False)
+    _queued: float = attrs.field(default=0.0, init=False)
     _silent: float = attrs.field(default=0.0, init=False)
     watched: float = attrs.field(default=0.0, init=False)
 
-    def silence(self, now: float, beats: int) -> float:
-        """Return the seconds without a beat; `beats` counts all so far."""
-        passed = min(now - self._last, 2 * self.interval)
-        self._last = now
+    def silence(self, now: float, beats: object, queued: float = 0.0) -> float:
+        """Return the seconds without a beat. `beats` changes with each; `queued` are the seconds spent in wait for a processor."""
+        passed = max(0.0, min(now - self._last, 2 * self.interval) - (queued - self._queued))
+        self._last, self._queued = now, queued
         self.watched += passed
         self._silent = self._silent + passed if beats == self._beats else 0.0
         self._beats = beats
         return self._silent
+
+
+def queued_seconds(thread: threading.Thread) -> float:
+    """Return how long a thread has been ready to run without a processor, so far. 0.0 where the system does not tell."""
+    try:
+        text = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text("ascii")
+        return int(text.split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def stack_of(thread: int | None) -> list[CodeLine]:
@@ -280,7 +291,8 @@ class _Watch(Generic[T]):
 
     def look(self) -> _End | None:
         """Return how the run has ended; None while it goes on."""
-        silence = self._heart.silence(time.monotonic(), self._run.beats)
+        run = self._run
+        silence = self._heart.silence(time.monotonic(), run.beats, queued_seconds(run.thread))
         if self._run.over.is_set() or self._run.answered:
             return self._after_answer()
         self._look_at_stall(silence)
@@ -355,17 +367,15 @@ async def in_thread(
     """
     thread = threading.Thread(target=function, name="connector_kit in thread", daemon=True)
     thread.start()
-    seen, since, pause = signs_of_life(), time.monotonic(), 0.001
+    heart, pause = Heartbeat(_LOOK_SECONDS, time.monotonic()), 0.001
     while thread.is_alive():
-        if (now := signs_of_life()) != seen:
-            seen, since = now, time.monotonic()
-        elif time.monotonic() - since > silence_limit:
+        if heart.silence(time.monotonic(), signs_of_life(), queued_seconds(thread)) > silence_limit:
             stop()
             thread.join(_ENDING_SECONDS)
             _interrupt(thread)
             return False
         await anyio.sleep(pause)
-        pause = min(0.05, pause * 1.5)
+        pause = min(_LOOK_SECONDS, pause * 1.5)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from connector_kit.testing.conformance.isolation import (
     Standstill,
     connector_line,
     isolated,
+    queued_seconds,
     somebodys_line,
     stack_of,
 )
@@ -238,6 +240,40 @@ class TestHeartbeat:
         heart.silence(0.1, 1)
 
         assert heart.silence(60.0, 1) == pytest.approx(0.2)
+
+    def test_nor_does_the_time_others_had_the_processor(self) -> None:
+        """The heart was ready to beat, and had no processor: a busy machine is no hang."""
+        heart = Heartbeat(0.1, 0.0)
+        heart.silence(0.1, 1)
+
+        assert heart.silence(0.2, 1, queued=0.08) == pytest.approx(0.02)
+        assert heart.silence(0.3, 1, queued=0.08) == pytest.approx(0.12)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+    def test_the_system_tells_how_long_a_thread_waited_for_a_processor(self) -> None:
+        """Two processes spin on one processor, so the thread gets half of it."""
+        spinning = "import os; os.sched_setaffinity(0, {%d})\nwhile True: pass"
+        done = threading.Event()
+
+        def spin() -> None:
+            os.sched_setaffinity(threading.get_native_id(), {cpu})
+            while not done.is_set():
+                sum(range(1000))
+
+        cpu = min(os.sched_getaffinity(0))
+        thread = threading.Thread(target=spin, daemon=True)
+        with subprocess.Popen([sys.executable, "-S", "-c", spinning % cpu]) as other:
+            thread.start()
+            try:
+                deadline = time.monotonic() + 20
+                while queued_seconds(thread) < 0.05 and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                assert queued_seconds(thread) >= 0.05
+            finally:
+                done.set()
+                other.kill()
+        thread.join()
+        assert queued_seconds(thread) == 0.0
 
 
 SHOP = CodeLine("/srv/shop/shop.py", 33, "fetch_data", "time.sleep(1.3)")
