@@ -41,6 +41,7 @@ __all__ = [
     "SlotGranted",
     "StreamFinished",
     "TimeLimitPassed",
+    "Warned",
     "emit",
     "observing",
 ]
@@ -327,6 +328,19 @@ class RecordsRejected(Event):
         which = counted(self.count, "record does", "records do")
         line = f"{self.entity}: {which} not fit, {becomes.get(self.action, self.action)}"
         return ": ".join([line, *self.reasons[:1]])
+
+
+@attrs.frozen
+class Warned(Event):
+    """Nothing failed, but the operator should know `warning` of an entity, a sentence. The report has it as a note."""
+
+    LEVEL = logging.WARNING
+
+    entity: str
+    warning: str
+
+    def _sentence(self) -> str:
+        return f"{self.entity}: warning: {self.warning}"
 
 
 @attrs.frozen

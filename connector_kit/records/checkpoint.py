@@ -92,9 +92,21 @@ class Checkpoint:
             )
         return encoded
 
+    def with_log(self, content: bytes) -> Checkpoint:
+        """Return a decoded checkpoint with the log that was stored beside it. Raise `DataError` where it is not that one."""
+        if len(content) != self.log.size:
+            raise DataError(
+                f"the log of fingerprints of entity {self.entity!r} has {len(content)} bytes; expected the {self.log.size} that its "
+                "checkpoint says: one of the two was changed; replace the rows (mode 'replace'), or reset the entity's state"
+            )
+        return attrs.evolve(self, log=FingerprintLog(0, content))
+
     @classmethod
     def from_json(cls, encoded: bytes | str) -> Checkpoint:
-        """Decode what `to_json` made, with an empty log; raises `DataError` where it is something else."""
+        """Decode what `to_json` made; raises `DataError` where it is something else.
+
+        Of its log only the size is known then, as `keep`; `with_log` adds the content.
+        """
         try:
             return msgspec.json.decode(encoded, type=_Stored).checkpoint()
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -138,9 +150,10 @@ class _Stored(msgspec.Struct):
     replication_key: str | None = None
     reading: Reading | None = None
     began: datetime | None = None
+    log: int = 0
 
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(**msgspec.structs.asdict(self))
+        return Checkpoint(**{**msgspec.structs.asdict(self), "log": FingerprintLog(self.log)})
 
 
 @attrs.frozen

@@ -20,6 +20,7 @@ from connector_kit.events import (
     RetryScheduled,
     SlotGranted,
     StreamFinished,
+    Warned,
 )
 from connector_kit.records.checkpoint import Mode
 
@@ -152,6 +153,7 @@ class EntityTotals:
     faults: Counter[str] = attrs.field(factory=Counter[str])
     rejected: int = 0
     rejections: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     asking: float = 0.0
     limited: float = 0.0
     backing_off: float = 0.0
@@ -197,6 +199,10 @@ class RunTotals:
                 totals = self.of(entity)
                 totals.rejected += count
                 totals.rejections = (*totals.rejections, *reasons)[:MAX_REJECTIONS]
+            case Warned(entity=entity, warning=warning):
+                totals = self.of(entity)
+                if warning not in totals.notes:
+                    totals.notes = (*totals.notes, warning)
             case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
                 totals = self.of(entity)
                 totals.rows = rows

@@ -159,4 +159,5 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
+            notes=totals.notes,
         )

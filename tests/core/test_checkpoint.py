@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import DataError
-from connector_kit.records.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, Mode
+from connector_kit.records.checkpoint import MAX_CHECKPOINT_BYTES, Checkpoint, FingerprintLog, Mode
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
@@ -107,3 +107,13 @@ def test_unknown_names_are_ignored() -> None:
     """What a later version stores can be read by an earlier one."""
     later = PLAIN.to_json()[:-1] + b', "colour": "red"}'
     assert Checkpoint.from_json(later) == PLAIN
+
+
+def test_a_log_is_stored_beside_it_and_comes_back_by_its_size() -> None:
+    """The JSON holds no more than the size; another log is refused."""
+    stored = attrs.evolve(PLAIN, log=FingerprintLog(3, b"defg"))
+    decoded = Checkpoint.from_json(stored.to_json())
+    assert decoded.log == FingerprintLog(keep=7)
+    assert decoded.with_log(b"abcdefg").log == FingerprintLog(added=b"abcdefg")
+    with pytest.raises(DataError, match="has 3 bytes; expected the 7 that its checkpoint says"):
+        decoded.with_log(b"abc")

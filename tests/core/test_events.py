@@ -47,6 +47,7 @@ from connector_kit.events import (
     SlotGranted,
     StreamFinished,
     TimeLimitPassed,
+    Warned,
     emit,
     observing,
 )
@@ -166,6 +167,7 @@ SENTENCES: list[tuple[Event, str]] = [
     (HedgeStarted("discover_schema", None, 1, 0.5), "discover_schema asked once more, no answer after 0.50s"),
     (LimiterDegraded("connection refused"), "the shared limiter is out of reach, this process keeps to a share of the limit: connection refused"),
     (LimiterRestored(65.0), "the shared limiter is back after 1m5s"),
+    (Warned("orders", "pages overlap"), "orders: warning: pages overlap"),
     (TimeLimitPassed("fetch_data", "orders", 60.0), "orders: no answer within 1m"),
 ]  # fmt: skip
 

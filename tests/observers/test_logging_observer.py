@@ -37,6 +37,7 @@ from connector_kit.events import (
     SlotGranted,
     StreamFinished,
     TimeLimitPassed,
+    Warned,
 )
 from connector_kit.observers.logging import LoggingObserver
 from connector_kit.records.page import Quota
@@ -57,6 +58,7 @@ EVENTS: list[tuple[Event, int]] = [
     (PermitGranted("fetch_data", "orders", 1.0), logging.INFO),
     (QuotaHeard("orders", Quota(100, 0, 30.0)), logging.DEBUG),
     (TimeLimitPassed("connect", None, 60.0), logging.WARNING),
+    (Warned("orders", "pages overlap"), logging.WARNING),
     (BreakerMoved("closed", "open", "5 of 8 calls failed"), logging.WARNING),
     (SlotGranted("connect", None, 0.99), logging.DEBUG),
     (SlotGranted("connect", None, 1.0), logging.INFO),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.errors import RepeatedCursorError
-from connector_kit.records.cursor_watch import CursorWatch
+from connector_kit.records.cursor_watch import CircleWatch, CursorWatch
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
@@ -84,8 +84,7 @@ def test_a_cursor_that_is_changed_in_place_is_refused() -> None:
 
 @given(st.integers(1, 5000))
 def test_what_is_remembered_does_not_grow(pages: int) -> None:
-    watch = CursorWatch()
-    for number in range(pages):
-        watch.see(number)
+    watch = CircleWatch()
+    assert not any(watch.comes_again(number) for number in range(pages))
     assert len(watch.__slots__) == 4
     assert not hasattr(watch, "__dict__")

@@ -20,6 +20,7 @@ from connector_kit.events import (
     RetryScheduled,
     SlotGranted,
     StreamFinished,
+    Warned,
 )
 from connector_kit.observers.memory import MemoryObserver
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
@@ -82,6 +83,14 @@ def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> No
     assert tally.of("orders").rejected == 42
     assert tally.of("orders").rejections == ("record 0: a", "record 4: b", "record 1: c")
     assert (tally.of("events").rejected, tally.of("events").rejections) == (1, ())
+
+
+def test_a_warning_is_noted_once_with_its_entity() -> None:
+    tally = RunTotals()
+    for warning in ("pages overlap", "pages overlap", "a time has no zone"):
+        tally.observe(Warned("orders", warning))
+    assert tally.of("orders").notes == ("pages overlap", "a time has no zone")
+    assert tally.of("events").notes == ()
 
 
 def test_everything_is_passed_on() -> None:
