@@ -57,9 +57,13 @@ def in_a_process(folder: Path) -> Run:
 
     def run(*words: str, **how: Any) -> Ended:
         command = [sys.executable, "-m", "connector_kit", *words]
-        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": measured()} | how
+        options: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "env": measured(),
+        } | how
         done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **how
+            command, cwd=folder, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **options
         )
         return Ended(done.returncode, done.stdout or "", done.stderr or "")
 
