@@ -422,7 +422,9 @@ class PageNumber:
         match cursor:
             case None:
                 return self.first, None, {}
-            case {"page": int(number), "size": int(size)}:
+            case Mapping() if isinstance(number := cursor.get("page"), int) and isinstance(
+                size := cursor.get("size"), int
+            ):
                 return number, size, cursor
             case _:
                 raise _foreign(cursor, 'an object like {"page": 2, "size": 100}')
