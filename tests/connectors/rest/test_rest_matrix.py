@@ -280,24 +280,21 @@ FAULTS = (
 
 
 def makes_sense(style: str, ending: Ending, fault: str, *, keyed: bool) -> bool:
-    """Whether a fault can be told from an end, and can happen: an empty page is the end to who has heard nothing else."""
-    match fault:
-        case "the same cursor again" | "a circle":
-            return style in NAMED
-        case "an empty page" | "empty for ever":
-            return style in NAMED or (ending.tells and style in ("offset", "last_record"))
-        case "a row in front of a fixed total":
-            return "total" in ending.pagination and keyed  # without a key nobody knows what came twice
-        case "a total too high" | "a total that vanishes":
-            return "total" in ending.pagination
-        case "more for ever":
-            return bool({"more", "end"} & ending.pagination.keys())
-        case "ignores the parameter":
-            return (
-                "clamps" not in ending.pagination
-            )  # then the first page again is the last one by declaration
-        case _:
-            return True
+    """Whether a fault can happen, and be told from an end: an empty page is the end to who has heard nothing else."""
+    declared = ending.pagination.keys()
+    has_total = "total" in declared
+    speaks = style in NAMED or (ending.tells and style in ("offset", "last_record"))
+    return {
+        "the same cursor again": style in NAMED,
+        "a circle": style in NAMED,
+        "an empty page": speaks,
+        "empty for ever": speaks,
+        "a row in front of a fixed total": has_total and keyed,  # without a key nobody knows what came twice
+        "a total too high": has_total,
+        "a total that vanishes": has_total,
+        "more for ever": bool({"more", "end"} & declared),
+        "ignores the parameter": "clamps" not in declared,  # there the first page again is the last one
+    }.get(fault, True)
 
 
 @attrs.define
