@@ -23,6 +23,7 @@ from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reache
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from connector_kit.records.checkpoint import Checkpoint, EntityState
     from connector_kit.testing.conformance.law import Findings
 
     from .subject import FixtureOrSubject
@@ -123,7 +124,7 @@ async def sequences(subject: DestinationSubject, found: Findings) -> None:
     found.broken(
         complaint,
         expected="what the calls before it have left, see docs/reference/laws.md",
-        mend=f"play the steps again with `replay` of {__name__}",
+        mend="play the steps again with `replay` of connector_kit.testing.call_sequences",
         plan=repr(steps),
     )
 
@@ -299,8 +300,12 @@ class _SequencePlayer:
             model.mode = None
 
     async def _compare(self) -> str:
-        given = await self.destination.checkpoints()
+        given = await self.destination.states()
         for entity, model in self._models.items():
-            if complaint := model.complaint(self._fixture.rows(entity), given.get(entity)):
+            if complaint := model.complaint(self._fixture.rows(entity), _checkpoint_in(given, entity)):
                 return f"{entity}: {complaint}"
         return ""
+
+
+def _checkpoint_in(states: Mapping[str, EntityState], entity: str) -> Checkpoint | None:
+    return states[entity].checkpoint if entity in states else None

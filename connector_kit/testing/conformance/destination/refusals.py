@@ -112,7 +112,7 @@ async def refusals(subject: DestinationSubject, found: Findings) -> None:
     if isinstance(subject.new_fixture(), Occupiable):
         await _occupied(subject, found, mode)
     else:
-        found.unchecked("places of somebody else's: the place has no occupy(entity), see `Occupiable`")
+        found.unchecked("places of somebody else's: the fixture has no occupy(entity), see `Occupiable`")
 
 
 def _mistakes(modes: tuple[Mode, ...], mode: Mode) -> Iterator[_Mistake]:
@@ -182,7 +182,8 @@ async def _closed(at: Scenario, mode: Mode) -> None:
         "write": lambda at: at.write(2),
         "finish": lambda at: at.finish(),
         "start": lambda at: at.start(mode),
-        "checkpoints": lambda at: at.destination.checkpoints(),
+        "states": lambda at: at.destination.states(),
+        "count": lambda at: at.destination.count(ORDERS.name),
         "reset": lambda at: at.destination.reset(ORDERS.name),
     }
     for name, call in calls.items():
