@@ -10,7 +10,7 @@ import attrs
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
 from connector_kit.errors import ConnectorError, CursorExpiredError
-from connector_kit.events import EntityFinished, EntityStarted, PagesWritten
+from connector_kit.events import EntityFinished, EntityStarted, PagesWritten, Warned
 from connector_kit.protocols import Connector, Destination
 from connector_kit.records.batches import joined
 from connector_kit.tasks import task_group
@@ -22,7 +22,7 @@ from .session import stream
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Mode
+    from connector_kit.records.checkpoint import Checkpoint, Mode
 
     from .options import EntityOptions
 
@@ -53,6 +53,8 @@ class Transfer:
         self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
         self._reading = anyio.CancelScope()
+        self._stored: Read | None = None
+        self._told = 0
         self._rows = 0
         self._delivered = False
         self._ended = False
@@ -67,12 +69,27 @@ class Transfer:
         try:
             if not self._reading.cancel_called:
                 last = await self._context.destination.start(self._read.entity, self._read.mode)
-                self._read = self._read.begin(last)
+                await self._begin(last)
                 self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._read.resumed))
                 await self._transfer()
         except Exception as error:  # noqa: BLE001 - one entity's failure must not stop the others: it goes into the report
             self._fault = error
         return self._report()
+
+    async def _begin(self, last: Checkpoint | None) -> None:
+        """Go on behind the last checkpoint; where that must not be, from the start, with a new generation."""
+        read = self._read = self._read.begin(last, self._context.clock.now())
+        if last is not None and (read.resumed or read.mode == "append"):
+            self._stored = read
+        elif last is not None and read.mode == "replace":
+            await self._context.destination.start(read.entity, read.mode, resume=False)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the notes of the read that have not been told."""
+        for note in self._read.notes[self._told :]:
+            self._context.totals.observe(Warned(self._name, note))
+        self._told = len(self._read.notes)
 
     async def _transfer(self) -> None:
         pages = PageBuffer(self._context.buffer)
@@ -99,11 +116,11 @@ class Transfer:
         try:
             await self._read_pages(read, into)
         except CursorExpiredError:
-            anew = read.without_cursor()
+            anew = read.without_cursor(self._context.clock.now())
             if read.cursor is None or anew is None or self._delivered:
                 raise
             await self._context.destination.start(read.entity, read.mode, resume=False)
-            self._read = anew
+            self._read, self._stored = anew, None
             await self._read_pages(anew, into)
 
     async def _read_pages(self, read: Read, into: PageBuffer) -> None:
@@ -128,8 +145,11 @@ class Transfer:
     async def _write(self, step: Step) -> None:
         clock, records = self._context.clock, joined(step.parts)
         started = clock.monotonic_ns()
-        await self._context.destination.write(self._name, records, step.read.cover(clock.now()))
+        checkpoint = step.read.cover(clock.now(), self._stored)
+        await self._context.destination.write(self._name, records, checkpoint)
         self._read = step.read
+        if checkpoint is not None:
+            self._stored = step.read
         self._rows += len(records)
         seconds = (clock.monotonic_ns() - started) / 1e9
         self._context.totals.observe(
