@@ -53,7 +53,7 @@ class Boundary:
     """
 
     size: int
-    _memory: _Memory = attrs.field(eq=False, repr=False)
+    memory: _Memory = attrs.field(eq=False, repr=False)
 
     @classmethod
     def empty(cls) -> Self:
@@ -76,9 +76,9 @@ class Boundary:
 
     def log_behind(self, stored: Boundary | None) -> FingerprintLog:
         """Return the log, of which the destination has what belongs to `stored`."""
-        if stored is not None and stored._memory is self._memory and stored.size <= self.size:
-            return FingerprintLog(stored.size, bytes(self._memory.log[stored.size : self.size]))
-        return FingerprintLog(0, bytes(self._memory.log[: self.size]))
+        if stored is not None and stored.memory is self.memory and stored.size <= self.size:
+            return FingerprintLog(stored.size, bytes(self.memory.log[stored.size : self.size]))
+        return FingerprintLog(0, bytes(self.memory.log[: self.size]))
 
     def ended(self, watermark: datetime | None) -> FingerprintLog:
         """Return the log that the next read needs: what is stored at or above the watermark that this one leaves.
@@ -120,10 +120,10 @@ class Boundary:
         left = memory.without_what_is_past(watermark)
         if left_out:
             records = [record for position, record in enumerate(records) if position not in left_out]
-        return left and Boundary._over(left), records
+        return None if left is None else Boundary._over(left), records
 
     def _at_hand(self) -> _Memory:
-        memory = self._memory
+        memory = self.memory
         return memory if len(memory.log) == self.size else _Memory(memory.log[: self.size])
 
 

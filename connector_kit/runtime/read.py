@@ -177,11 +177,9 @@ class Read:
         """
         if not self.coverable:
             return None
-        log = (
-            FingerprintLog()
-            if self.boundary is None
-            else self.boundary.log_behind(stored and stored.boundary)
-        )
+        log = FingerprintLog()
+        if self.boundary is not None:
+            log = self.boundary.log_behind(None if stored is None else stored.boundary)
         return self._checkpoint(now, self.watermark if self.cursor is None else self.since, log)
 
     def finish(self, now: datetime) -> Checkpoint:
