@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import Enum
 from hashlib import blake2b
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -86,8 +87,11 @@ def canonical_decimal(value: Decimal) -> str:
 
     NaN and infinities are their names.
     """
-    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
-        return str(value.normalize())
+    if not value.is_finite():
+        return str(value)
+    if abs(value.adjusted()) > _MOST_DIGITS:
+        exact = Context(prec=len(value.as_tuple().digits), Emax=MAX_EMAX, Emin=MIN_EMIN)
+        return str(value.normalize(exact))
     digits = format(value, "f")
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return "0" if digits in {"-0", ""} else digits
@@ -133,7 +137,7 @@ def _as_time(value: Any) -> Any:
 
 
 def _key_part(value: Any) -> Any:
-    if isinstance(value, float | Decimal) and value != value:  # noqa: PLR0124 - NaN, which is not even itself
+    if value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and isnan(value):
         raise ValueError("NaN is not the same as anything, itself included, so that it is no key")
     form = canonical(value)
     return form if not isinstance(form, list | dict) else _ENCODER.encode(form)

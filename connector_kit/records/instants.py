@@ -200,7 +200,7 @@ def _since_epoch(microseconds: int) -> Callable[[Any], datetime | None]:
 
 
 def _iso(value: Any) -> datetime | None:
-    text = value.strip()
+    text = str.strip(value)
     if text.isdecimal():  # also 20240301, which as well may be a number
         return None
     try:
@@ -213,7 +213,7 @@ def _iso(value: Any) -> datetime | None:
 
 
 def _rfc_1123(value: Any) -> datetime | None:
-    return parsedate_to_datetime(value.strip())
+    return parsedate_to_datetime(str.strip(value))
 
 
 _READERS: dict[str | None, Callable[[Any], datetime | None]] = {

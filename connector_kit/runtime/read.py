@@ -125,11 +125,16 @@ class Read:
         remember is too much.
         """
         entity, records = self.entity, page.records
-        watermark, boundary, keys = self.watermark, self.boundary, self.keys
+        watermark, boundary, keys, notes = self.watermark, self.boundary, self.keys, self.notes
         if entity.incremental == "since" and records:
-            seen = last_instants(entity, records) if boundary is None else instants(entity, records)
+            if boundary is None:
+                seen = last_instants(entity, records, self._bounds and self._bounds.latest)
+            else:
+                seen = instants(entity, records)
             usable = seen.usable
             keys = keys.and_those_of(seen, usable)
+            if seen.zoneless and not self.keys.zoneless:
+                notes = (*notes, self._zoneless_note())
             if self._bounds is not None:
                 watermark = self._bounds.watermark(watermark, usable)
             if boundary is not None:
@@ -148,7 +153,7 @@ class Read:
             self.resumed,
             self.began,
             keys,
-            self.notes,
+            notes,
             self._bounds,
             self._fingerprints,
         )
@@ -237,6 +242,12 @@ class Read:
                 f"entity {self.entity.name!r} has an unfinished read in mode {last.mode!r}, but the mode is {self.mode!r} now; run once more with "
                 f"{last.mode!r} to finish it, or reset the entity's state"
             )
+
+    def _zoneless_note(self) -> str:
+        return (
+            f"the replication key {self.entity.replication_key!r} names no time zone, so its times are taken to be in UTC; declare the zone "
+            "(replication_zone) where it is another one"
+        )
 
     def _anew_because(self, last: Checkpoint, now: datetime) -> str:
         """Return why an unfinished read, or the watermark or cursor of a complete one, must not be gone on with; "" where it may."""

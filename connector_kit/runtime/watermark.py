@@ -32,14 +32,14 @@ def instants(entity: Entity, records: Sequence[Record]) -> Instants:
     )
 
 
-def last_instants(entity: Entity, records: Sequence[Record]) -> Instants:
+def last_instants(entity: Entity, records: Sequence[Record], latest: datetime | None) -> Instants:
     """Return the replication keys that can be the largest of a page: of an ordered entity, that of the last record.
 
-    Records at the end may lack one, so then all are looked at.
+    It may lack one, or have one behind `latest`, which does not count: then all are looked at.
     """
     if entity.ordered and len(records) > 1:
         last = instants(entity, records[-1:])
-        if last.at[0] is not None:
+        if last.at[0] is not None and (latest is None or last.at[0] <= latest):
             return last
     return instants(entity, records)
 
