@@ -17,6 +17,7 @@ from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, FingerprintLog, Mode, Reading
 from connector_kit.records.instants import refuse_key
 from connector_kit.records.page import Cursor, Record
+from connector_kit.text import counted
 
 from .boundary import MAX_FINGERPRINTS, Boundary
 from .options import EntityOptions
@@ -128,7 +129,8 @@ class Read:
         watermark, boundary, keys, notes = self.watermark, self.boundary, self.keys, self.notes
         if entity.incremental == "since" and records:
             if boundary is None:
-                seen = last_instants(entity, records, self._bounds and self._bounds.latest)
+                latest = None if self._bounds is None else self._bounds.latest
+                seen = last_instants(entity, records, latest)
             else:
                 seen = instants(entity, records)
             usable = seen.usable
@@ -210,8 +212,31 @@ class Read:
     def held_back(self) -> datetime | None:
         """The watermark that the keys alone would have allowed, where the read leaves an earlier one."""
         largest = self.keys.largest
-        held = largest is not None and self.watermark is not None and largest > self.watermark
-        return largest if held or (largest is not None and self.watermark is None) else None
+        passed = largest is None or (self.watermark is not None and self.watermark >= largest)
+        return None if passed else largest
+
+    @property
+    def held_note(self) -> str:
+        """Why the watermark was held back, where it was."""
+        reached = "where it was" if self.watermark is None else f"at {self.watermark.isoformat()}"
+        return (
+            f"the watermark was held back {reached}, before the largest key seen ({self.keys.largest}): records may have changed while they "
+            "were read, so the next run reads these again"
+        )
+
+    def warnings(self, now: datetime) -> Iterator[str]:
+        """Yield what an operator should know of the keys of a read that has ended."""
+        key, largest = self.entity.replication_key, self.held_back
+        if self.keys.unusable:
+            yield (
+                f"{counted(self.keys.unusable, 'record has', 'records have')} no usable time in the replication key {key!r}: they are stored, and do "
+                "not move the watermark; mend them at the source, or say how the key is written (replication_format)"
+            )
+        if largest is not None and largest > moved(now, self.options.clock_tolerance.timedelta):
+            yield (
+                f"the replication key {key!r} of a record is {largest.isoformat()}, in the future: it does not move the watermark, and every run "
+                "reads the record again until then; mend it at the source, or raise clock_tolerance where the clocks differ"
+            )
 
     def _refuse_options(self) -> None:
         refuse_key(self.entity)
@@ -253,13 +278,12 @@ class Read:
         """Return why an unfinished read, or the watermark or cursor of a complete one, must not be gone on with; "" where it may."""
         if last.began is None:
             return "an earlier version has made the checkpoint of the unfinished replace"
-        for what, before, this in (
-            ("it was read by", last.reading, self.reading),
-            ("its replication key was", last.replication_key, self.entity.replication_key),
-            ("it was of revision", last.revision, self.entity.revision),
-        ):
-            if before != this:
-                return f"{what} {before!r} and now it is {this!r}"
+        if last.reading != self.reading:
+            return f"it was read by {last.reading!r} and now it is by {self.reading!r}"
+        if last.replication_key != self.entity.replication_key:
+            return f"its replication key was {last.replication_key!r} and now it is {self.entity.replication_key!r}"
+        if last.revision != self.entity.revision:
+            return "what decides which records it has (its revision) is not what it was"
         too_old = moved(last.began, self.options.generation_max_age.timedelta)
         if self.mode == "replace" and now > too_old:
             return (

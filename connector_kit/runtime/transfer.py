@@ -9,11 +9,12 @@ import attrs
 
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
-from connector_kit.errors import ConnectorError, CursorExpiredError
+from connector_kit.errors import ConnectorError, CursorExpiredError, DataError
 from connector_kit.events import EntityFinished, EntityStarted, PagesWritten, Warned
 from connector_kit.protocols import Connector, Destination
 from connector_kit.records.batches import joined
 from connector_kit.tasks import task_group
+from connector_kit.text import counted
 
 from .page_buffer import PageBuffer
 from .read import Read, Step, steps
@@ -99,7 +100,29 @@ class Transfer:
         if self._fault is not None:
             raise self._fault
         if self._ended:
-            await self._context.destination.finish(self._name, self._read.finish(self._context.clock.now()))
+            await self._finish()
+
+    async def _finish(self) -> None:
+        read, now = self._read, self._context.clock.now()
+        checkpoint = read.finish(now)
+        for warning in read.warnings(now):
+            self._context.totals.observe(Warned(self._name, warning))
+        if read.mode == "replace":
+            await self._refuse_shrinking()
+        await self._context.destination.finish(self._name, checkpoint)
+
+    async def _refuse_shrinking(self) -> None:
+        """Drop the new generation and raise `DataError` where it has far fewer rows than are there."""
+        read, least = self._read, self._read.options.min_share
+        shown = await self._context.destination.count(self._name) if least else None
+        if not shown or read.rows >= max(1, least * shown):
+            return
+        await self._context.destination.start(read.entity, read.mode, resume=False)
+        raise DataError(
+            f"a replace of entity {self._name!r} would leave {counted(read.rows, 'row')} where there are {shown:,}; expected at least {least:.0%} of them "
+            "(min_share); nothing was replaced: look at the source, and where it really has so few, run once with --allow-shrink, or set "
+            "min_share to 0 for the entity"
+        )
 
     async def _read_all(self, pages: PageBuffer) -> None:
         try:
@@ -179,5 +202,7 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
-            notes=totals.notes,
+            unusable_keys=self._read.keys.unusable,
+            held_back=self._read.held_back if self._ended else None,
+            notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),
         )

@@ -244,8 +244,8 @@ versions = st.tuples(st.integers(0, 12), st.sampled_from(["a", "b"]))
 @given(st.data(), st.booleans(), st.lists(st.lists(versions, max_size=6), min_size=1, max_size=4))
 def test_each_version_is_stored_once_however_often_reads_are_cut_off(
     data: st.DataObject,
-    ordered: bool,
-    growth: list[list[tuple[int, str]]],  # noqa: FBT001 - hypothesis gives it
+    ordered: bool,  # noqa: FBT001 - hypothesis gives it
+    growth: list[list[tuple[int, str]]],
 ) -> None:
     """A source that grows between reads, some minutes around its clock; each read is cut off at random pages."""
     store, served, now = Store(attrs.evolve(VISITS, ordered=ordered)), list[Any](), NOW

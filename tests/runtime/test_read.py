@@ -204,9 +204,9 @@ class TestBelongs:
     """A cursor and a watermark belong to a revision, a replication key and a way of reading."""
 
     CHANGES: ClassVar[list[tuple[Entity, str]]] = [
-        (attrs.evolve(entity(), revision="v2"), "it was of revision '' and now it is 'v2'"),
+        (attrs.evolve(entity(), revision="v2"), "what decides which records it has"),
         (attrs.evolve(entity(), replication_key="on"), "its replication key was 'at' and now it is 'on'"),
-        (entity("cursor"), "it was read by 'since' and now it is 'cursor'"),
+        (entity("cursor"), "it was read by 'since' and now it is by 'cursor'"),
     ]
 
     @pytest.mark.parametrize(("what", "reason"), CHANGES)
@@ -218,7 +218,8 @@ class TestBelongs:
         begun = read(what, "upsert").begin(last, NOW)
         assert (begun.since, begun.cursor, begun.watermark, begun.rows) == (None, None, None, 0)
         assert (begun.began, begun.resumed) == (NOW, False)
-        assert begun.notes == (f"begun anew from the start, since {reason}",)
+        (note,) = begun.notes
+        assert note.startswith(f"begun anew from the start, since {reason}")
 
     @pytest.mark.parametrize(("what", "reason"), CHANGES)
     def test_so_does_an_unfinished_replace(self, what: Entity, reason: str) -> None:
@@ -233,7 +234,7 @@ class TestBelongs:
     ) -> None:
         last = checkpoint("append", watermark=NOON, cursor=7, complete=complete)
         with pytest.raises(
-            ConfigError, match=f"cannot be appended to: {reason}; .* run once with mode 'replace'"
+            ConfigError, match=f"cannot be appended to: {reason}.*; .* run once with mode 'replace'"
         ):
             read(what, "append").begin(last, NOW)
 
@@ -255,7 +256,7 @@ class TestBelongs:
     def test_one_of_an_earlier_version_is_refused_with_the_way_out(self, mode: Mode) -> None:
         last = Checkpoint("shop", "orders", mode, watermark=NOON, complete=True)
         with pytest.raises(
-            ConfigError, match="by an earlier version; .* run once with mode 'replace', or reset"
+            ConfigError, match=r"by an earlier version; .* run once with mode 'replace', or reset"
         ):
             read(entity(), mode).begin(last, NOW)
 

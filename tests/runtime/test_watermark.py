@@ -111,10 +111,8 @@ class TestKeys:
     def test_a_time_without_a_zone_is_noted_once(self) -> None:
         read = behind(LOOSE, ["2024-01-01 10:00:00"], ["2024-01-01 10:30:00"])
         assert read.watermark == NOON - HOUR * 1.5
-        assert [note for note in read.notes if "UTC" in note] == [
-            "the replication key 'at' names no time zone, so its times are taken to be in UTC; declare the zone "
-            "(replication_zone) where it is another one"
-        ]
+        assert len(read.notes) == 1
+        assert "'at' names no time zone, so its times are taken to be in UTC" in read.notes[0]
 
     def test_a_declared_zone_is_that_of_the_keys(self) -> None:
         berlin = attrs.evolve(LOOSE, replication_zone="Europe/Berlin")
