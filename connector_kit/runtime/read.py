@@ -218,10 +218,12 @@ class Read:
     @property
     def held_note(self) -> str:
         """Why the watermark was held back, where it was."""
-        reached = "where it was" if self.watermark is None else f"at {self.watermark.isoformat()}"
+        began = None if self.began is None else self.began.isoformat(timespec="seconds")
+        reached = "not set" if self.watermark is None else f"held back at {self.watermark.isoformat()}"
+        why = "they are later than that" if self.entity.ordered else "some may have changed behind the reader"
         return (
-            f"the watermark was held back {reached}, before the largest key seen ({self.keys.largest}): records may have changed while they "
-            "were read, so the next run reads these again"
+            f"the watermark is {reached}, though keys go up to {self.keys.largest}: the read began at {began}, and {why}; the next run reads what "
+            "is above the watermark again"
         )
 
     def warnings(self, now: datetime) -> Iterator[str]:

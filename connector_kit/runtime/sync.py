@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
+import attrs
 
 from connector_kit.capabilities import validate
 from connector_kit.clock import AnyioClock, Clock
@@ -47,6 +48,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     name: str | None = None,
     concurrency: int = 4,
     buffer: int = BUFFER_BYTES,
+    allow_shrink: bool = False,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
@@ -68,6 +70,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         concurrency: How many entities are read at once.
         buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
             What was read meanwhile is written in one step, with one checkpoint.
+        allow_shrink: Let a replace take the place of many more rows than it has: `min_share` of each entity is 0.
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
         clock: For tests.
@@ -89,7 +92,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     started, started_ns = clock.now(), clock.monotonic_ns()
     validate(observed)
     async with task_group() as tasks:
-        run = _Run(context, options or {}, anyio.Semaphore(concurrency), stop)
+        run = _Run(context, options or {}, anyio.Semaphore(concurrency), stop, allow_shrink=allow_shrink)
         tasks.start_soon(run.watch_stop)
         reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
@@ -106,8 +109,11 @@ class _Run:
         options: Mapping[str, EntityOptions],
         slots: anyio.Semaphore,
         stop: anyio.Event,
+        *,
+        allow_shrink: bool,
     ) -> None:
         self._context = context
+        self._allow_shrink = allow_shrink
         self._options = options
         self._slots = slots
         self._stop = stop
@@ -149,6 +155,8 @@ class _Run:
         transfers: list[Transfer] = []
         for name in catalog.names if entities is None else dict.fromkeys(entities):
             entity, options = catalog[name], self._options.get(name, EntityOptions())
+            if self._allow_shrink:
+                options = attrs.evolve(options, min_share=0.0)
             chosen = choose_mode(entity, options.mode or mode, modes)
             transfers.append(Transfer(self._context, entity, chosen, options))
         return transfers

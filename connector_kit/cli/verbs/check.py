@@ -13,6 +13,7 @@ from connector_kit.cli.event_log import log_observer
 from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
 from connector_kit.cli.output import print_json, print_line
 from connector_kit.cli.settings import settings_option
+from connector_kit.records.instants import refuse_key
 from connector_kit.registry.connectors import Located, locate
 from connector_kit.runtime.session import disconnect_surely
 from connector_kit.text import counted
@@ -95,6 +96,8 @@ async def _check(
 
     async def discover() -> str:
         catalog = await stack[0].discover_schema()
+        for entity in catalog:
+            refuse_key(entity)
         return f"{counted(len(catalog), 'entity', 'entities')}: {', '.join(catalog.names)}"
 
     await attempt("settings", configure)

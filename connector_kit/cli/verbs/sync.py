@@ -60,6 +60,11 @@ __all__ = ["command"]
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Entities at once."
 )
 @click.option(
+    "--allow-shrink",
+    is_flag=True,
+    help="Let a replace leave far fewer rows than are there, or none; else it is refused (min_share).",
+)
+@click.option(
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
 @settings_option
@@ -77,6 +82,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     name: str | None,
     settings: dict[str, Any],
     *,
+    allow_shrink: bool,
     as_json: bool,
     report_file: Path | None,
 ) -> Code:
@@ -99,6 +105,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             options=located.entities,
             name=name or located.name,
             concurrency=concurrency,
+            allow_shrink=allow_shrink,
             stop=stop,
             observer=observer,
         )
