@@ -209,6 +209,11 @@ class Read:
         return attrs.evolve(self, cursor=None)
 
     @property
+    def leaves_changes_behind(self) -> bool:
+        """Whether another read has to follow for all that was there when this run began: what changed before the place where it went on."""
+        return self.resumed and self.mode != "replace" and self.entity.incremental == "since"
+
+    @property
     def held_back(self) -> datetime | None:
         """The watermark that the keys alone would have allowed, where the read leaves an earlier one."""
         largest = self.keys.largest

@@ -23,7 +23,7 @@ from .session import stream
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Mode
 
     from .options import EntityOptions
 
@@ -51,9 +51,12 @@ class Transfer:
 
     def __init__(self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions) -> None:
         self._context = context
-        self._read = Read(context.name, entity, mode, options)
+        self._fresh = self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
         self._reading = anyio.CancelScope()
+        self._stopped = False
+        self._resumed = False
+        self._unusable = 0
         self._stored: Read | None = None
         self._told = 0
         self._rows = 0
@@ -63,27 +66,40 @@ class Transfer:
 
     def stop(self) -> None:
         """Ask for no more pages; those that were read are still written."""
+        self._stopped = True
         self._reading.cancel()
 
     async def run(self) -> EntityReport:
         """Read and write until the entity is complete, stopped or failed; never raises an `Exception`."""
         try:
-            if not self._reading.cancel_called:
-                last = await self._context.destination.start(self._read.entity, self._read.mode)
-                await self._begin(last)
-                self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._read.resumed))
+            if not self._stopped:
+                await self._begin()
+                self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._resumed))
                 await self._transfer()
+            if self._ended and self._read.leaves_changes_behind:
+                await self._catch_up()
         except Exception as error:  # noqa: BLE001 - one entity's failure must not stop the others: it goes into the report
             self._fault = error
         return self._report()
 
-    async def _begin(self, last: Checkpoint | None) -> None:
+    async def _catch_up(self) -> None:
+        """Read what changed before the place where a read of an earlier run went on: only then is the entity complete."""
+        self._ended = False
+        if not self._stopped:
+            await self._begin()
+            await self._transfer()
+
+    async def _begin(self) -> None:
         """Go on behind the last checkpoint; where that must not be, from the start, with a new generation."""
-        read = self._read = self._read.begin(last, self._context.clock.now())
+        fresh, destination = self._fresh, self._context.destination
+        last = await destination.start(fresh.entity, fresh.mode)
+        read = self._read = fresh.begin(last, self._context.clock.now())
+        self._stored, self._told, self._delivered, self._ended = None, 0, False, False
+        self._resumed = self._resumed or read.resumed
         if last is not None and (read.resumed or read.mode == "append"):
             self._stored = read
         elif last is not None and read.mode == "replace":
-            await self._context.destination.start(read.entity, read.mode, resume=False)
+            await destination.start(read.entity, read.mode, resume=False)
         self._tell()
 
     def _tell(self) -> None:
@@ -105,6 +121,7 @@ class Transfer:
     async def _finish(self) -> None:
         read, now = self._read, self._context.clock.now()
         checkpoint = read.finish(now)
+        self._unusable += read.keys.unusable
         for warning in read.warnings(now):
             self._context.totals.observe(Warned(self._name, warning))
         if read.mode == "replace":
@@ -126,7 +143,9 @@ class Transfer:
 
     async def _read_all(self, pages: PageBuffer) -> None:
         try:
-            with self._reading:
+            with anyio.CancelScope() as self._reading:
+                if self._stopped:
+                    self._reading.cancel()
                 await self._read_or_begin_anew(pages)
                 self._ended = True
         except Exception as error:  # noqa: BLE001 - the pages before it are still written; then it is raised
@@ -173,6 +192,7 @@ class Transfer:
         self._read = step.read
         if checkpoint is not None:
             self._stored = step.read
+        self._tell()
         self._rows += len(records)
         seconds = (clock.monotonic_ns() - started) / 1e9
         self._context.totals.observe(
@@ -189,7 +209,7 @@ class Transfer:
             entity=self._name,
             mode=self._read.mode,
             status=status,
-            resumed=self._read.resumed,
+            resumed=self._resumed,
             rows=self._rows,
             pages=totals.pages,
             retries=totals.retries,
@@ -202,7 +222,7 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
-            unusable_keys=self._read.keys.unusable,
+            unusable_keys=self._unusable if self._ended else self._unusable + self._read.keys.unusable,
             held_back=self._read.held_back if self._ended else None,
             notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),
         )
