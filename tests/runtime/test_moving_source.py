@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.durations import Duration
+from connector_kit.protocols import Destination
 from connector_kit.records.catalog import Catalog, Entity
-from connector_kit.records.page import Page
+from connector_kit.records.page import Page, Record
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.sync import sync
 from connector_kit.testing.virtual_clock import VirtualClock
@@ -22,9 +23,8 @@ from connector_kit.testing.virtual_clock import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from connector_kit.protocols import Destination
     from connector_kit.records.checkpoint import Mode
-    from connector_kit.records.page import Cursor, Record
+    from connector_kit.records.page import Cursor
     from connector_kit.runtime.report import Report
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ class Moving:
     pause: float
     page_size: int = 2
     revision: str = ""
-    rows: dict[int, Record] = attrs.field(factory=dict[int, "Record"])
+    rows: dict[int, Record] = attrs.field(factory=dict[int, Record])
     served: set[int] = attrs.field(factory=set[int])
     """The versions that were ever delivered."""
     versions: int = 0
@@ -251,7 +251,7 @@ def test_another_revision_is_read_anew(source: Moving, runs: list[int | None], m
 def test_what_changed_behind_the_reader_comes_with_the_next_run(mode: Mode) -> None:
     """The first record changes when it has been read, and later keys follow."""
     clock = VirtualClock(datetime(2024, 6, 1, tzinfo=UTC))
-    source = Moving(clock, False, timedelta(), [[Change("update", 0), Change("update", 5)]], pause=1)
+    source = Moving(clock, ordered=False, skew=timedelta(), pause=1, to_come=[[Change("update", 0), Change("update", 5)]])
     for _ in range(6):
         source.make(Change("insert"))
     runner = Runs(source, MemoryDestination())
