@@ -13,7 +13,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report
 
-__all__ = ["fault_lines", "next_step", "rejection_lines", "report_table", "summary"]
+__all__ = ["fault_lines", "next_step", "note_lines", "rejection_lines", "report_table", "summary"]
 
 _COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries")
 _TIMES = "where the time went"
@@ -70,6 +70,11 @@ def rejection_lines(report: Report) -> list[str]:
         if (others := entity.rejected - len(entity.rejections)) > 0 and entity.rejections:
             lines.append(f"does not fit {entity.entity}: {others:,} more")
     return lines
+
+
+def note_lines(report: Report) -> list[str]:
+    """Return a line for each thing an operator should know of an entity."""
+    return [f"note on {entity.entity}: {note}" for entity in report.entities for note in entity.notes]
 
 
 def summary(report: Report) -> str:

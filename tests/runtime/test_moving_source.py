@@ -251,7 +251,9 @@ def test_another_revision_is_read_anew(source: Moving, runs: list[int | None], m
 def test_what_changed_behind_the_reader_comes_with_the_next_run(mode: Mode) -> None:
     """The first record changes when it has been read, and later keys follow."""
     clock = VirtualClock(datetime(2024, 6, 1, tzinfo=UTC))
-    source = Moving(clock, ordered=False, skew=timedelta(), pause=1, to_come=[[Change("update", 0), Change("update", 5)]])
+    source = Moving(
+        clock, ordered=False, skew=timedelta(), pause=1, to_come=[[Change("update", 0), Change("update", 5)]]
+    )
     for _ in range(6):
         source.make(Change("insert"))
     runner = Runs(source, MemoryDestination())
