@@ -31,8 +31,6 @@ class _Rows:
     overwritten: list[tuple[int, Record]] = attrs.field(factory=list[tuple[int, Record]])
     """Rows as they were before a provisional upsert, with their positions."""
 
-    log: bytes = b""
-
     def cut(self, length: int | None) -> None:
         """Keep as many rows; all where it is None."""
         for position, record in reversed(self.overwritten):
@@ -113,8 +111,7 @@ class MemoryDestination:
         stored.entry = start.entry
         rows = stored.following if mode == "replace" else stored.current
         self._reads[entity.name] = _Read(stored, rows, keys, positions)
-        last = start.entry.target.decoded()
-        return last and last.with_log(rows.log)
+        return start.entry.target.decoded()
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         """Store the records, and the checkpoint that covers them if there is one."""
@@ -133,7 +130,6 @@ class MemoryDestination:
             rows.records.extend(copies)
         if checkpoint is not None:
             rows.overwritten.clear()
-            rows.log = rows.log[: checkpoint.log.keep] + checkpoint.log.added
         read.stored.entry = entry
 
     async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
@@ -143,7 +139,6 @@ class MemoryDestination:
         read = started_read(self._reads, entity, "finish")
         entry = read.stored.entry.finish(checkpoint.to_json())
         read.rows.overwritten.clear()
-        read.rows.log = read.rows.log[: checkpoint.log.keep] + checkpoint.log.added
         self._stored[entity] = _StoredEntity(entry, current=read.rows)
         del self._reads[entity]
 
