@@ -25,9 +25,9 @@ from connector_kit.destinations.jsonl.files import LocalFiles, last_line_end
 from connector_kit.destinations.jsonl.folder import Folder, FolderLock, file_name
 from connector_kit.destinations.jsonl.state import FORMAT_VERSION, decode_last, encode
 from connector_kit.destinations.ledger import Entry, Generation, Phase
-from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
+from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
-from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
@@ -131,6 +131,7 @@ class FailingFiles:
             raise self.error
 
 
+END_OF_LOG = b"the end"
 PAGES: list[list[Record]] = [
     [{"id": 1}, {"id": 2}],
     [{"id": 3, "new": 1}],
@@ -140,15 +141,27 @@ PAGES: list[list[Record]] = [
 
 
 def sync(there: Folder, mode: Mode) -> None:
-    """Read PAGES into the folder, going on where its checkpoint says; the second page is provisional."""
+    """Read PAGES into the folder, going on where its checkpoint says; the second page is provisional.
+
+    The log has the numbers of the pages that are covered, and is written anew at the end.
+    """
     checkpoint = there.start("orders", mode, resume=True)
     if checkpoint is not None and checkpoint.complete:
+        assert checkpoint.log == FingerprintLog(added=END_OF_LOG)
         return
     first = checkpoint.cursor if checkpoint is not None else 0
     assert isinstance(first, int)
+    log = b"" if checkpoint is None else checkpoint.log.added
+    assert log == bytes(page for page in range(1, first + 1) if page != 2)
     for page in range(first + 1, len(PAGES) + 1):
-        there.write("orders", PAGES[page - 1], None if page == 2 else reached(page, mode))
-    there.finish("orders", reached(len(PAGES), mode, complete=True))
+        if page == 2:
+            there.write("orders", PAGES[page - 1], None)
+            continue
+        covering = attrs.evolve(reached(page, mode), log=FingerprintLog(len(log), bytes([page])))
+        there.write("orders", PAGES[page - 1], covering)
+        log += bytes([page])
+    last = attrs.evolve(reached(len(PAGES), mode, complete=True), log=FingerprintLog(0, END_OF_LOG))
+    there.finish("orders", last)
 
 
 def interrupted(path: Path, mode: Mode, files: Files) -> bool:
@@ -186,9 +199,17 @@ def test_a_failure_at_any_operation_loses_and_repeats_nothing(
         survived = interrupted(path, mode, FailingFiles(at, error, part))
         again = folder(path)
         sync(again, mode)
+        last = again.start("orders", "append", resume=True)
         again.release()
+        assert last is not None
+        assert last.log == FingerprintLog(added=END_OF_LOG)
         assert complete_content(path) == complete_content(tmp_path / "undisturbed")
-        assert {file.name for file in (path / ".connector_kit").iterdir()} == {"lock", "orders.json"}
+        [log] = (path / ".connector_kit").glob("orders.*.log")
+        assert {file.name for file in (path / ".connector_kit").iterdir()} == {
+            "lock",
+            "orders.json",
+            log.name,
+        }
         if survived:
             return
 
@@ -285,6 +306,43 @@ def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
     assert "disk is full" in ran.stdout
     assert complete_content(tmp_path / "out") == b'{"id":1}\n'
     assert folder(tmp_path / "out").states() == {"orders": EntityState("orders", reached(1))}
+
+
+# -- the log of fingerprints ------------------------------------------------------------------------------------------
+
+
+def with_log(page: int, keep: int, added: bytes) -> Checkpoint:
+    return attrs.evolve(reached(page), log=FingerprintLog(keep, added))
+
+
+def test_a_log_that_keeps_a_part_of_itself_is_cut_there(opened: Folder) -> None:
+    opened.start("orders", "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123456789"))
+    opened.write("orders", PAGES[1], with_log(2, 4, b"abc"))
+    given = opened.start("orders", "append", resume=True)
+    assert given is not None
+    assert given.log == FingerprintLog(0, b"0123abc")
+
+
+def test_a_log_that_keeps_more_than_is_stored_is_refused_and_changes_nothing(opened: Folder) -> None:
+    opened.start("orders", "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123"))
+    with pytest.raises(DestinationError, match="first 5 bytes, and 4 are stored"):
+        opened.write("orders", PAGES[1], with_log(2, 5, b"abc"))
+    given = opened.start("orders", "append", resume=True)
+    assert given == with_log(1, 0, b"0123")
+
+
+def test_a_log_that_was_lost_in_part_is_refused_with_the_way_out(opened: Folder, tmp_path: Path) -> None:
+    opened.start("orders", "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123"))
+    [log] = (tmp_path / ".connector_kit").glob("*.log")
+    LocalFiles().truncate(log, 2)
+    with pytest.raises(DataError, match=r"has 2 bytes; expected the 4 .*mode 'replace'"):
+        opened.start("orders", "append", resume=True)
+    assert opened.start("orders", "replace", resume=True) is None
+    opened.reset("orders")
+    assert not list((tmp_path / ".connector_kit").glob("*.log"))
 
 
 # -- what the disk may have lost, and what people may have done -----------------------------------------------------
@@ -573,12 +631,12 @@ def test_the_state_survives_as_json(phase: Phase, following: Generation | None) 
     assert decode_last(encode(entry), "there") == entry
 
 
-def test_the_state_is_stored_as_it_always_was() -> None:
-    """Folders of earlier versions are read, and earlier versions read ours."""
+def test_the_state_is_stored_in_the_form_of_its_version() -> None:
+    """Who changes it raises `FORMAT_VERSION`, so that earlier versions leave our folders alone."""
     checkpoint = Checkpoint("shop", "orders", "append", cursor=1).to_json()
     entry = Entry("orders", owned=True, phase=Phase.APPENDING, current=Generation(checkpoint, 5))
     assert encode(entry) == (
-        b'{"format":1,"entity":"orders","reading":true,"swapping":false,"current":{"length":5,"checkpoint":'
+        b'{"format":2,"entity":"orders","reading":true,"swapping":false,"current":{"length":5,"checkpoint":'
         + checkpoint
-        + b'},"following":null}\n'
+        + b',"log":0},"following":null}\n'
     )

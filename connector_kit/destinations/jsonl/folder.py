@@ -23,6 +23,7 @@ from connector_kit.records.checkpoint import EntityState
 from connector_kit.records.json_lines import json_lines
 
 from .files import Files, Flushing, count_lines, ends_with_line, last_line_end, size_of
+from .logs import Logs, StoredLog
 from .state import DamagedStateError, decode_last, encode
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Read:
     """How many bytes of states have been added to the state file."""
     flushed: int = 0
     """How much of the file has been brought to the disk, or is about to be."""
+    log: StoredLog = StoredLog()
 
 
 @attrs.define(eq=False)
@@ -65,10 +67,12 @@ class Folder:
     _lock: FolderLock
     _flush_bytes: int = FLUSH_BYTES
     _flushing: Flushing = attrs.field(init=False)
+    _logs: Logs = attrs.field(init=False)
     _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._flushing = Flushing(self._files)
+        self._logs = Logs(self._ours, self._files)
 
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
@@ -95,6 +99,10 @@ class Folder:
         end = start.entry.target.covered or 0
         if mode != "replace" or start.continued:
             _refuse_shorter(file, end)
+        name, target = file_name(entity), start.entry.target
+        checkpoint = target.decoded()
+        if checkpoint is not None:
+            checkpoint = self._logs.load(name, target.log, checkpoint)
         # The state first: a generation that no state mentions is removed by the next start, but a state that mentions
         # one that is no longer there would be taken for damage.
         self._save(start.entry)
@@ -102,23 +110,26 @@ class Folder:
             self._cut(following, start.keep_following)
         else:
             self._files.remove(following)
-        checkpoint = start.entry.target.decoded()
-        self._reads[entity] = _Read(start.entry, file, end, flushed=end)
+        log = StoredLog(target.log, checkpoint.log.size) if checkpoint is not None else StoredLog()
+        self._logs.cut(name, log)
+        self._logs.remove_others(name, {each.log for each in (start.entry.current, target)})
+        self._reads[entity] = _Read(start.entry, file, end, flushed=end, log=log)
         return checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
         """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
         read = started_read(self._reads, entity, "write")
-        state_bytes, flushed = read.state_bytes, read.flushed
+        state_bytes, flushed, log = read.state_bytes, read.flushed, read.log
         try:
             encoded = None if checkpoint is None else checkpoint.to_json()
             end = read.end + self._files.append(read.file, json_lines(entity, records))
             if end - flushed >= self._flush_bytes and self._flushing.begin(read.file):
                 flushed = end
-            if encoded is None:
+            if encoded is None or checkpoint is None:
                 entry = read.entry.leave_provisional()
             else:
-                entry = read.entry.cover(encoded, end)
+                log = self._logs.store(file_name(entity), entity, checkpoint.log, log)
+                entry = read.entry.cover(encoded, end, log.number)
                 # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
                 state_bytes = self._add_state(entry, state_bytes)
@@ -127,8 +138,9 @@ class Folder:
             with suppress(OSError):  # where this fails too, the next start cuts what does not count
                 self._save(read.entry)  # the line that covers the page may be there, whole or in part
                 self._cut(read.file, read.end)
+                self._logs.cut(file_name(entity), read.log)
             raise
-        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed)
+        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed, log)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
@@ -138,16 +150,20 @@ class Folder:
         self._flushing.wait(read.file)
         self._files.append(read.file, ())  # no page may have come, and so no file be there
         self._files.sync(read.file)
+        name = file_name(entity)
+        log = self._logs.store(name, entity, checkpoint.log, read.log)
+        self._logs.sync(name, log)
         if read.entry.phase is Phase.REPLACING:
-            announced = read.entry.announce(encoded, read.end)
+            announced = read.entry.announce(encoded, read.end, log.number)
             self._save(announced, durable=True)
             self._sync_names()  # before the swap: it must not be on the disk without the note that tells of it
             self._swap(entity)
             finished = announced.swap()
         else:
-            finished = read.entry.finish(encoded, read.end)
+            finished = read.entry.finish(encoded, read.end, log.number)
         self._save(finished, durable=True)
         self._sync_names()
+        self._logs.remove_others(name, {log.number})
 
     def states(self) -> Mapping[str, EntityState]:
         """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
@@ -183,11 +199,13 @@ class Folder:
             self._cut(data, length)
         self._save(entry.reset(length))
         self._files.remove(self._next_file(entity))
+        self._logs.remove_others(file_name(entity), ())
 
     def _sync(self, entity: str, read: _Read) -> None:
         """Wait until what an unfinished read has written is on the disk."""
         if read.file.exists():
             self._files.sync(read.file)
+        self._logs.sync(file_name(entity), read.log)
         self._files.sync(self._state_file(entity))
         self._sync_names()
 
