@@ -15,7 +15,7 @@ from connector_kit.errors import Problem
 from connector_kit.records.catalog import Entity, Field, Incremental, Scalar, as_names
 
 from .origin import Credentials, Origin
-from .paging import NoPagination, Pagination
+from .paging import LastRecord, NoPagination, Offset, PageNumber, Pagination
 
 __all__ = ["Resource", "RestConfig", "SinceFormat", "since_text"]
 
@@ -32,6 +32,10 @@ class Resource:
     pointer `/data/items`; empty: the body is the list. `since_param` is the query parameter that takes the lower
     bound of an incremental read, written in `since_format`. `fields` declares the types of fields; without it they
     are inferred from a first page. `page_size` (records) takes the place of the config's.
+
+    `past_end` are the statuses with which the API answers what is past the last page. `records_optional`: an answer without
+    the list has no records; otherwise that is an error, unless the pagination has its word for where it goes on. More than
+    `max_empty_pages` empty pages in a row, each of which says that more follows, are an error.
     """
 
     path: str
@@ -39,6 +43,9 @@ class Resource:
     params: Mapping[str, str | int | float | bool] = attrs.field(factory=dict[str, str | int | float | bool])
     pagination: Pagination = attrs.field(factory=NoPagination)
     page_size: int | None = None
+    past_end: tuple[int, ...] = ()
+    records_optional: bool = False
+    max_empty_pages: int = 100
     since_param: str | None = None
     since_format: SinceFormat = "iso"
     primary_key: tuple[str, ...] = attrs.field(default=(), converter=as_names)
@@ -56,8 +63,27 @@ class Resource:
         """Return the catalog's entry with these fields."""
         return Entity(name, fields, self.primary_key, self.replication_key, self.ordered, self.incremental)
 
+    @property
+    def counted(self) -> PageNumber | Offset | None:
+        """The pagination, where it counts pages or records; its cursors are guesses that there is something."""
+        return self.pagination if isinstance(self.pagination, PageNumber | Offset) else None
+
+    def warnings(self) -> Iterator[str]:
+        """Yield in sentences what may go wrong with it, and need not."""
+        match self.pagination:
+            case LastRecord(unique=False, field=field) if self.primary_key != (field,):
+                key = ", ".join(map(repr, self.primary_key)) or "none"
+                yield (
+                    f"it goes on behind the last record's {field!r}, which is not the primary key ({key}): where records "
+                    "share a value at the border of a page, those behind the border are never served; go on by a field "
+                    f"that is unique, or set unique = true in the pagination if {field!r} is"
+                )
+            case _:
+                pass
+
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with it."""
+        yield from self._paging_problems()
         if any(sign in self.path for sign in ("://", "?", "#")):
             yield Problem(
                 "path", repr(self.path), "a path below base_url, without a query", "put the query into params"
@@ -82,6 +108,27 @@ class Resource:
                 yield Problem(
                     option, repr(key), f"one of the fields ({', '.join(self.fields)})", "add it to fields"
                 )
+
+    def _paging_problems(self) -> Iterator[Problem]:
+        style = self.pagination
+        if not isinstance(style, NoPagination) and style.more is not None and style.end is not None:
+            yield Problem("pagination.end", "also `more`", "one of the two", "leave the other one out")
+        if self.past_end and self.counted is None:
+            yield Problem(
+                "past_end",
+                f'set with pagination "{style.type}", which asks for nothing past the end',
+                'pagination "page_number" or "offset"',
+                "leave it out",
+            )
+        for status in self.past_end:
+            if status not in _PAST_END:
+                yield Problem("past_end", str(status), f"statuses among {', '.join(map(str, _PAST_END))}")
+        if self.max_empty_pages < 0:
+            yield Problem("max_empty_pages", str(self.max_empty_pages), "0 pages or more")
+
+
+_PAST_END = (400, 404, 410, 416, 422)
+"""Others stand for something else: a lack of permission, a quota, a server that is down."""
 
 
 def _url(url: str | Url) -> Url:

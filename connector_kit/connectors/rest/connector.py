@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import attrs
 
 from connector_kit.clock import AnyioClock, Clock
-from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError, RepeatedCursorError
+from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
+from connector_kit.events import Warned, emit
 from connector_kit.records.catalog import Catalog, Entity, Field
-from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.inference import infer_fields
 from connector_kit.records.page import Page
 
 from .config import Resource, RestConfig, since_text
-from .paging import PageResponse
+from .page_watch import PageWatch
+from .paging import NextPage, PageResponse
 from .quota import quota_of
-from .responses import content_of, refusal_of
+from .responses import content_of, refusal_of, without_records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from .transport import HttpClient
 
 __all__ = ["RestConnector"]
+
+
+_OVERLAP = (
+    "a page begins with the last record of the page before: either records came in before it while it was read, or the "
+    "offset counts from 1 (then set pagination.first = 1); where records also went away meanwhile, the pages of this "
+    "read may have passed over some: a list in a fixed order, or one that is paged by cursor, cannot do that"
+)
 
 
 @attrs.frozen
@@ -49,6 +57,17 @@ class _ResourceRead:
             params[self.resource.since_param] = since_text(self.since, self.resource.since_format)
         return params
 
+    def watch(self, cursor: Cursor) -> PageWatch:
+        """Return what sees the pages of this read, which begins at a cursor."""
+        resource, counted = self.resource, self.resource.counted
+        return PageWatch(
+            cursor,
+            key=resource.primary_key,
+            counting=counted is not None and counted.counting,
+            clamps=counted is not None and counted.clamps,
+            max_empty_pages=resource.max_empty_pages,
+        )
+
     @contextmanager
     def located(self, cursor: Cursor) -> Generator[None]:
         """Let the errors of this block say where they come from."""
@@ -57,26 +76,6 @@ class _ResourceRead:
         except ConnectorError as error:
             error.locate(operation=self.operation, entity=self.entity, cursor=cursor)
             raise
-
-
-class _PageWatch:
-    """Sees the pages of one read, one after the other, and raises where the read does not move on."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursors = CursorWatch()
-        self._cursors.see(cursor)
-        self._first: Sequence[Record] = ()
-
-    def see(self, page: Page, *, keyed: bool) -> None:
-        """Take note of a page. With `keyed`, a page that begins like the last one is taken for the same page."""
-        self._cursors.see(page.cursor)
-        first = page.records[:1]
-        if keyed and first and first == self._first:
-            raise RepeatedCursorError(
-                "a page begins with the same record as the one before it; expected the next ones: "
-                "does the server know the parameters of this pagination?"
-            )
-        self._first = first
 
 
 class RestConnector:
@@ -122,6 +121,8 @@ class RestConnector:
         """
         entities: list[Entity] = []
         for name, resource in self.config.resources.items():
+            for warning in resource.warnings():
+                emit(Warned(name, warning))
             fields = resource.declared or await self._inferred(name, resource)
             entities.append(resource.entity(name, fields))
         return Catalog(entities)
@@ -163,39 +164,60 @@ class RestConnector:
             "discover_schema", name, resource, None, resource.page_size or self.config.page_size
         )
         with read.located(None):
-            page, _ = await self._page(read, None)
+            page, _ = await self._page(read, NextPage(None, more=True), read.watch(None))
         return [
             attrs.evolve(field, nullable=field.nullable or field.name not in resource.primary_key)
             for field in infer_fields(page.records)
         ]
 
     async def _pages(self, read: _ResourceRead, cursor: Cursor) -> AsyncGenerator[Page]:
-        watch = _PageWatch(cursor)
-        more = True
-        while more:
+        watch = read.watch(cursor)
+        following = NextPage(cursor, more=True)
+        while following.more:
             with read.located(cursor):
-                page, more = await self._page(read, cursor)
-                if not page.records and not more:
+                page, following = await self._page(read, following, watch)
+                if not page.records and not following.more:
                     return
-                watch.see(page, keyed=bool(read.resource.primary_key))
+                if watch.see(page):
+                    return
+                if watch.overlaps:
+                    emit(Warned(read.entity, _OVERLAP))
             yield page
             cursor = page.cursor
 
-    async def _page(self, read: _ResourceRead, cursor: Cursor) -> tuple[Page, bool]:
-        """Ask for the page at a cursor; return it, and whether another one may follow."""
+    async def _page(self, read: _ResourceRead, before: NextPage, watch: PageWatch) -> tuple[Page, NextPage]:
+        """Ask for the page that follows another one; return it, and what follows it."""
         if self._http is None:
             raise ConnectionFailedError(
                 "the connector is not connected; call connect() first, or use connected(...)"
             )
-        resource, origin = read.resource, self._http.origin
+        resource, origin, cursor = read.resource, self._http.origin, before.cursor
         request = resource.pagination.request(cursor, read.size)
-        target = request.target or origin.target(resource.path, {**read.params, **request.params})
+        params = {**read.params, **request.params}
+        if request.target is None:
+            target = origin.target(resource.path, params)
+        else:
+            target = origin.filled(request.target, params) if request.fill else request.target
         answer = await self._http.get(target)
         now = self._clock.now()
+        if answer.status in resource.past_end and cursor is not None and not before.said:
+            return Page((), cursor), NextPage(cursor, more=False)
         if (refusal := refusal_of(answer, resuming=cursor is not None, now=now)) is not None:
             raise refusal
-        body, records = content_of(answer, resource.records, resource.pagination.values())
+        body, found = content_of(answer, resource.records, resource.pagination.values())
+        records = () if found is None else found
         following = resource.pagination.next_page(
-            PageResponse(origin, answer.target, answer.headers, body, records, cursor, read.size)
+            PageResponse(
+                origin,
+                answer.target,
+                answer.headers,
+                body,
+                records,
+                cursor,
+                read.size,
+                watch.repeated(records),
+            )
         )
-        return Page(records, following.cursor, quota_of(answer.headers, now)), following.more
+        if found is None and not (following.said or resource.records_optional):
+            raise without_records(answer, body, resource.records)
+        return Page(records, following.cursor, quota_of(answer.headers, now)), following

@@ -84,7 +84,7 @@ class Credentials:
 
     def without(self, query: str) -> str:
         """Return a query without the parameters that carry a credential: servers echo them in the next page's URL."""
-        return "&".join(part for part in query.split("&") if part and not self._carries(part))
+        return "&".join(part for part in query.split("&") if not (part and self._carries(part)))
 
     def _carries(self, part: str) -> bool:
         name, _, value = part.partition("=")
@@ -146,10 +146,27 @@ class Origin:
         full_path = f"{self.root}/{quote(path.lstrip('/'), safe=_SAFE)}"
         return f"{full_path}?{query}" if query else full_path
 
+    def filled(self, target: str, params: Mapping[str, Parameter]) -> str:
+        """Return a target with those of the parameters that it lacks."""
+        path, _, query = target.partition("?")
+        there = {unquote_plus(part.partition("=")[0]) for part in query.split("&")}
+        missing = urlencode({name: _text(value) for name, value in params.items() if name not in there})
+        return f"{path}?{'&'.join(part for part in (query, missing) if part)}" if query or missing else path
+
+    def link_of(self, url: str, *, seen_at: str) -> str:
+        """Return path and query of the next page, as `target_of` does.
+
+        A path that is the one just asked for but for the base URL's is below the base URL, as servers write it that do
+        not know where they are mounted: at `/v2/items`, the link `/items?page=2` leads to `/v2/items?page=2`.
+        """
+        target = self.target_of(url, seen_at=seen_at)
+        return self.root + target if self.root and self.root + path_of(target) == path_of(seen_at) else target
+
     def target_of(self, url: str, *, seen_at: str) -> str:
         """Return path and query of a URL that the answer to the target `seen_at` handed over, without credentials.
 
-        Raises `RequestRejectedError` where it leads to another origin.
+        Raises `RequestRejectedError` where it leads to another origin. What says http where the base URL says https, of
+        the same host, is what a server behind a proxy writes: the origin stays the one of the base URL.
         """
         try:
             parts = urlsplit(urljoin(self.url + seen_at, url.strip()))
@@ -159,7 +176,7 @@ class Origin:
                 f"the answer to GET {path_of(seen_at)} leads to something that is no URL ({error}); "
                 f"expected one on {self.url}; look at what the server sends"
             ) from None  # the original would show the URL with all that is in it
-        if origin != (self.scheme, self.host, self.port):
+        if origin != (self.scheme, self.host, self.port) and not self._is_unaware_of_tls(origin):
             raise RequestRejectedError(
                 f"the answer to GET {path_of(seen_at)} leads to {origin[0]}://{origin[1]}:{origin[2]}, expected one on "
                 f"{self.url}: credentials are not sent to another origin; if that one is right, make it the base_url"
@@ -167,6 +184,13 @@ class Origin:
         query = self.credentials.without(parts.query)
         path = quote(parts.path or "/", safe=_SAFE)
         return f"{path}?{query}" if query else path
+
+    def _is_unaware_of_tls(self, origin: tuple[str, str | None, int | None]) -> bool:
+        scheme, host, port = origin
+        return (self.scheme, scheme, host) == ("https", "http", self.host) and port in (
+            self.port,
+            _PORTS["http"],
+        )
 
 
 def path_of(target: str) -> str:

@@ -3,6 +3,9 @@
 A style answers two questions: `request` returns what to add to a request so that it goes on at a cursor, `next_page`
 the cursor of what follows a response, and whether anything may follow. No style takes a short page for the last one:
 servers cap page sizes and filter pages. The end is an empty page, or where the server says so.
+
+Where what a server says in two places cannot both be true (its flag says that nothing follows, and its total is not
+reached), that is an error: one of the two would lose records.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, TypeAlias
+from urllib.parse import unquote_plus
 
 import attrs
 
@@ -38,17 +42,22 @@ __all__ = [
 
 @attrs.frozen
 class PageRequest:
-    """What a style adds to a request: `params` besides the resource's own, or a `target` in place of everything."""
+    """What a style adds to a request: `params` besides the resource's own, or a `target` in place of everything.
+
+    With `fill`, the target gets those of the parameters that it lacks.
+    """
 
     params: Mapping[str, Parameter] = attrs.field(factory=dict[str, Parameter])
     target: str | None = None
+    fill: bool = False
 
 
 @attrs.frozen
 class PageResponse:
     """What a style sees of a response. `cursor` and `size` (records a page) are those of the request.
 
-    Of the body it sees at least what stands at the paths that its `values` name.
+    Of the body it sees at least what stands at the paths that its `values` name. `repeated` is how many of the records
+    were on the page before, too.
     """
 
     origin: Origin
@@ -58,6 +67,7 @@ class PageResponse:
     records: Sequence[Record]
     cursor: Cursor = None
     size: int = 0
+    repeated: int = 0
 
     def at(self, path: str) -> JsonValue:
         """Return what stands at a path in the body, None where nothing does."""
@@ -81,27 +91,62 @@ class PageResponse:
             f"the answer to GET {path_of(self.target)} has {what}; expected {expected}; look at pagination.{option}"
         )
 
-    def flag(self, path: str) -> bool:
-        """Return the boolean at a path; raises `SchemaMismatchError` where there is none."""
-        value = self.at(path)
-        if not isinstance(value, bool):
-            raise self.wrong(f"{kind_of(value)} at {path!r}", "true or false", "more")
-        return value
+    def follows(self, more: str | None, end: str | None) -> bool | None:
+        """Return whether anything follows by the flag at `more`, or by its opposite at `end`; None where nothing says so.
 
-    def count(self, path: str, option: str) -> int:
-        """Return the integer at a path; raises `SchemaMismatchError` where there is none."""
+        Raises `SchemaMismatchError` where something else stands there.
+        """
+        if more is not None:
+            return self._flag(more, "more")
+        ended = None if end is None else self._flag(end, "end")
+        return None if ended is None else not ended
+
+    def _flag(self, path: str, option: str) -> bool | None:
         value = self.at(path)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(f"{kind_of(value)} at {path!r}", "an integer", option)
-        return value
+        if value is None or isinstance(value, bool):
+            return value
+        known = (
+            _FLAGS.get(value.lower() if isinstance(value, str) else value)
+            if isinstance(value, str | int)
+            else None
+        )
+        if known is None:
+            raise self.wrong(f"{kind_of(value)} at {path!r}", "true or false", option)
+        return known
+
+    def count(self, path: str | None, option: str) -> int | None:
+        """Return the number at a path; None where nothing says so: it is missing, null or negative.
+
+        Raises `SchemaMismatchError` where something else stands there.
+        """
+        value = None if path is None else self.at(path)
+        match value:
+            case str() if value.strip().isdecimal():
+                value = int(value)
+            case float() if value.is_integer():
+                value = int(value)
+            case _:
+                pass
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise self.wrong(f"{kind_of(value)} at {path!r}", "a whole number", option)
+        if value == 0 and self.records:
+            raise self.wrong(f"0 at {path!r} and records all the same", "their number", option)
+        return None if value is None or value < 0 else value
+
+
+_FLAGS: Mapping[object, bool] = {"true": True, "false": False, 1: True, 0: False}
 
 
 @attrs.frozen
 class NextPage:
-    """What follows a page: the cursor to store with it, and whether to go on reading there now."""
+    """What follows a page: the cursor to store with it, and whether to go on reading there now.
+
+    `said`: so the server said itself, in a field, a flag or a total; otherwise it is concluded from the records.
+    """
 
     cursor: Cursor
     more: bool
+    said: bool = False
 
 
 class PaginationStyle(Protocol):
@@ -150,7 +195,8 @@ class NoPagination:
 class CursorField:
     """The body names the next cursor, at `field`; it goes into the parameter `param`.
 
-    The end is where it is missing, null or empty, or where `more` (the path of a boolean in the body) is false.
+    The end is where it is missing, null, false, 0 or empty, or where the flag `more` is false, or `end` true (paths in
+    the body). `encoded` says whether cursors come URL-encoded, as `YWE%3D`; by default those do that look like it.
     """
 
     lasting: ClassVar[bool] = False
@@ -158,32 +204,37 @@ class CursorField:
     param: str = "cursor"
     more: str | None = None
     size_param: str | None = None
+    end: str | None = None
+    encoded: bool | None = None
     type: Literal["cursor_field"] = "cursor_field"
 
     def values(self) -> tuple[str, ...]:
         """Look at what says where the next page is, or that none is."""
-        return _paths(self.field, self.more)
+        return _paths(self.field, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
-        """Send the cursor back as it came."""
+        """Send the cursor back as it came: one that is URL-encoded already is not encoded twice."""
+        if isinstance(cursor, str) and self.encoded is not False:
+            cursor = _decoded(cursor, surely=self.encoded is True)
         return PageRequest(_sized(self.size_param, size) | _position(self.param, cursor))
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the next cursor from the body."""
-        cursor = response.at(self.field)
-        if cursor is None or cursor == "" or (self.more is not None and not response.flag(self.more)):
-            return NextPage(None, more=False)
+        cursor, last = _following(response, self.field, self.more, self.end, "a text or a number")
+        if last is not None:
+            return last
         if isinstance(cursor, bool) or not isinstance(cursor, str | int | float):
             raise response.wrong(f"{kind_of(cursor)} at {self.field!r}", "a text or a number", "field")
-        return NextPage(cursor, more=True)
+        return NextPage(cursor, more=True, said=True)
 
 
 @attrs.frozen
 class LastRecord:
     """The value of a field of the last record goes into the parameter `param`, as in `?after_id=17`.
 
-    The end is an empty page, or where `more` (the path of a boolean in the body) is false. A later run can go on
-    behind the last record.
+    The end is an empty page, or where the flag `more` is false, or `end` true (paths in the body). A later run can go on
+    behind the last record. Where several records share a value, those that come after a page's border are never served:
+    `unique` says that none do, of a field that is not the primary key.
     """
 
     lasting: ClassVar[bool] = True
@@ -191,11 +242,13 @@ class LastRecord:
     param: str = "after_id"
     more: str | None = None
     size_param: str | None = None
+    end: str | None = None
+    unique: bool = False
     type: Literal["last_record"] = "last_record"
 
     def values(self) -> tuple[str, ...]:
         """Look at what says where the end is."""
-        return _paths(self.more)
+        return _paths(self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for what comes after a value."""
@@ -203,44 +256,52 @@ class LastRecord:
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the value from the last record."""
+        follows = response.follows(self.more, self.end)
         if not response.records:
-            return NextPage(response.cursor, more=False)
+            if follows:
+                raise _no_records(response, "a flag that says that more follows", "more")
+            return NextPage(response.cursor, more=False, said=follows is False)
         value = response.at_last(self.field)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise response.wrong(
                 f"a last record with {kind_of(value)} at {self.field!r}", "a text or a number", "field"
             )
-        return NextPage(value, more=self.more is None or response.flag(self.more))
+        return NextPage(value, more=follows is not False, said=follows is not None)
 
 
 @attrs.frozen
 class NextUrl:
-    """The body has the URL of the next page, at `field`. The end is where it is missing, null or empty.
+    """The body has the URL of the next page, at `field`.
 
-    The cursor is the path and query of that URL. It carries all parameters, also those of the first request.
+    The end is where it is missing, null, false, 0 or empty, or where the flag `more` is false, or `end` true (paths in the
+    body). The cursor is the path and query of that URL. It carries all parameters, also those of the first request; where
+    the server leaves some out, `keep_params` adds them.
     """
 
     lasting: ClassVar[bool] = False
     field: str = "next"
     size_param: str | None = None
+    more: str | None = None
+    end: str | None = None
+    keep_params: bool = False
     type: Literal["next_url"] = "next_url"
 
     def values(self) -> tuple[str, ...]:
         """Look at what says where the next page is, or that none is."""
-        return (self.field,)
+        return _paths(self.field, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for the URL as it came."""
-        return _linked(cursor, self.size_param, size)
+        return _linked(cursor, self.size_param, size, fill=self.keep_params)
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the URL from the body; it must stay on the same origin."""
-        url = response.at(self.field)
-        if url is None or url == "":
-            return NextPage(None, more=False)
+        url, last = _following(response, self.field, self.more, self.end, "the URL of the next page")
+        if last is not None:
+            return last
         if not isinstance(url, str):
             raise response.wrong(f"{kind_of(url)} at {self.field!r}", "the URL of the next page", "field")
-        return NextPage(response.origin.target_of(url, seen_at=response.target), more=True)
+        return NextPage(response.origin.link_of(url, seen_at=response.target), more=True, said=True)
 
 
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
@@ -251,33 +312,49 @@ _REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
 class LinkHeader:
     """The header `Link` (RFC 8288) has the URL of the next page, with `rel="next"`; the end is where it has none.
 
-    The cursor is the path and query of that URL. It carries all parameters, also those of the first request.
+    The end is also where the flag `more` is false, or `end` true (paths in the body). The cursor is the path and query of
+    that URL. It carries all parameters, also those of the first request; where the server leaves some out, `keep_params`
+    adds them.
     """
 
     lasting: ClassVar[bool] = False
     size_param: str | None = None
+    more: str | None = None
+    end: str | None = None
+    keep_params: bool = False
     type: Literal["link_header"] = "link_header"
 
     def values(self) -> tuple[str, ...]:
-        """Look at nothing in the body."""
-        return ()
+        """Look at the flags alone."""
+        return _paths(self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for the URL as it came."""
-        return _linked(cursor, self.size_param, size)
+        return _linked(cursor, self.size_param, size, fill=self.keep_params)
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the URL from the header; it must stay on the same origin."""
+        follows = response.follows(self.more, self.end)
+        if follows is False:
+            return NextPage(None, more=False, said=True)
         for url, attributes in _LINK.findall(response.headers.get("link", "")):
             rel = _REL.search(attributes)
             if rel and "next" in (rel[1] or rel[2] or "").lower().split():
-                return NextPage(response.origin.target_of(url, seen_at=response.target), more=True)
+                return NextPage(response.origin.link_of(url, seen_at=response.target), more=True, said=True)
+        if follows:
+            raise response.wrong(
+                "no next URL in the header Link, and a flag that says that more follows", "one", "more"
+            )
         return NextPage(None, more=False)
 
 
 @attrs.frozen
 class PageNumber:
-    """Pages are counted from `first`. The end is an empty page, or the page `total_pages` (a path in the body).
+    """Pages are counted from `first`.
+
+    The end is an empty page, or the page `total_pages`, or where the flag `more` is false, or `end` true (paths in the body);
+    with `clamps`, also where the page before comes again, as servers answer that take a number too large for the last.
+    Once a record has come twice, pages have moved, and `total_pages` is no longer taken for the end.
 
     The cursor has the page size too, so that a read goes on exactly after the configured size has changed. A later
     run cannot go on: the last page may have been a partial one.
@@ -288,74 +365,117 @@ class PageNumber:
     first: int = 1
     total_pages: str | None = None
     size_param: str | None = None
+    more: str | None = None
+    end: str | None = None
+    clamps: bool = False
     type: Literal["page_number"] = "page_number"
+
+    @property
+    def counting(self) -> bool:
+        """Whether it has to know which records came twice."""
+        return self.total_pages is not None
 
     def values(self) -> tuple[str, ...]:
         """Look at what says where the end is."""
-        return _paths(self.total_pages)
+        return _paths(self.total_pages, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for a page by its number."""
-        number, of_size = self._position_of(cursor)
+        number, of_size, _ = self._position_of(cursor)
         return PageRequest({**_sized(self.size_param, of_size or size), self.param: number})
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Count on."""
-        number, of_size = self._position_of(response.cursor)
-        if self.total_pages is None:
-            last = not response.records
-        else:
-            last = number - self.first + 1 >= response.count(self.total_pages, "total_pages")
-        return (
-            NextPage(None, more=False)
-            if last
-            else NextPage({"page": number + 1, "size": of_size or response.size}, more=True)
-        )
+        number, of_size, moved = self._position_of(response.cursor)
+        follows = response.follows(self.more, self.end)
+        total = response.count(self.total_pages, "total_pages")
+        moved = moved or response.repeated > 0
+        reached = None if total is None else number - self.first + 1 >= total
+        if follows is False and reached is False:
+            raise _at_odds(response, f"page {number} is the last one", f"there are {total}", "total_pages")
+        if follows is None and reached is not None:
+            follows = None if reached and moved else not reached
+        if follows is False or (follows is None and not response.records):
+            return NextPage(None, more=False, said=follows is False)
+        cursor: dict[str, JsonValue] = {"page": number + 1, "size": of_size or response.size}
+        return NextPage(cursor | ({"moved": True} if moved else {}), more=True, said=follows is True)
 
-    def _position_of(self, cursor: Cursor) -> tuple[int, int | None]:
+    def _position_of(self, cursor: Cursor) -> tuple[int, int | None, bool]:
         match cursor:
             case None:
-                return self.first, None
+                return self.first, None, False
+            case {"page": int(number), "size": int(size), "moved": True}:
+                return number, size, True
             case {"page": int(number), "size": int(size)}:
-                return number, size
+                return number, size, False
             case _:
                 raise _foreign(cursor, 'an object like {"page": 2, "size": 100}')
 
 
 @attrs.frozen
 class Offset:
-    """Records are counted from 0. The end is an empty page, or where `total` (a path in the body) is reached.
+    """Records are counted, from `first` on: 0, or 1 where the first record is number 1 to the server.
 
-    The cursor is the number of records really received, whatever size was asked for. A later run can go on behind
-    the last record where the server appends new ones at the end.
+    The end is an empty page, or where `total` is reached, or where the flag `more` is false, or `end` true (paths in the
+    body); with `clamps`, also where the page before comes again. A record that comes twice counts once towards the total.
+
+    The cursor is the number of records really received, whatever size was asked for; where some came twice, an object that
+    says how many. A later run can go on behind the last record where the server appends new ones at the end.
     """
 
     lasting: ClassVar[bool] = True
     param: str = "offset"
     size_param: str | None = "limit"
     total: str | None = None
+    first: int = 0
+    more: str | None = None
+    end: str | None = None
+    clamps: bool = False
     type: Literal["offset"] = "offset"
+
+    @property
+    def counting(self) -> bool:
+        """Whether it has to know which records came twice."""
+        return self.total is not None
 
     def values(self) -> tuple[str, ...]:
         """Look at what says where the end is."""
-        return _paths(self.total)
+        return _paths(self.total, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for what comes after so many records."""
-        return PageRequest({**_sized(self.size_param, size), self.param: self._count(cursor)})
+        received, _ = self._counts(cursor)
+        return PageRequest({**_sized(self.size_param, size), self.param: received + self.first})
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Count the records received."""
-        count = self._count(response.cursor) + len(response.records)
-        more = bool(response.records) and (self.total is None or count < response.count(self.total, "total"))
-        return NextPage(count, more=more)
+        received, repeated = self._counts(response.cursor)
+        received += len(response.records)
+        repeated += response.repeated
+        follows = response.follows(self.more, self.end)
+        total = response.count(self.total, "total")
+        if total is not None and received < total and (follows is False or not response.records):
+            raise _at_odds(
+                response, f"nothing follows after {received} records", f"there are {total}", "total"
+            )
+        if not response.records and follows:
+            raise _no_records(response, "a flag that says that more follows", "more")
+        if follows is None and total is not None:
+            follows = received - repeated < total and bool(response.records)
+        cursor: Cursor = {"offset": received, "repeated": repeated} if repeated else received
+        more = bool(response.records) if follows is None else follows
+        return NextPage(cursor, more=more, said=follows is not None)
 
-    def _count(self, cursor: Cursor) -> int:
-        if cursor is None:
-            return 0
-        if isinstance(cursor, bool) or not isinstance(cursor, int):
-            raise _foreign(cursor, "a number of records")
-        return cursor
+    def _counts(self, cursor: Cursor) -> tuple[int, int]:
+        match cursor:
+            case None:
+                return 0, 0
+            case int() if not isinstance(cursor, bool):
+                return cursor, 0
+            case {"offset": int(received), "repeated": int(repeated)}:
+                return received, repeated
+            case _:
+                raise _foreign(cursor, "a number of records")
 
 
 Pagination: TypeAlias = NoPagination | CursorField | LastRecord | NextUrl | LinkHeader | PageNumber | Offset
@@ -378,13 +498,59 @@ def _position(param: str, cursor: Cursor) -> dict[str, Parameter]:
     return {param: cursor}
 
 
-def _linked(cursor: Cursor, size_param: str | None, size: int) -> PageRequest:
+def _linked(cursor: Cursor, size_param: str | None, size: int, *, fill: bool) -> PageRequest:
     if cursor is None:
         return PageRequest(_sized(size_param, size))
     # A target begins with a slash, so what is put together from it and the origin stays on the origin.
     if not isinstance(cursor, str) or not cursor.startswith("/"):
         raise _foreign(cursor, "path and query of a URL")
-    return PageRequest(target=cursor)
+    return PageRequest(_sized(size_param, size) if fill else {}, target=cursor, fill=fill)
+
+
+def _following(
+    response: PageResponse, field: str, more: str | None, end: str | None, expected: str
+) -> tuple[JsonValue, NextPage | None]:
+    """Return what the body has at the field of the next page, and the end, where that or a flag says so."""
+    follows = response.follows(more, end)
+    try:
+        value, there = find(response.body, field), True
+    except LookupError:
+        value, there = None, False
+    nothing = not value  # null, false, 0, "", [] and {} all say so somewhere
+    if nothing and follows:
+        raise response.wrong(
+            f"{kind_of(value) if there else 'nothing'} at {field!r}, and a flag that says that more follows",
+            expected,
+            "field",
+        )
+    if nothing or follows is False:
+        return value, NextPage(None, more=False, said=there or follows is False)
+    return value, None
+
+
+_ENCODED = re.compile(r"[A-Za-z0-9._~*+-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~*+-]*)+")
+
+
+def _decoded(cursor: str, *, surely: bool) -> str:
+    """Return a cursor as it was before it was URL-encoded; what does not look encoded, as it is."""
+    if not surely and not _ENCODED.fullmatch(cursor):
+        return cursor
+    try:
+        return unquote_plus(cursor, errors="strict")
+    except UnicodeDecodeError:
+        return cursor
+
+
+def _no_records(response: PageResponse, beside: str, option: str) -> SchemaMismatchError:
+    return response.wrong(f"no records, and {beside}", "records to go on from, or an end", option)
+
+
+def _at_odds(response: PageResponse, one: str, other: str, option: str) -> SchemaMismatchError:
+    return response.wrong(
+        f"two things to say: {one}, and {other} by {option}",
+        "both to agree, or records would be lost",
+        f"{option}, or leave it out",
+    )
 
 
 def _foreign(cursor: Cursor, expected: str) -> CursorExpiredError:

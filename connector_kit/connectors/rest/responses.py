@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from connector_kit.records.page import JsonValue, Record
 
-__all__ = ["HttpResponse", "content_of", "json_of", "records_of", "refusal_of"]
+__all__ = ["HttpResponse", "content_of", "json_of", "records_of", "refusal_of", "without_records"]
 
 
 _EXCERPT_CHARACTERS = 200
@@ -121,10 +121,10 @@ def _out_of_quota(answer: HttpResponse, now: datetime) -> bool:
 
 def content_of(
     answer: HttpResponse, path: str, values: tuple[str, ...]
-) -> tuple[JsonValue, Sequence[Record]]:
+) -> tuple[JsonValue, Sequence[Record] | None]:
     """Return what stands at the paths of `values` in the body, and the records at `path`, which stay the JSON they are.
 
-    Raises what `json_of` and `records_of` raise.
+    None for records says that nothing stands there. Raises what `json_of` and `records_of` raise.
     """
     if answer.status != HTTPStatus.NO_CONTENT:
         with suppress(
@@ -160,25 +160,46 @@ def json_of(answer: HttpResponse) -> JsonValue:
     return decoded
 
 
-def records_of(answer: HttpResponse, body: JsonValue, path: str) -> Sequence[Record]:
-    """Return the list of records that stands at `path` in the body. Raises `SchemaMismatchError` where none does."""
+def records_of(answer: HttpResponse, body: JsonValue, path: str) -> Sequence[Record] | None:
+    """Return the list of records that stands at `path` in the body; None where nothing stands there.
+
+    Null is an empty list, unless the body tells of an error. Raises `SchemaMismatchError` where something else is there.
+    """
     if answer.status == HTTPStatus.NO_CONTENT:
         return []
     location = f"at {path!r}" if path else "as the whole body"
     try:
         records = find(body, path)
     except LookupError:
-        found = f"nothing {location}"
+        if _tells_an_error(body):
+            raise without_records(answer, body, path) from None
+        return None
+    if records is None and not _tells_an_error(body):
+        return []
+    if not isinstance(records, list):
+        found = f"{kind_of(records)} {location}"
+    elif wrong := [record for record in records if not isinstance(record, dict)]:
+        found = f"{kind_of(wrong[0])} among the records"
     else:
-        if not isinstance(records, list):
-            found = f"{kind_of(records)} {location}"
-        elif wrong := [record for record in records if not isinstance(record, dict)]:
-            found = f"{kind_of(wrong[0])} among the records"
-        else:
-            return cast("list[Record]", records)  # each was looked at above, which no checker follows
+        return cast("list[Record]", records)  # each was looked at above, which no checker follows
+    raise _no_list(answer, body, found)
+
+
+def without_records(answer: HttpResponse, body: JsonValue, path: str) -> SchemaMismatchError:
+    """Return the error for a body with nothing at `path` that does not say either where the list goes on."""
+    found = f"nothing at {path!r}" if path else "nothing as the whole body"
+    return _no_list(answer, body, found, " (or records_optional, where an empty list is left out)")
+
+
+def _no_list(answer: HttpResponse, body: JsonValue, found: str, also: str = "") -> SchemaMismatchError:
     known = f"; it has {', '.join(sorted(map(str, body)))}" if isinstance(body, Mapping) else ""
     kind = answer.headers.get("content-type", "no content type")
-    raise SchemaMismatchError(
+    return SchemaMismatchError(
         f"{answer.what} ({kind}) with {found}{known}, beginning {answer.excerpt!r}; expected a list of objects there; "
-        "set the resource's `records` to where the list stands"
+        f"set the resource's `records` to where the list stands{also}"
     )
+
+
+def _tells_an_error(body: JsonValue) -> bool:
+    """Whether the body has an `error` beside its records: then their absence is no end of the list."""
+    return isinstance(body, Mapping) and any(body.get(name) for name in ("error", "errors"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from connector_kit.connectors.rest.origin import Credentials, Origin
@@ -48,6 +49,7 @@ def response(
         (PageNumber(), {"page": "3", "size": 1}),
         (Offset(), "3"),
         (Offset(), True),
+        (Offset(), {"page": 3, "size": 1}),
     ],
 )
 def test_a_cursor_of_another_style_is_refused(style: Pagination, cursor: Cursor) -> None:
@@ -59,19 +61,22 @@ def test_a_cursor_of_another_style_is_refused(style: Pagination, cursor: Cursor)
 @pytest.mark.parametrize(
     ("style", "body", "words"),
     [
-        (CursorField(), {"next_cursor": {}}, "an object at 'next_cursor'; expected a text or a number"),
+        (CursorField(), {"next_cursor": {"a": 1}}, "an object at 'next_cursor'; expected a text or a number"),
         (CursorField(), {"next_cursor": True}, "a boolean at 'next_cursor'"),
         (
             CursorField(more="more"),
-            {"next_cursor": "c", "more": 1},
+            {"next_cursor": "c", "more": 2},
             "a number at 'more'; expected true or false",
         ),
+        (CursorField(end="over"), {"next_cursor": "c", "over": "maybe"}, "a string at 'over'"),
+        (CursorField(end="over"), {"next_cursor": "c", "over": []}, "a list at 'over'"),
         (LastRecord(field="key"), {}, "a last record with null at 'key'"),
-        (LastRecord(more="more"), {}, "null at 'more'"),
         (NextUrl(), {"next": 5}, "a number at 'next'; expected the URL of the next page"),
-        (PageNumber(total_pages="pages"), {"pages": "9"}, "a string at 'pages'; expected an integer"),
-        (Offset(total="total"), {}, "null at 'total'; expected an integer"),
-        (Offset(total="total"), {"total": True}, "a boolean at 'total'; expected an integer"),
+        (PageNumber(total_pages="pages"), {"pages": "many"}, "a string at 'pages'; expected a whole number"),
+        (PageNumber(total_pages="pages"), {"pages": 0}, "0 at 'pages' and records all the same"),
+        (Offset(total="total"), {"total": 1.5}, "a number at 'total'; expected a whole number"),
+        (Offset(total="total"), {"total": True}, "a boolean at 'total'; expected a whole number"),
+        (Offset(total="total"), {"total": {"value": 3}}, "an object at 'total'"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: Any, words: str) -> None:
@@ -83,33 +88,174 @@ def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: 
 
 
 @pytest.mark.parametrize(
+    ("style", "seen", "words"),
+    [
+        (CursorField(more="more"), response({"more": True}), "nothing at 'next_cursor', and a flag"),
+        (
+            CursorField(more="more"),
+            response({"more": True, "next_cursor": None}),
+            "null at 'next_cursor', and a flag",
+        ),
+        (NextUrl(end="over"), response({"over": False}), "nothing at 'next', and a flag"),
+        (LinkHeader(more="more"), response({"more": True}), "no next URL in the header Link, and a flag"),
+        (LastRecord(more="more"), response({"more": True}, records=()), "no records, and a flag"),
+        (Offset(more="more"), response({"more": True}, records=()), "no records, and a flag"),
+        (
+            Offset(total="n"),
+            response({"n": 9}, asked=4, records=()),
+            "nothing follows after 4 records, and there are 9",
+        ),
+        (
+            Offset(total="n", more="more"),
+            response({"n": 9, "more": False}, asked=4),
+            "nothing follows after 5 records, and there are 9 by total",
+        ),
+        (
+            PageNumber(total_pages="n", more="more"),
+            response({"n": 3, "more": False}, asked={"page": 2, "size": 1}),
+            "page 2 is the last one, and there are 3 by total_pages",
+        ),
+    ],
+)
+def test_an_end_that_the_answer_itself_denies_is_none(
+    style: Pagination, seen: PageResponse, words: str
+) -> None:
+    """Whichever of the two is wrong, the other one would lose records."""
+    with pytest.raises(SchemaMismatchError) as caught:
+        style.next_page(seen)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", [None, False, 0, 0.0, "", [], {}])
+@pytest.mark.parametrize("style", [CursorField("next"), NextUrl("next")], ids=lambda style: style.type)
+def test_every_way_of_saying_nothing_is_the_end(style: Pagination, nothing: Any) -> None:
+    assert style.next_page(response({"next": nothing})) == NextPage(None, more=False, said=True)
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        CursorField("next"),
+        LastRecord(),
+        NextUrl("next"),
+        LinkHeader(),
+        PageNumber(),
+        Offset(),
+    ],
+    ids=lambda style: style.type,
+)
+@pytest.mark.parametrize(
+    ("option", "flag", "more"),
+    [
+        *(("more", true, True) for true in (True, 1, "true", "True")),
+        *(("more", false, False) for false in (False, 0, "false")),
+        ("end", True, False),
+        ("end", False, True),
+    ],
+)
+def test_a_flag_tells_the_end_of_every_style(style: Any, option: str, flag: Any, *, more: bool) -> None:
+    """`more`, or its opposite `end`, as servers write true and false."""
+    flagged = attrs.evolve(style, **{option: "page.flag"})
+    seen = response({"next": "/things?p=2", "page": {"flag": flag}}, link="</things?p=2>; rel=next")
+    following = flagged.next_page(seen)
+    assert (following.more, following.said) == (more, True)
+    assert "page.flag" in flagged.values()
+
+
+@pytest.mark.parametrize("flag", [{}, {"flag": None}])
+def test_a_flag_that_is_not_there_says_nothing(flag: Any) -> None:
+    """Then the other signs count; none of them ends a read too early."""
+    assert Offset(more="flag").next_page(response(flag)).more
+    assert not Offset(more="flag").next_page(response(flag, records=())).more
+    assert CursorField("next", more="flag").next_page(response({"next": 1, **flag})).more
+
+
+@pytest.mark.parametrize(
+    ("total", "more"), [("4", False), (4.0, False), (" 4 ", False), ("5", True), (None, True), (-1, True)]
+)
+def test_a_total_may_be_a_text_and_one_that_says_nothing_ends_nothing(total: Any, *, more: bool) -> None:
+    assert Offset(total="n").next_page(response({"n": total}, asked=3)).more == more
+    pages = response({"n": total}, asked={"page": 4, "size": 1})
+    assert PageNumber(total_pages="n").next_page(pages).more == more
+
+
+def test_what_came_twice_does_not_count_towards_a_total() -> None:
+    """And the cursor knows, so that a read that goes on there does not end too early either."""
+    style = Offset(total="n")
+    moved = style.next_page(attrs.evolve(response({"n": 4}, asked=3), repeated=1))
+    assert moved == NextPage({"offset": 4, "repeated": 1}, more=True, said=True)
+    assert style.request(moved.cursor, 10) == PageRequest({"limit": 10, "offset": 4})
+    assert style.next_page(response({"n": 4}, asked=moved.cursor)) == NextPage(
+        {"offset": 5, "repeated": 1}, more=False, said=True
+    )
+    behind = style.next_page(response({"n": 5}, asked={"offset": 5, "repeated": 1}, records=()))
+    assert not behind.more
+
+
+def test_once_pages_have_moved_an_empty_one_is_the_end() -> None:
+    style = PageNumber(total_pages="n")
+    moved = style.next_page(attrs.evolve(response({"n": 2}, asked={"page": 2, "size": 1}), repeated=1))
+    assert moved == NextPage({"page": 3, "size": 1, "moved": True}, more=True)
+    assert style.request(moved.cursor, 10) == PageRequest({"page": 3})
+    assert style.next_page(response({"n": 2}, asked=moved.cursor)).more
+    assert not style.next_page(response({"n": 2}, asked=moved.cursor, records=())).more
+
+
+@pytest.mark.parametrize(
+    ("cursor", "encoded", "sent"),
+    [
+        ("aaa%3D%3D", None, "aaa=="),
+        ("a%2Bb+c", None, "a+b c"),
+        ("aaa==", None, "aaa=="),
+        ("50% %3D", None, "50% %3D"),
+        ("100%", None, "100%"),
+        ("%FF", None, "%FF"),
+        ("aaa%3D%3D", False, "aaa%3D%3D"),
+        ("a=%3D", True, "a=="),
+    ],
+)
+def test_a_cursor_that_came_url_encoded_is_not_encoded_twice(
+    cursor: str, *, encoded: bool | None, sent: str
+) -> None:
+    """`encoded` says of a server's cursors what they are, where their look misleads."""
+    assert CursorField(encoded=encoded).request(cursor, 10).params == {"cursor": sent}
+
+
+@pytest.mark.parametrize(
     ("style", "seen", "turn"),
     [
-        (CursorField(), response({"next_cursor": ""}), NextPage(None, more=False)),
-        (CursorField(), response({"next_cursor": None}), NextPage(None, more=False)),
+        (CursorField(), response({"next_cursor": ""}), NextPage(None, more=False, said=True)),
         (CursorField(), response([]), NextPage(None, more=False)),
-        (CursorField("meta.next"), response({"meta": {"next": 0}}), NextPage(0, more=True)),
-        (CursorField(more="more"), response({"next_cursor": "c", "more": False}), NextPage(None, more=False)),
-        (LastRecord(more="more"), response({"more": False}), NextPage(7, more=False)),
+        (CursorField("meta.next"), response({"meta": {"next": 7}}), NextPage(7, more=True, said=True)),
+        (
+            CursorField(more="more"),
+            response({"next_cursor": "c", "more": False}),
+            NextPage(None, more=False, said=True),
+        ),
+        (LastRecord(more="more"), response({"more": False}), NextPage(7, more=False, said=True)),
         (LastRecord(), response(), NextPage(7, more=True)),
         (LastRecord(), response(asked=7, records=()), NextPage(7, more=False)),
-        (NextUrl(), response({"next": ""}), NextPage(None, more=False)),
-        (NextUrl(), response({"next": "?p=2"}), NextPage("/v1/things?p=2", more=True)),
+        (NextUrl(), response({}), NextPage(None, more=False)),
+        (NextUrl(), response({"next": "?p=2"}), NextPage("/v1/things?p=2", more=True, said=True)),
         (
             NextUrl(),
             response({"next": "https://API.example.com:443/x?a=b%20c#f"}),
-            NextPage("/x?a=b%20c", more=True),
+            NextPage("/x?a=b%20c", more=True, said=True),
         ),
-        (LinkHeader(), response(link="<?p=2>; rel=next"), NextPage("/v1/things?p=2", more=True)),
-        (LinkHeader(), response(link='</a,b;c>; REL="last NEXT"'), NextPage("/a,b;c", more=True)),
+        (LinkHeader(), response(link="<?p=2>; rel=next"), NextPage("/v1/things?p=2", more=True, said=True)),
+        (LinkHeader(), response(link='</a,b;c>; REL="last NEXT"'), NextPage("/a,b;c", more=True, said=True)),
         (LinkHeader(), response(link='<?p=1>; rel="prev", <?p=3>; title="next"'), NextPage(None, more=False)),
         (PageNumber(), response(), NextPage({"page": 2, "size": 10}, more=True)),
         (PageNumber(first=0), response(), NextPage({"page": 1, "size": 10}, more=True)),
         (PageNumber(), response(asked={"page": 4, "size": 3}), NextPage({"page": 5, "size": 3}, more=True)),
-        (PageNumber(first=0, total_pages="n"), response({"n": 1}), NextPage(None, more=False)),
-        (PageNumber(total_pages="n"), response({"n": 2}), NextPage({"page": 2, "size": 10}, more=True)),
+        (PageNumber(first=0, total_pages="n"), response({"n": 1}), NextPage(None, more=False, said=True)),
+        (
+            PageNumber(total_pages="n"),
+            response({"n": 2}),
+            NextPage({"page": 2, "size": 10}, more=True, said=True),
+        ),
         (Offset(), response(asked=3), NextPage(4, more=True)),
-        (Offset(total="n"), response({"n": 4}, asked=3), NextPage(4, more=False)),
+        (Offset(total="n"), response({"n": 4}, asked=3), NextPage(4, more=False, said=True)),
     ],
 )
 def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: NextPage) -> None:
@@ -128,6 +274,13 @@ def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: Nex
         (PageNumber(size_param="n"), {"page": 4, "size": 3}, PageRequest({"n": 3, "page": 4})),
         (Offset(), None, PageRequest({"limit": 10, "offset": 0})),
         (Offset(size_param=None), 20, PageRequest({"offset": 20})),
+        (Offset(first=1), None, PageRequest({"limit": 10, "offset": 1})),
+        (Offset(first=1), 20, PageRequest({"limit": 10, "offset": 21})),
+        (
+            NextUrl(size_param="n", keep_params=True),
+            "/v1/things?p=2",
+            PageRequest({"n": 10}, "/v1/things?p=2", fill=True),
+        ),
     ],
 )
 def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, expected: PageRequest) -> None:

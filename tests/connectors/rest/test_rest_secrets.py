@@ -126,9 +126,10 @@ async def test_a_key_that_the_server_echoes_in_the_next_url_is_not_in_the_cursor
             if last
             else f"/things?key={quote(SECRET, safe='')}&page=2&other={quote(SECRET, safe='')}&x=a%20b"
         )
+        things = [{"id": asked.params.get("page")}]
         if header:
-            return Said('[{"id": 1}]', headers={"Link": f'<{url}>; rel="next"'} if url else {})
-        return Said(json.dumps({"things": [{"id": 1}], "next": url}))
+            return Said(json.dumps(things), headers={"Link": f'<{url}>; rel="next"'} if url else {})
+        return Said(json.dumps({"things": things, "next": url}))
 
     with serving(answering) as server:
         resource = Resource(
