@@ -299,7 +299,8 @@ def test_any_entity_name_is_a_table(name: str) -> None:
 def connected_in_memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA legacy_alter_table = ON")
-    connection.execute(CREATE_STATES)
+    for statement in CREATE_STATES:
+        connection.execute(statement)
     return connection
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
     from connector_kit.records.page import Record
 
 __all__ = ["SQLiteDestination"]
@@ -120,9 +120,18 @@ class SQLiteDestination:
         """Store the last checkpoint and, with mode "replace", let the new generation take over, in one transaction."""
         await self._with_database(partial(Database.finish, entity=entity, checkpoint=checkpoint))
 
+    async def states(self) -> Mapping[str, EntityState]:
+        """Return what is kept of each entity. One whose table somebody has dropped is none any more."""
+        return await self._with_database(Database.states)
+
+    async def count(self, entity: str, /) -> int:
+        """Return the number of rows that the entity's table shows now."""
+        return await self._with_database(partial(Database.count, entity=entity))
+
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
         """Return the last checkpoint of every entity."""
-        return await self._with_database(Database.checkpoints)
+        states = await self.states()
+        return {name: state.checkpoint for name, state in states.items() if state.checkpoint is not None}
 
     async def reset(self, entity: str, /) -> None:
         """Forget the entity's checkpoint and what it does not cover. An entity that is not there is no error."""
