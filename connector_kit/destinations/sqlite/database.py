@@ -368,7 +368,7 @@ def _refuse_unusable_keys(read: _Read, columns: Columns, fits: Mapping[str, Fitt
                 f"a record of entity {read.entity.name!r} has no value for {key!r} of its primary key; expected one in "
                 "every record; name another primary key or use mode 'append' or 'replace'"
             )
-        if any(value != value for value in values):  # noqa: PLR0124 - that is what tells NaN
+        if float in set(map(type, values)) and any(value != value for value in values):  # noqa: PLR0124 - that is what tells NaN
             raise SchemaMismatchError(
                 f"{key!r} of a primary key of entity {read.entity.name!r} is NaN; expected a value that equals itself; "
                 "name another primary key"

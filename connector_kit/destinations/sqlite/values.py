@@ -209,16 +209,39 @@ def _nested(values: Sequence[Any], types: AbstractSet[type]) -> list[SqlValue] |
 def _moments(values: Sequence[Any], types: AbstractSet[type]) -> list[SqlValue] | None:
     if types <= _MOMENTS:
         return [None if value is None else _moment(value) for value in values]
-    if not types <= _TEXT_OR_NONE or _FINER.search("\n".join(filter(None, values))):
+    if not types <= _TEXT_OR_NONE:
+        return None
+    texts = list(_there(values)) if len(types) > 1 else values
+    joined = "\n".join(texts)
+    if "." in joined and _FINER.search(joined):
         return None
     try:
-        moments = _DATETIMES(values)
+        moments = _DATETIMES(texts)
     except msgspec.ValidationError:
         return None
-    return [
-        text if moment is None or _CANONICAL(text) else _moment(moment)
-        for text, moment in zip(values, moments, strict=True)
-    ]
+    stored: Iterable[SqlValue] | None = _whole_seconds(joined, len(texts))
+    stored = iter(stored or map(_moment_as_text, texts, moments))
+    return (
+        [None if value is None else next(stored) for value in values] if texts is not values else list(stored)
+    )
+
+
+def _whole_seconds(joined: str, count: int) -> list[str] | None:
+    """Return the texts anew where all are whole seconds in UTC, spelled alike, as most columns are: by few calls for all."""
+    for zone in ("Z", "+00:00"):
+        length = 20 + len(zone)  # with the line feed
+        if (
+            len(joined) == count * length - 1
+            and joined[10::length] == "T" * count
+            and (joined + "\n").count(f"{zone}\n") == count
+            and set(joined[length - 1 :: length]) <= {"\n"}
+        ):
+            return joined.replace(zone, ".000000Z").split("\n")
+    return None
+
+
+def _moment_as_text(text: str, moment: datetime) -> str:
+    return text if _CANONICAL(text) else _moment(moment)
 
 
 def _dates(values: Sequence[Any], types: AbstractSet[type]) -> list[SqlValue] | None:
@@ -229,7 +252,7 @@ def _dates(values: Sequence[Any], types: AbstractSet[type]) -> list[SqlValue] | 
 
 _MOMENTS: Final = _NONE | {datetime}
 _TEXT_OR_NONE: Final = _NONE | {str}
-_DATETIMES: Final = partial(msgspec.convert, type=list[datetime | None])
+_DATETIMES: Final = partial(msgspec.convert, type=list[datetime])
 _CANONICAL: Final = re.compile(r"[^ t]{19}\.\d{6}Z", re.ASCII).fullmatch
 _TOGETHER: Final[Mapping[ColumnType, Callable[[Sequence[Any], AbstractSet[type]], list[SqlValue] | None]]] = {
     ColumnType.JSON: _nested,
