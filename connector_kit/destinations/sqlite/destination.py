@@ -89,6 +89,10 @@ class SQLiteDestination:
         """All three."""
         return _MODES
 
+    def exists(self) -> bool:
+        """Return whether the file is there."""
+        return self.path.exists()
+
     async def open(self) -> None:
         """Open the file and mark a new one as ours; refuse anything else, untouched, with `DestinationError`."""
         await self._in_thread(self._open)
@@ -127,11 +131,6 @@ class SQLiteDestination:
     async def count(self, entity: str, /) -> int:
         """Return the number of rows that the entity's table shows now."""
         return await self._with_database(partial(Database.count, entity=entity))
-
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Return the last checkpoint of every entity."""
-        states = await self.states()
-        return {name: state.checkpoint for name, state in states.items() if state.checkpoint is not None}
 
     async def reset(self, entity: str, /) -> None:
         """Forget the entity's checkpoint and what it does not cover. An entity that is not there is no error."""

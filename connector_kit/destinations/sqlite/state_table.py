@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connector_kit.destinations.ledger import Entry, Generation, Phase
-from connector_kit.errors import ConfigError, DataError, DestinationError
-from connector_kit.records.checkpoint import Checkpoint, EntityState
+from connector_kit.destinations.ledger import Entry, Generation, Phase, decoded_state
+from connector_kit.errors import ConfigError, DestinationError
 
 from .tables import LOG_TABLE, STATE_TABLE, is_taken
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from connector_kit.records.checkpoint import FingerprintLog
+    from connector_kit.records.checkpoint import EntityState, FingerprintLog
 
 __all__ = [
     "CREATE_STATES",
@@ -142,17 +141,10 @@ def all_states(connection: sqlite3.Connection) -> dict[str, EntityState]:
         "WHERE last IS NOT NULL ORDER BY entity"
     ).fetchall()
     return {
-        entity: _state(entity, encoded)
+        entity: decoded_state(entity, encoded)
         for entity, made, encoded in rows
         if not made or is_taken(connection, entity)
     }
-
-
-def _state(entity: str, encoded: str) -> EntityState:
-    try:
-        return EntityState(entity, Checkpoint.from_json(encoded))
-    except DataError as error:
-        return EntityState(entity, problem=error.message)
 
 
 # -- the log of fingerprints ---------------------------------------------------------------------------------------------
