@@ -237,7 +237,7 @@ class Lazy:
 
 def test_a_lazy_page_is_iterated_once(database: Database) -> None:
     page: Any = Lazy([{"a": 1, "b": 2**80}, {"a": 2, "b": 3}])
-    assert land(database, page) == [{"a": 1, "b": float(2**80)}, {"a": 2, "b": 3}]
+    assert [row["_digits_b"] for row in land(database, page)] == [str(2**80), ""]
     assert page.passes == 1
 
 

@@ -62,6 +62,11 @@ __all__ = ["command"]
 @click.option(
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
+@click.option(
+    "--metadata",
+    is_flag=True,
+    help="Add to every row when it was written (_synced_at) and by which run (_run_id).",
+)
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
 @report_option
@@ -77,6 +82,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     name: str | None,
     settings: dict[str, Any],
     *,
+    metadata: bool,
     as_json: bool,
     report_file: Path | None,
 ) -> Code:
@@ -99,6 +105,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             options=located.entities,
             name=name or located.name,
             concurrency=concurrency,
+            metadata=metadata,
             stop=stop,
             observer=observer,
         )

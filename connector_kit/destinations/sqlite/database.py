@@ -297,11 +297,11 @@ class Database:
     def _insert_sparse(self, table: SQLiteTable, columns: Columns, fits: Mapping[str, Fitted]) -> None:
         """Store each record with the columns alone that it has: a row of thousands takes as long as many narrow ones."""
         rows, over = columns.sparse_rows(fits), False
-        key = table.key_columns()
+        key = table.key
         if key:
             last: dict[Any, int] = {}
             values = [dict(zip(names, stored, strict=True)) for names, stored in rows]
-            keys = [tuple(each.get(name, _default(name, table)) for name in key) for each in values]
+            keys = [tuple(map(each.get, key)) for each in values]
             last.update((value, index) for index, value in enumerate(keys) if None not in value)
             rows = [
                 row for index, row in enumerate(rows) if None in keys[index] or last[keys[index]] == index
@@ -336,7 +336,7 @@ class Database:
                     untyped=untyped,
                     any_integer=any_integer,
                     decimal_texts=name in read.decimals,
-                    key=name in read.key,
+                    key=name in read.entity.primary_key,
                 )
             except (TypeError, ValueError, RecursionError) as error:
                 raise SchemaMismatchError(
@@ -353,11 +353,6 @@ class Database:
 
 def _phase_of(entry: Entry) -> Phase:
     return Phase.REPLACING if entry.following else Phase.IDLE
-
-
-def _default(name: str, table: SQLiteTable) -> str | None:
-    """Return what a column has in a row without a value for it."""
-    return None if name in table.types else ""
 
 
 def _refuse_unusable_keys(read: _Read, columns: Columns, fits: Mapping[str, Fitted]) -> None:

@@ -41,6 +41,8 @@ class Columns:
 
     def stored_rows(self, fits: Mapping[str, Fitted]) -> tuple[list[str], Sequence[Row]]:
         """Return the names of columns and their values, a row for each record. Not for sparse ones."""
+        if not fits:
+            return [], [()] * self.count
         names = [*fits, *(digits_of(name) for name, fit in fits.items() if fit.digits is not None)]
         if self.rows is not None and all(fits[name].values is values for name, values in self.values.items()):
             return names, self.rows

@@ -77,10 +77,10 @@ def find_or_new(connection: sqlite3.Connection, entity: str) -> Entry:
     Raise `ConfigError` where another entity has the same name but for its case: they would share a table.
     """
     twin = connection.execute(
-        f"SELECT entity FROM {STATE_TABLE} WHERE entity = ? COLLATE NOCASE AND entity <> ?",  # noqa: S608 - a constant
+        f"SELECT entity, made FROM {STATE_TABLE} WHERE entity = ? COLLATE NOCASE AND entity <> ?",  # noqa: S608 - a constant
         (entity, entity),
     ).fetchone()
-    if twin is not None and is_taken(connection, entity):
+    if twin is not None and (not twin[1] or is_taken(connection, entity)):
         raise ConfigError(
             f"entities {entity!r} and {twin[0]!r} differ only in case; SQLite's table names ignore case, so that they "
             "cannot be told apart; give one of them another name there with its option `table`"

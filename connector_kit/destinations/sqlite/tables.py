@@ -48,7 +48,6 @@ LOG_TABLE = "_connector_kit_log"
 _OURS = "_connector_kit"
 _RESERVED = (_OURS, "sqlite_")
 _DIGITS = "_digits_"
-_DIGITS_COLUMN = "TEXT NOT NULL DEFAULT ''"
 _ROWIDS = ("rowid", "_rowid_", "oid")
 _FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
 _LARGE = 2**53
@@ -112,15 +111,6 @@ class SQLiteTable:
         folded = {fold(name) for name in (*self.types, *self.others)}
         return quoted(next(name for name in _ROWIDS if name not in folded))
 
-    def key_columns(self, key: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Return the columns of a primary key: those of its fields, and of the digits that tell them apart."""
-        fields = self.key if key is None else key
-        return tuple(
-            name
-            for field in fields
-            for name in ((field, digits_of(field)) if field in self.digits else (field,))
-        )
-
 
 def refuse_columns(entity: str, table: SQLiteTable, names: Iterable[object], most: int) -> None:
     """Raise `SchemaMismatchError` where the fields of these names cannot all be columns of the table."""
@@ -172,7 +162,7 @@ def insert(table: SQLiteTable, names: Sequence[str], *, over: bool = True, all_c
     sql = f"{into} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
     if not (table.key and over):
         return sql
-    key = table.key_columns()
+    key = table.key
     others = [quoted(name) for name in (table.columns if all_columns else names) if name not in key]
     update = (
         f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
@@ -182,10 +172,10 @@ def insert(table: SQLiteTable, names: Sequence[str], *, over: bool = True, all_c
 
 def clear(table: SQLiteTable) -> str:
     """Return the statement that makes NULL of all in the row of a key but the key."""
-    key = table.key_columns()
+    key = table.key
     names = [
         *(f"{quoted(name)} = NULL" for name in table.types if name not in key),
-        *(f"{quoted(digits_of(name))} = ''" for name in table.digits if digits_of(name) not in key),
+        *(f"{quoted(digits_of(name))} = ''" for name in table.digits),
     ]
     where = " AND ".join(f"{quoted(name)} = ?" for name in key)
     first = quoted(key[0])
@@ -264,13 +254,19 @@ def create(
     model: SQLiteTable | None = None,
 ) -> SQLiteTable:
     """Create a table with these columns, and those that people have added to its model, which has to be there."""
-    table = SQLiteTable(name, types, key=key, others=() if model is None else model.others)
     parts = [column(field, kind) for field, kind in types.items()]
+    table = SQLiteTable(name, types, key=key)
     if model is not None:
-        parts += _added_parts(connection, model)
+        digits = [field for field in types if field in model.digits and field not in key]
+        parts += [*map(_digits_column, digits), *_added_parts(connection, model)]
+        table = attrs.evolve(table, digits=frozenset(digits), others=model.others)
     definition = Definition(parts).with_key(len(parts), key)
     connection.execute(definition.sql(name))
     return table
+
+
+def _digits_column(field: str) -> str:
+    return f"\n  {quoted(digits_of(field))} TEXT NOT NULL DEFAULT ''"
 
 
 def _added_parts(connection: sqlite3.Connection, table: SQLiteTable) -> list[str]:
@@ -303,14 +299,11 @@ def change(
         {rows.index(name): column(name, kind) for name, kind in types.items() if name in table.types},
         [
             *(column(name, kind) for name, kind in types.items() if name not in table.types),
-            *(f"\n  {quoted(digits_of(field))} {_DIGITS_COLUMN}" for field in new_digits),
+            *map(_digits_column, new_digits),
         ],
     )
-    key = table.key
     table = attrs.evolve(table, types={**table.types, **types}, digits=table.digits | set(new_digits))
     _redefine(connection, table, definition)
-    if set(new_digits) & set(key):
-        set_key(connection, table, key, anew=True)
     return table
 
 
@@ -369,14 +362,17 @@ def _redefine(connection: sqlite3.Connection, table: SQLiteTable, definition: De
         )
 
 
-def set_key(
-    connection: sqlite3.Connection, table: SQLiteTable, key: tuple[str, ...], *, anew: bool = False
-) -> SQLiteTable:
+def set_key(connection: sqlite3.Connection, table: SQLiteTable, key: tuple[str, ...]) -> SQLiteTable:
     """Return the table with this primary key, for which its rows are copied. Raise `DestinationError` for equal keys."""
-    if table.key == key and not anew:
+    if table.key == key or not table.is_there:
         return table
+    if rounded := [field for field in key if field in table.digits]:
+        raise DestinationError(
+            f"field {rounded[0]!r} of table {table.name!r} has numbers that are stored rounded, and is to be in its primary key now; "
+            "expected keys as they came; use mode 'replace'"
+        )
     columns = len(_columns(connection, table.name))
-    definition = _definition(connection, table.name).with_key(columns, table.key_columns(key))
+    definition = _definition(connection, table.name).with_key(columns, key)
     try:
         _copy(connection, table, definition)
     except sqlite3.IntegrityError as error:
@@ -454,7 +450,7 @@ def swap(connection: sqlite3.Connection, current: SQLiteTable, following: SQLite
 
     The values of columns that they added go over by the primary key.
     """
-    key = following.key_columns()
+    key = following.key
     if current.others and key and {*key} <= {*current.columns}:
         new, old = quoted(following.name), quoted(current.name)
         names = ", ".join(map(quoted, current.others))

@@ -23,7 +23,7 @@ import msgspec
 
 from connector_kit.records.catalog import FieldType, Scalar
 from connector_kit.records.fitting import is_date, is_datetime
-from connector_kit.records.inference import NOTHING, field_type, merge, shape_of
+from connector_kit.records.inference import field_type, shape_of
 from connector_kit.records.json_lines import ENCODER, simplified
 
 __all__ = ["ColumnType", "Fitted", "Row", "SqlValue", "column_type", "fitted", "to_sql"]
@@ -96,8 +96,8 @@ def fitted(
 
     `untyped` says that the column has no values yet: their type is inferred. Integers are taken to fit in 64 bits, as
     nearly all do; sqlite3 raises `OverflowError` for one that does not, and `any_integer` looks at each. `decimal_texts` says
-    that text stands for decimals. Of a `key` equal objects have one text, whatever the order of their names. Raise
-    `TypeError` or `ValueError` for a value that cannot be stored.
+    that text stands for decimals. In a `key` no number is rounded, its digits are text instead, and equal objects have one text,
+    whatever the order of their names. Raise `TypeError` or `ValueError` for a value that cannot be stored.
     """
     types = set(map(type, values))
     if untyped and types != _NONE:
@@ -112,7 +112,7 @@ def fitted(
     plain = values if types <= _PLAIN else [_plain(value, key=key) for value in values]
     while True:
         try:
-            return _stored(kind, plain)
+            return _stored(kind, plain, key=key)
         except _UnfitError:
             kind = _wider(kind, plain)
 
@@ -276,22 +276,32 @@ def _there(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def _found(values: Iterable[Any]) -> ColumnType:
-    """Return the narrowest type of plain values."""
+    """Return the narrowest type of plain values, in whatever order they come."""
     shapes = (shape_of([] if type(value) is _JsonText else value) for value in _there(values))
-    return column_type(field_type(reduce(merge, shapes, NOTHING)))
+    kinds = {column_type(field_type(shape)) for shape in shapes}
+    return reduce(_joined, kinds) if kinds else ColumnType.ANY
+
+
+def _joined(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Return the narrowest type that has the values of both."""
+    if one is other:
+        return one
+    if one in _NUMBERS and other in _NUMBERS:
+        return max(one, other, key=_NUMBERS.index)
+    if one in _TEXTS and other in _TEXTS:
+        return ColumnType.DATETIME if {one, other} == _TIMES else ColumnType.TEXT
+    return ColumnType.ANY
 
 
 def _wider(kind: ColumnType, values: Sequence[Any]) -> ColumnType:
     """Return a type that has more values than `kind`, which the values do not all fit."""
-    found = _found(values)
-    if kind in _NUMBERS and found in _NUMBERS:
-        wanted = max(_NUMBERS.index(found), _NUMBERS.index(kind) + 1)
-        return _NUMBERS[wanted] if wanted < len(_NUMBERS) else ColumnType.ANY
-    if kind in _TIMES and found in _TIMES and kind is not found:
-        return ColumnType.DATETIME
-    if kind in _TEXTS and found in _TEXTS and kind is not ColumnType.TEXT:
-        return ColumnType.TEXT
-    return ColumnType.ANY
+    wider = _joined(kind, _found(values))
+    if wider is not kind:
+        return wider
+    behind = (
+        _NUMBERS.index(kind) + 1 if kind in _NUMBERS else len(_NUMBERS)
+    )  # by the size of the numbers, not their kind
+    return _NUMBERS[behind] if behind < len(_NUMBERS) else ColumnType.ANY
 
 
 # -- how a type stores them ----------------------------------------------------------------------------------------------
@@ -301,12 +311,18 @@ class _UnfitError(Exception):
     """A value does not suit the type."""
 
 
-def _stored(kind: ColumnType, values: Sequence[Any]) -> Fitted:
-    if kind in _NUMBERS or kind is ColumnType.ANY:
-        digits: list[str] = []
-        numbers = [_FORMS_OF[kind](value, digits) for value in values]
-        return Fitted(kind, numbers, digits if any(digits) else None)
-    return Fitted(kind, [None if value is None else _FORMS_OF[kind](value, []) for value in values])
+def _stored(kind: ColumnType, values: Sequence[Any], *, key: bool) -> Fitted:
+    if kind not in _NUMBERS and kind is not ColumnType.ANY:
+        return Fitted(kind, [None if value is None else _FORMS_OF[kind](value, []) for value in values])
+    digits: list[str] = []
+    numbers = [_FORMS_OF[kind](value, digits) for value in values]
+    if not any(digits):
+        return Fitted(kind, numbers)
+    if not key:
+        return Fitted(kind, numbers, digits)
+    if kind is not ColumnType.ANY:
+        raise _UnfitError  # two keys must not become one
+    return Fitted(kind, [text or number for text, number in zip(digits, numbers, strict=True)])
 
 
 def _boolean(value: Any, digits: list[str]) -> SqlValue:
@@ -326,11 +342,13 @@ def _integer(value: Any, digits: list[str]) -> SqlValue:
 
 
 def _real(value: Any, digits: list[str]) -> SqlValue:
-    if type(value) is int and _nearest(value) != value:
+    if type(value) is not int:
+        return _number(value, digits)
+    number = float(value) if -_LARGE <= value <= _LARGE else _exact(value)
+    if number is None:
         raise _UnfitError  # NUMERIC has it as it is
-    if type(value) is int:
-        value = _nearest(value)
-    return _number(value, digits)
+    digits.append("")
+    return number
 
 
 def _number(value: Any, digits: list[str]) -> SqlValue:
@@ -339,18 +357,14 @@ def _number(value: Any, digits: list[str]) -> SqlValue:
         as_it_is: float | None = value
         digits.append("")
         return as_it_is
-    if type(value) is int:
-        number = _nearest(value)
-        digits.append("" if number == value else int.__repr__(value))
-        return number
-    if isinstance(value, Decimal):
-        if value.is_nan():
-            digits.append("")
-            return None
-        exact = _exact(value)
-        digits.append(f"{value}" if exact is None else "")
-        return _nearest(value) if exact is None else exact
-    raise _UnfitError
+    if not isinstance(value, int | Decimal):
+        raise _UnfitError
+    if isinstance(value, Decimal) and not value.is_finite():
+        digits.append("")
+        return None if value.is_nan() else float(value)
+    exact = _exact(value)
+    digits.append(f"{value}" if exact is None else "")
+    return _nearest(value) if exact is None else exact
 
 
 def _any(value: Any, digits: list[str]) -> SqlValue:
@@ -360,19 +374,21 @@ def _any(value: Any, digits: list[str]) -> SqlValue:
     return value if isinstance(value, bytes) else _text(value, digits)
 
 
-def _exact(value: Decimal) -> int | float | None:
+def _exact(value: int | Decimal) -> float | None:
     """Return the number that has these digits when it is written out; None where there is none."""
     number = _nearest(value)
-    if number == value or (math.isfinite(number) and Decimal(repr(number)) == value):
-        return number
-    return None
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else None
 
 
 def _nearest(value: int | Decimal) -> float:
     try:
         return float(value)
     except OverflowError:  # Decimals become infinite by themselves
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
+
+
+_LARGE: Final = 2**53
+"""A float holds all integers up to here."""
 
 
 def _date(value: Any, _: list[str]) -> SqlValue:
