@@ -74,13 +74,17 @@ class EntityReport:
 
 @attrs.frozen
 class Report:
-    """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end."""
+    """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end.
+
+    `run_id` is what rows have in `_run_id`, where metadata were asked for.
+    """
 
     connector: str
     started: datetime
     seconds: float
     entities: tuple[EntityReport, ...] = ()
     stopped: bool = False
+    run_id: str = ""
 
     @property
     def rows(self) -> int:
@@ -111,6 +115,7 @@ class Report:
         """Return the report as JSON values: times as ISO 8601 text, errors as class and message (the kit's own)."""
         return {
             "connector": self.connector,
+            "run_id": self.run_id,
             "started": self.started.isoformat(),
             "seconds": round(self.seconds, 3),
             "rows": self.rows,

@@ -67,6 +67,11 @@ __all__ = ["command"]
 @click.option(
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
+@click.option(
+    "--metadata",
+    is_flag=True,
+    help="Add to every row when it was written (_synced_at) and by which run (_run_id).",
+)
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
 @report_option
@@ -83,6 +88,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     settings: dict[str, Any],
     *,
     allow_shrink: bool,
+    metadata: bool,
     as_json: bool,
     report_file: Path | None,
 ) -> Code:
@@ -106,6 +112,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             name=name or located.name,
             concurrency=concurrency,
             allow_shrink=allow_shrink,
+            metadata=metadata,
             stop=stop,
             observer=observer,
         )
