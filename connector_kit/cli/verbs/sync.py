@@ -17,7 +17,14 @@ from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
-from connector_kit.cli.sync_report import fault_lines, next_step, note_lines, rejection_lines, report_table, summary
+from connector_kit.cli.sync_report import (
+    fault_lines,
+    next_step,
+    note_lines,
+    rejection_lines,
+    report_table,
+    summary,
+)
 from connector_kit.cli.tables import show
 from connector_kit.registry.connectors import locate
 from connector_kit.registry.destinations import open_destination
@@ -145,7 +152,9 @@ def _show_report(report: Report, destination: str, diagnostics: Diagnostics, *, 
     else:
         if report.entities:
             show(report_table(report))
-        print_line("\n".join([*fault_lines(report), *rejection_lines(report), *note_lines(report), summary(report)]))
+        print_line(
+            "\n".join([*fault_lines(report), *rejection_lines(report), *note_lines(report), summary(report)])
+        )
     for entity in report.failed:
         if entity.error is not None:
             print_to_stderr(error_text(entity.error, with_traceback=diagnostics.traceback))
