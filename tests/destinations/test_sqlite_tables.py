@@ -18,7 +18,7 @@ from connector_kit.destinations.sqlite.definition import Definition
 from connector_kit.destinations.sqlite.file import open_database
 from connector_kit.destinations.sqlite.state_table import CREATE_STATES
 from connector_kit.errors import BadRecordError, DestinationError, SchemaMismatchError
-from connector_kit.records.catalog import Entity, Field, ListOf, Scalar
+from connector_kit.records.catalog import Entity, Field, FieldType, ListOf, Scalar
 from connector_kit.records.checkpoint import Checkpoint, FingerprintLog, Mode
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def land(
 # -- declared types ----------------------------------------------------------------------------------------------------
 
 
-ANNOUNCED = {
+ANNOUNCED: dict[str, tuple[FieldType, str]] = {
     "id": (Scalar.INTEGER, "BIGINT"),
     "n": (Scalar.NUMBER, "REAL"),
     "price": (Scalar.DECIMAL, "REAL"),

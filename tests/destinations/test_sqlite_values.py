@@ -117,7 +117,7 @@ def test_a_number_keeps_all_its_digits_and_its_order(value: int | Decimal) -> No
     assert isinstance(number, int | float)
     assert Decimal(digits or repr(number)) == value
     assert not math.isnan(number)
-    assert (number > 50) == (value > 50) or abs(value - 50) < Decimal("1e-12")
+    assert (number > 50) == (Decimal(value) > 50) or abs(Decimal(value) - 50) < Decimal("1e-12")
 
 
 @given(

@@ -60,11 +60,12 @@ def stored(folder: Path, destination: Destination) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", ["memory", "jsonl", "sqlite"])
 async def test_each_row_says_when_it_was_written_and_by_which_run(tmp_path: Path, kind: str) -> None:
-    destination: Destination = {
+    made: dict[str, Destination] = {
         "memory": MemoryDestination(),
         "jsonl": JsonlDestination(tmp_path / "out"),
         "sqlite": SQLiteDestination(tmp_path / "out.sqlite"),
-    }[kind]
+    }
+    destination = made[kind]
     before = datetime.now(UTC)
     report = await sync(Shop(), destination, mode="replace", metadata=True)
     assert report.complete

@@ -7,21 +7,20 @@ gets a file of its own, so that the old one is whole until a state names the new
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from connector_kit.destinations.ledger import refuse_gap
 
-from .files import size_of
+from .files import Files, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from connector_kit.records.checkpoint import Checkpoint, FingerprintLog
 
-    from .files import Files
 
 __all__ = ["Logs", "StoredLog"]
 

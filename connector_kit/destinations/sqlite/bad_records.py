@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from connector_kit.errors import BadRecordError, SchemaMismatchError
 from connector_kit.records.keys import value_at
+from connector_kit.records.values import is_mapping
 
 from .tables import SQLiteTable, refuse_columns
 from .values import ColumnType, to_sql
@@ -52,7 +52,7 @@ def bad_records(
 
 
 def _with_fields(entity: str, table: SQLiteTable, record: object, most: int) -> SQLiteTable:
-    if not isinstance(record, Mapping):
+    if not is_mapping(record):
         raise SchemaMismatchError(
             f"a record of entity {entity!r} is a {type(record).__name__}; expected a mapping; write dict(row)"
         )

@@ -217,7 +217,7 @@ class Database:
             table = tables.change(self._connection, table, new)
             return tables.set_key(self._connection, table, key)
         # With the old columns, too: the views and indexes that people made on them go on working.
-        old = {} if model is None else model.types
+        old = SQLiteTable(table.name).types if model is None else model.types
         types = {**old, **{name: announced.get(name, old.get(name, ColumnType.ANY)) for name in names}}
         return self._created(entity.name, table, types, key, model)
 

@@ -99,7 +99,7 @@ def fitted(
     that text stands for decimals. In a `key` no number is rounded, its digits are text instead, and equal objects have one text,
     whatever the order of their names. Raise `TypeError` or `ValueError` for a value that cannot be stored.
     """
-    types = set(map(type, values))
+    types: AbstractSet[type] = frozenset(map(type, values))
     if untyped and types != _NONE:
         kind = _found([_plain(value, key=key) for value in islice(_there(values), _SAMPLE)])
     if decimal_texts and str in types:
@@ -289,7 +289,7 @@ def _joined(one: ColumnType, other: ColumnType) -> ColumnType:
     if one in _NUMBERS and other in _NUMBERS:
         return max(one, other, key=_NUMBERS.index)
     if one in _TEXTS and other in _TEXTS:
-        return ColumnType.DATETIME if {one, other} == _TIMES else ColumnType.TEXT
+        return ColumnType.DATETIME if _TIMES >= {one, other} else ColumnType.TEXT
     return ColumnType.ANY
 
 
