@@ -26,6 +26,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
+# `make quick` is for while one works: `make test` draws five times as many.
+settings.register_profile("quick", settings.get_profile("kit"), max_examples=20)
 # Of a mutant it is only asked whether an example fails, not which is the smallest; and mutmut runs tests more than once
 # in one process, with a new test object each time.
 settings.register_profile(
