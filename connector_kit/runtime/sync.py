@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from connector_kit.events import Observer
     from connector_kit.protocols import Connector, Destination
     from connector_kit.records.catalog import Catalog
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import EntityState, Mode
 
     from .report import EntityReport
 
@@ -140,7 +140,7 @@ class _Run:
                 self._transfers = self._plan(await connector.discover_schema(), entities, mode)
             if self._stop.is_set():
                 self._stop_all()
-            return await self._transfer_all(await destination.checkpoints())
+            return await self._transfer_all(await destination.states())
         finally:
             # A failing disconnect is observed; it must not cost the report of what was written.
             with suppress(Exception):
@@ -164,13 +164,14 @@ class _Run:
         refuse_shared_tables(namings)
         return transfers
 
-    async def _transfer_all(self, stored: Mapping[str, Checkpoint]) -> list[EntityReport]:
+    async def _transfer_all(self, states: Mapping[str, EntityState]) -> list[EntityReport]:
         reports: dict[int, EntityReport] = {}
 
         async def transfer(index: int) -> None:
             async with self._slots:
                 each = self._transfers[index]
-                reports[index] = await each.run(stored.get(each.table))
+                state = states.get(each.table)
+                reports[index] = await each.run(state and state.checkpoint)
 
         async with anyio.create_task_group() as tasks:
             for index in range(len(self._transfers)):
