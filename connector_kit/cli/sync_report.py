@@ -73,8 +73,11 @@ def rejection_lines(report: Report) -> list[str]:
 
 
 def note_lines(report: Report) -> list[str]:
-    """Return a line for each thing an operator should know of an entity."""
-    return [f"note on {entity.entity}: {note}" for entity in report.entities for note in entity.notes]
+    """Return a line for each note of an entity, and one that names the entities that were left out."""
+    lines = [f"note on {entity.entity}: {note}" for entity in report.entities for note in entity.notes]
+    if report.left_out:
+        lines.append(f"not read, since others were chosen: {', '.join(report.left_out)}")
+    return lines
 
 
 def summary(report: Report) -> str:

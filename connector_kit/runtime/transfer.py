@@ -23,8 +23,9 @@ from .session import stream
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Mode
+    from connector_kit.records.checkpoint import Checkpoint, Mode
 
+    from .naming import Naming
     from .options import EntityOptions
 
 __all__ = ["RunContext", "Transfer"]
@@ -49,10 +50,13 @@ class RunContext:
 class Transfer:
     """Brings what is new of one entity into the destination. Used once: `run`, and `stop` from another task."""
 
-    def __init__(self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions) -> None:
+    def __init__(
+        self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions, naming: Naming
+    ) -> None:
         self._context = context
         self._fresh = self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
+        self._naming = naming
         self._reading = anyio.CancelScope()
         self._stopped = False
         self._resumed = False
@@ -69,10 +73,19 @@ class Transfer:
         self._stopped = True
         self._reading.cancel()
 
-    async def run(self) -> EntityReport:
-        """Read and write until the entity is complete, stopped or failed; never raises an `Exception`."""
+    @property
+    def table(self) -> str:
+        """The entity's name in the destination."""
+        return self._naming.entity.name
+
+    async def run(self, stored: Checkpoint | None) -> EntityReport:
+        """Read and write until the entity is complete, stopped or failed; never raises an `Exception`.
+
+        `stored` is the last checkpoint that the destination has under the entity's name, whoever made it.
+        """
         try:
             if not self._stopped:
+                self._read.refuse_owner(stored, self.table)
                 await self._begin()
                 self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._resumed))
                 await self._transfer()
@@ -92,14 +105,14 @@ class Transfer:
     async def _begin(self) -> None:
         """Go on behind the last checkpoint; where that must not be, from the start, with a new generation."""
         fresh, destination = self._fresh, self._context.destination
-        last = await destination.start(fresh.entity, fresh.mode)
+        last = await destination.start(self._naming.entity, fresh.mode)
         read = self._read = fresh.begin(last, self._context.clock.now())
         self._stored, self._told, self._delivered, self._ended = None, 0, False, False
         self._resumed = self._resumed or read.resumed
         if last is not None and (read.resumed or read.mode == "append"):
             self._stored = read
         elif last is not None and read.mode == "replace":
-            await destination.start(read.entity, read.mode, resume=False)
+            await destination.start(self._naming.entity, read.mode, resume=False)
         self._tell()
 
     def _tell(self) -> None:
@@ -126,15 +139,15 @@ class Transfer:
             self._context.totals.observe(Warned(self._name, warning))
         if read.mode == "replace":
             await self._refuse_shrinking()
-        await self._context.destination.finish(self._name, checkpoint)
+        await self._context.destination.finish(self.table, checkpoint)
 
     async def _refuse_shrinking(self) -> None:
         """Drop the new generation and raise `DataError` where it has far fewer rows than are there."""
         read, least = self._read, self._read.options.min_share
-        shown = await self._context.destination.count(self._name) if least else None
+        shown = await self._context.destination.count(self.table) if least else None
         if not shown or read.rows >= max(1, least * shown):
             return
-        await self._context.destination.start(read.entity, read.mode, resume=False)
+        await self._context.destination.start(self._naming.entity, read.mode, resume=False)
         raise DataError(
             f"a replace of entity {self._name!r} would leave {counted(read.rows, 'row')} where there are {shown:,}; expected at least {least:.0%} of them "
             "(min_share); nothing was replaced: look at the source, and where it really has so few, run once with --allow-shrink, or set "
@@ -161,7 +174,7 @@ class Transfer:
             anew = read.without_cursor(self._context.clock.now())
             if read.cursor is None or anew is None or self._delivered:
                 raise
-            await self._context.destination.start(read.entity, read.mode, resume=False)
+            await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read, self._stored = anew, None
             await self._read_pages(anew, into)
 
@@ -185,10 +198,10 @@ class Transfer:
                     await pages.enough()
 
     async def _write(self, step: Step) -> None:
-        clock, records = self._context.clock, joined(step.parts)
+        clock, records = self._context.clock, self._naming.apply(joined(step.parts))
         started = clock.monotonic_ns()
         checkpoint = step.read.cover(clock.now(), self._stored)
-        await self._context.destination.write(self._name, records, checkpoint)
+        await self._context.destination.write(self.table, records, checkpoint)
         self._read = step.read
         if checkpoint is not None:
             self._stored = step.read

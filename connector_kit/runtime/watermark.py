@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from connector_kit.errors import SchemaMismatchError
+from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.instants import Instants, time_format
 from connector_kit.records.keys import column_at, value_at
+from connector_kit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
 
-__all__ = ["Bounds", "KeysSeen", "instant_of", "instants", "last_instants", "moved"]
+__all__ = ["Bounds", "KeysSeen", "instant_of", "instants", "last_instants", "moved", "refuse_sampled_keys"]
 
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -29,6 +30,19 @@ def instants(entity: Entity, records: Sequence[Record]) -> Instants:
         Instants([None] * len(records))
         if key is None
         else time_format(entity).instants(column_at(records, key))
+    )
+
+
+def refuse_sampled_keys(entity: Entity, records: Sequence[Record]) -> None:
+    """Raise `ConfigError` for an entity read by `since` of whose first records none has a key that is a time."""
+    key = entity.replication_key
+    if entity.incremental != "since" or key is None or not records or instants(entity, records).usable:
+        return
+    value = next((value for value in column_at(records, key) if value is not None), None)
+    raise ConfigError(
+        f"entity {entity.name!r} is read by since, but in none of its first {counted(len(records), 'record')} the replication key {key!r} is a time "
+        f"(one is {value!r}); expected times: name a field that has them, say how they are written (replication_format), or read the "
+        "entity by cursor or in full"
     )
 
 
