@@ -305,7 +305,7 @@ class TestShrinking:
         """Nor is one in which nothing was."""
 
         class Uncounted(MemoryDestination):
-            async def count(self, entity: str, /) -> int | None:
+            async def count(self, entity: str, /) -> int | None:  # type: ignore[override]  # as the protocol has it
                 return None
 
         async def test(clock: VirtualClock) -> None:

@@ -138,6 +138,10 @@ async def _check(
     finally:
         await disconnect_surely(stack[0])
     for name in errors:
-        found = "it cannot be read by since" if errors[name] is problems.get(name) else "its fields cannot be inferred"
+        found = (
+            "it cannot be read by since"
+            if errors[name] is problems.get(name)
+            else "its fields cannot be inferred"
+        )
         done(CheckStep(name, ok=False, found=found))
     return errors
