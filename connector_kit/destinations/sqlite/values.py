@@ -289,7 +289,7 @@ def _joined(one: ColumnType, other: ColumnType) -> ColumnType:
     if one in _NUMBERS and other in _NUMBERS:
         return max(one, other, key=_NUMBERS.index)
     if one in _TEXTS and other in _TEXTS:
-        return ColumnType.DATETIME if _TIMES >= {one, other} else ColumnType.TEXT
+        return ColumnType.DATETIME if {one, other} <= _TIMES else ColumnType.TEXT
     return ColumnType.ANY
 
 
