@@ -91,7 +91,7 @@ class SQLiteFileStore:
 class JsonlStore:
     folder: Path
     keeps_upserted: bool = False
-    one_row_a_key: bool = False
+    one_row_a_key: bool = True
 
     @property
     def data_folder(self) -> Path:

@@ -60,6 +60,7 @@ class Model:
     current: Rows = attrs.field(factory=Rows)
     following: Rows | None = None
     mode: Mode | None = None
+    repeated: bool = False
 
     def has_repeated_keys(self) -> bool:
         ids = [row["id"] for row in self.current.covered]
@@ -83,6 +84,7 @@ class Model:
             indexes = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
             if indexes and (self.mode == "upsert" or (self.mode == "replace" and self.one_row_a_key)):
                 rows.now[indexes[0]] = record
+                self.repeated = self.repeated or self.mode == "replace"
                 if self.keeps_upserted and indexes[0] < len(rows.covered):
                     rows.covered[indexes[0]] = record
             else:
@@ -193,7 +195,11 @@ async def check(store: Store, script: list[Step]) -> None:
     await destination.open()
     for number, step in enumerate(script):
         destination = await _play(step, number, store, destination, model)
-        assert store.rows("orders") == model.current.now
+        found, expected = store.rows("orders"), model.current.now
+        if model.current.repeated:  # where the row of a key stands that came twice is the destination's
+            assert sorted(found, key=repr) == sorted(expected, key=repr)
+        else:
+            assert found == expected
         shown = {} if model.last is None else {"orders": EntityState("orders", model.last)}
         assert dict(await destination.states()) == shown
         assert await destination.count("orders") == len(store.rows("orders"))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connector_kit.destinations.ledger import Entry, Generation, Phase, decoded_state
-from connector_kit.errors import ConfigError, DestinationError
+from connector_kit.destinations.ledger import Entry, Generation, Phase, decoded_state, refuse_gap
+from connector_kit.errors import ConfigError
 
 from .tables import LOG_TABLE, STATE_TABLE, is_taken
 
@@ -172,11 +172,7 @@ def save_log(
     connection: sqlite3.Connection, entity: str, log: FingerprintLog, known: int, *, following: bool
 ) -> int:
     """Let the log be as this one says, where it has `known` bytes; return how many it has then."""
-    if log.keep > known:
-        raise DestinationError(
-            f"the log of entity {entity!r} has {known} bytes and {log.keep} of them are to be kept; expected at most those; "
-            "call start() again and go on with the log it returns"
-        )
+    refuse_gap(entity, log, known)
     where = (entity, following, log.keep)
     if log.keep < known:
         connection.execute(
