@@ -63,7 +63,6 @@ class _ResourceRead:
         return PageWatch(
             cursor,
             key=resource.primary_key,
-            counting=counted is not None and counted.counting,
             clamps=counted is not None and counted.clamps,
             max_empty_pages=resource.max_empty_pages,
         )
@@ -164,7 +163,7 @@ class RestConnector:
             "discover_schema", name, resource, None, resource.page_size or self.config.page_size
         )
         with read.located(None):
-            page, _ = await self._page(read, NextPage(None, more=True), read.watch(None))
+            page, _ = await self._page(read, NextPage(None, more=True))
         return [
             attrs.evolve(field, nullable=field.nullable or field.name not in resource.primary_key)
             for field in infer_fields(page.records)
@@ -175,7 +174,7 @@ class RestConnector:
         following = NextPage(cursor, more=True)
         while following.more:
             with read.located(cursor):
-                page, following = await self._page(read, following, watch)
+                page, following = await self._page(read, following, watch.before)
                 if not page.records and not following.more:
                     return
                 if watch.see(page):
@@ -185,7 +184,9 @@ class RestConnector:
             yield page
             cursor = page.cursor
 
-    async def _page(self, read: _ResourceRead, before: NextPage, watch: PageWatch) -> tuple[Page, NextPage]:
+    async def _page(
+        self, read: _ResourceRead, before: NextPage, lines_before: bytes | None = None
+    ) -> tuple[Page, NextPage]:
         """Ask for the page that follows another one; return it, and what follows it."""
         if self._http is None:
             raise ConnectionFailedError(
@@ -215,7 +216,8 @@ class RestConnector:
                 records,
                 cursor,
                 read.size,
-                watch.repeated(records),
+                resource.primary_key,
+                lines_before,
             )
         )
         if found is None and not (following.said or resource.records_optional):
