@@ -137,10 +137,10 @@ async def _check(
         await attempt("catalog", find)
     finally:
         await disconnect_surely(stack[0])
-    for name in errors:
+    for name, error in errors.items():
         found = (
             "it cannot be read by since"
-            if errors[name] is problems.get(name)
+            if error is problems.get(name)
             else "its fields cannot be inferred"
         )
         done(CheckStep(name, ok=False, found=found))
