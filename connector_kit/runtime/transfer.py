@@ -62,7 +62,7 @@ class Transfer:
         self._resumed = False
         self._unusable = 0
         self._stored: Read | None = None
-        self._told = 0
+        self._told = set[str]()
         self._rows = 0
         self._delivered = False
         self._ended = False
@@ -107,7 +107,7 @@ class Transfer:
         fresh, destination = self._fresh, self._context.destination
         last = await destination.start(self._naming.entity, fresh.mode)
         read = self._read = fresh.begin(last, self._context.clock.now())
-        self._stored, self._told, self._delivered, self._ended = None, 0, False, False
+        self._stored, self._delivered, self._ended = None, False, False
         self._resumed = self._resumed or read.resumed
         if last is not None and (read.resumed or read.mode == "append"):
             self._stored = read
@@ -115,11 +115,12 @@ class Transfer:
             await destination.start(self._naming.entity, read.mode, resume=False)
         self._tell()
 
-    def _tell(self) -> None:
-        """Tell the notes of the read that have not been told."""
-        for note in self._read.notes[self._told :]:
-            self._context.totals.observe(Warned(self._name, note))
-        self._told = len(self._read.notes)
+    def _tell(self, *warnings: str) -> None:
+        """Tell the notes of the read, and these warnings, each once."""
+        for warning in (*self._read.notes, *warnings):
+            if warning not in self._told:
+                self._told.add(warning)
+                self._context.totals.observe(Warned(self._name, warning))
 
     async def _transfer(self) -> None:
         pages = PageBuffer(self._context.buffer)
@@ -135,8 +136,7 @@ class Transfer:
         read, now = self._read, self._context.clock.now()
         checkpoint = read.finish(now)
         self._unusable += read.keys.unusable
-        for warning in read.warnings(now):
-            self._context.totals.observe(Warned(self._name, warning))
+        self._tell(*read.warnings(now))
         if read.mode == "replace":
             await self._refuse_shrinking()
         await self._context.destination.finish(self.table, checkpoint)
@@ -170,10 +170,15 @@ class Transfer:
         read = self._read
         try:
             await self._read_pages(read, into)
-        except CursorExpiredError:
-            anew = read.without_cursor(self._context.clock.now())
-            if read.cursor is None or anew is None or self._delivered:
+        except CursorExpiredError as error:
+            if read.cursor is None or self._delivered:
                 raise
+            anew = read.without_cursor(self._context.clock.now())
+            if anew is None:
+                raise CursorExpiredError(
+                    f"{error.message}; mode {read.mode!r} cannot begin again without storing rows twice; run once with mode 'replace' "
+                    "(--mode replace), which reads everything anew"
+                ) from error
             await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read, self._stored = anew, None
             await self._read_pages(anew, into)
