@@ -40,8 +40,8 @@ test: $(READY)  ## run all tests, the slow ones too, on all processors; fails un
 	@$(PY) -m coverage report
 	@$(PY) -m coverage report --include='$(subst $(space),$(comma),$(CORE))' --fail-under=99
 
-quick: $(READY)  ## run the tests but the slow ones, the zoos and those that start type checkers or the demo; no coverage
-	@$(PY) -m pytest -n auto --dist worksteal -m "not slow" $(LONG:%=--ignore=%)
+quick: $(READY)  ## run the tests but the slow ones, the zoos and those that start type checkers or the demo; fewer examples, no coverage
+	@$(PY) -m pytest -n auto --dist worksteal -m "not slow and not unmeasured" --hypothesis-profile=quick $(LONG:%=--ignore=%)
 
 check: lint types floors  ## lint, format, types (mypy and pyright), floors
 

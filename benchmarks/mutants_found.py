@@ -68,11 +68,11 @@ class Run:
 
 
 def by_package(modules: Sequence[Module]) -> dict[str, list[Module]]:
-    """Give the modules by package, and all of them as "all three"."""
+    """Give the modules by package, and all of them as "all"."""
     found: dict[str, list[Module]] = {}
     for module in modules:
         found.setdefault(module.package, []).append(module)
-    return {**found, "all three": list(modules)}
+    return {**found, "all": list(modules)}
 
 
 def share(modules: Sequence[Module], same: Collection[Left] = ()) -> float:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+MEASURING = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
+"""What makes coverage measure a process that is started: conftest.py takes it out of the environment."""
+
+
 @attrs.frozen
 class Ended:
     """How a command ended: its exit code, and what it wrote."""
@@ -30,9 +34,9 @@ class Ended:
 Run: TypeAlias = Callable[..., Ended]
 
 
-def unmeasured() -> dict[str, str]:
-    """Return the environment without what makes coverage measure a process: for one in which its own files are in the way."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+def measured() -> dict[str, str]:
+    """Return the environment for a process whose lines are to be counted, where any are."""
+    return os.environ | MEASURING
 
 
 def in_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
@@ -53,9 +57,13 @@ def in_a_process(folder: Path) -> Run:
 
     def run(*words: str, **how: Any) -> Ended:
         command = [sys.executable, "-m", "connector_kit", *words]
-        pipes: dict[str, Any] = {name: subprocess.PIPE for name in ("stdout", "stderr") if name not in how}
+        options: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "env": measured(),
+        } | how
         done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **pipes, **how
+            command, cwd=folder, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **options
         )
         return Ended(done.returncode, done.stdout or "", done.stderr or "")
 

@@ -5,6 +5,7 @@ from connector_kit.wrappers.fault_injection.wrapper import Refuse as Refuse
 from connector_kit.wrappers.fault_injection.wrapper import Repeat as Repeat
 from connector_kit.wrappers.fault_injection.wrapper import Stall as Stall
 
+from . import call_sequences as call_sequences
 from . import laws as laws
 from . import strategies as strategies
 from .conformance.bounds import Bounds as Bounds

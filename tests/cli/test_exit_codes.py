@@ -15,6 +15,7 @@ from connector_kit.cli.exit_codes import Code, code_of, code_of_report
 from connector_kit.cli.main import main
 from connector_kit.errors import (
     AuthenticationError,
+    BadRecordError,
     CircuitOpenError,
     ConfigError,
     ConnectorError,
@@ -79,7 +80,11 @@ def test_a_run_ends_with_its_most_severe_failure(ended: Report, code: Code) -> N
 
 def test_every_group_of_errors_has_a_code_of_its_own_and_none_is_a_bug() -> None:
     classes = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    made = [each("x", retry_after=1.0) if each is CircuitOpenError else each("x") for each in classes]
+    more: dict[type, dict[str, object]] = {
+        CircuitOpenError: {"retry_after": 1.0},
+        BadRecordError: {"bad": {0: "x"}},
+    }
+    made = [each("x", **more.get(each, {})) for each in classes]
     assert Code.BUG not in {code_of(error) for error in made}
 
 

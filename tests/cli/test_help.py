@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from commands import in_a_process, in_this_process, unmeasured
+from commands import in_a_process, in_this_process
 
 import connector_kit.cli.verbs
 from connector_kit.cli.program import VERBS, program
@@ -38,13 +38,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return in_this_process(tmp_path, monkeypatch, capsys)
 
 
-def python(source: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def python(source: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", source]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_help_imports_nothing_heavy() -> None:
-    modules = json.loads(python(MODULES_AFTER_HELP, unmeasured()).stdout.splitlines()[-1])
+    modules = json.loads(python(MODULES_AFTER_HELP).stdout.splitlines()[-1])
     assert HEAVY & set(modules) == set()
     assert [
         name for name in modules if name.startswith(("connector_kit.connectors", "connector_kit.cli.verbs"))

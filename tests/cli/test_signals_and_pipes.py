@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from commands import in_a_process
+from commands import in_a_process, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,19 +51,11 @@ class Stubborn:
 """A connector whose read takes its time to end, which a first signal waits for."""
 
 
-HEEDING = """
-import runpy
-import signal
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-runpy.run_module("connector_kit", run_name="__main__", alter_sys=True)
-"""
-"""A program that was started in the background of a script ignores SIGINT, and so does all that it starts."""
-
-
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HEEDING, *words]
-    return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "connector_kit", *words]
+    return subprocess.Popen(
+        command, cwd=folder, env=measured(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def wait_for(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> None:

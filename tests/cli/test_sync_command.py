@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import in_this_process
+from commands import in_this_process, measured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,7 +199,7 @@ def on_a_terminal(folder: Path, words: list[str], answer: bytes = b"") -> tuple[
     """Run a command on a terminal of its own, type the answer, and give the exit code and all that was shown."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "connector_kit", *words]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
+    environment = measured() | {"TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import in_this_process
+from commands import in_this_process, measured
 from rest_server import Asked, Said, serving
 
 from connector_kit.cli.report_file import store_report
@@ -338,7 +338,7 @@ def start(folder: Path, *words: str, **streams: Any) -> subprocess.Popen[str]:
     (folder / "shop.py").write_text(SHOP)
     command = [sys.executable, "-m", "connector_kit", "test", *words]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-    return subprocess.Popen(command, cwd=folder, text=True, **streams)
+    return subprocess.Popen(command, cwd=folder, env=measured(), text=True, **streams)
 
 
 @pytest.mark.parametrize("as_json", [True, False])

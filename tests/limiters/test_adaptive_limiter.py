@@ -91,6 +91,7 @@ def load(
     clock.run(together, backend=backend)
 
 
+@pytest.mark.unmeasured
 @on_both
 @pytest.mark.parametrize("tells", [True, False])
 @pytest.mark.parametrize(

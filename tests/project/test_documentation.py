@@ -27,6 +27,7 @@ def test_a_page_does_what_it_shows(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # a type checker reads the whole package
 def test_the_python_shown_has_the_types_it_claims(tmp_path: Path) -> None:
     shown = {}
     for path in PAGES:

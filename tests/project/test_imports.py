@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from commands import unmeasured
 
 EXTRAS = {"click", "httpcore2", "httpx2", "hypothesis", "opentelemetry", "redis", "rich", "structlog", "trio"}
 MODULES = "import json, sys; {}; print(json.dumps(sorted(sys.modules)))"
@@ -17,11 +16,7 @@ EVERY_NAME = "import connector_kit; [getattr(connector_kit, name) for name in co
 def modules_after(statement: str) -> set[str]:
     """Give what a fresh interpreter has imported after this statement."""
     command = [sys.executable, "-c", MODULES.format(statement)]
-    return set(
-        json.loads(
-            subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured()).stdout
-        )
-    )
+    return set(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 @pytest.mark.parametrize("statement", ["import connector_kit", EVERY_NAME])

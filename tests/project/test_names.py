@@ -66,6 +66,28 @@ def test_a_public_name_says_that_it_is_at_home_at_its_door(module: ModuleType, n
         assert getattr(importlib.import_module(value.__module__), name) is value
 
 
+def advice(path: Path) -> set[str]:
+    """Return the dotted names that a module of the testing kit says what to use by: in `expected` and `mend`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        named = [node.arg] if isinstance(node, ast.keyword) else []
+        if isinstance(node, ast.Assign):
+            named = [target.id.strip("_").lower() for target in node.targets if isinstance(target, ast.Name)]
+        if isinstance(node, ast.keyword | ast.Assign) and {"expected", "mend"} & set(named):
+            for part in ast.walk(node.value):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    found.update(re.findall(r"\bconnector_kit(?:\.\w+)+", part.value))
+    return found
+
+
+def test_evidence_sends_authors_to_doors() -> None:
+    """`connector_kit.sample`, not the module where it is today."""
+    doors = {f"{module.__name__}.{name}" for module, name in NAMES} | {module.__name__ for module in DOORS}
+    told = set().union(*map(advice, (ROOT / "connector_kit" / "testing").rglob("*.py")))
+    assert "connector_kit.sample" in told
+    assert told <= doors
+
+
 @pytest.mark.parametrize(
     ("page", "shown"),
     [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,22 +13,51 @@ import pytest
 import sources
 from doubles import Able, Slow
 
-from connector_kit.capabilities import CLOSING_SECONDS
+from connector_kit.capabilities import CLOSING_SECONDS, close_stream
 from connector_kit.errors import ConfigError, ConnectionFailedError, RepeatedCursorError, UnknownEntityError
+from connector_kit.observers.memory import MemoryObserver
+from connector_kit.protocols import Connector
+from connector_kit.records.cursor_watch import CursorWatch
 from connector_kit.records.page import Page
 from connector_kit.runtime.session import DISCONNECT_SECONDS, connected, stream
 from connector_kit.testing.virtual_clock import VirtualClock
+from connector_kit.wrappers.circuit_breaker.policy import Breaker
 from connector_kit.wrappers.fault_injection.wrapper import Fail, Faulty, Repeat
+from connector_kit.wrappers.observation.wrapper import Observed
+from connector_kit.wrappers.retry.wrapper import Retrying
+from connector_kit.wrappers.stack.protect import protect
+from connector_kit.wrappers.stack.resilience import Resilience
+from connector_kit.wrappers.timeout.wrapper import TimeLimited, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from datetime import datetime
+    from types import FrameType
 
+    from connector_kit.records.catalog import Catalog
     from connector_kit.records.page import Cursor, Record
 
 pytestmark = pytest.mark.anyio
 
 SECOND = 1_000_000_000
+
+
+@contextmanager
+def counting(function: Callable[..., object]) -> Iterator[list[object]]:
+    """Give a list to which each call of a function in Python adds itself."""
+    calls: list[object] = []
+    assert isinstance(function, FunctionType)
+
+    def hear(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is function.__code__:
+            calls.append(event)
+
+    before = sys.getprofile()
+    sys.setprofile(hear)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
 
 
 @attrs.define(eq=False)
@@ -190,6 +222,55 @@ class TestStream:
         with pytest.raises(RepeatedCursorError):
             async with stream(Faulty(sources.Shop(), [Repeat()]), "orders") as orders:
                 assert [page async for page in orders]
+
+    @pytest.mark.parametrize(
+        "stack",
+        [
+            lambda shop: shop,
+            Retrying,
+            lambda shop: Observed(TimeLimited(Retrying(shop), Timeouts()), MemoryObserver()),
+            lambda shop: protect(shop, Resilience(rate="1000/s", cache="1h", breaker=Breaker())),
+            lambda shop: protect(shop, Resilience(retry=None)),
+        ],
+        ids=["bare", "retrying", "retrying inside", "protected", "protected, not retrying"],
+    )
+    async def test_each_cursor_is_watched_once(self, stack: Callable[[Connector], Connector]) -> None:
+        """By `Retrying` where there is one: each look compares the cursor with two others, however large they are."""
+        with counting(CursorWatch.see) as watched:
+            async with stream(stack(sources.Shop()), "orders") as orders:
+                pages = [page async for page in orders]
+        assert (len(watched), len(pages)) == (4, 4)
+
+    async def test_cursors_that_somebody_elses_wrapper_may_have_changed_are_watched_again(self) -> None:
+        @attrs.frozen
+        class Forgetful:
+            """Gives every page the same cursor: what is wrong is not the inner connector's."""
+
+            inner: Connector
+
+            async def connect(self) -> None:
+                await self.inner.connect()
+
+            async def disconnect(self) -> None:
+                await self.inner.disconnect()
+
+            async def discover_schema(self) -> Catalog:
+                return await self.inner.discover_schema()
+
+            async def fetch_data(
+                self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+            ) -> AsyncIterator[Page]:
+                pages = self.inner.fetch_data(entity, since=since, cursor=cursor)
+                try:
+                    async for page in pages:
+                        yield Page(page.records, {"page": 1})
+                finally:
+                    await close_stream(pages)
+
+        with counting(CursorWatch.see) as watched, pytest.raises(RepeatedCursorError):
+            async with stream(Forgetful(Retrying(sources.Shop())), "orders") as orders:
+                assert [page async for page in orders]
+        assert len(watched) == 2 * 2
 
     async def test_the_connectors_errors_come_out(self) -> None:
         catalog = await sources.Shop().discover_schema()

@@ -130,6 +130,7 @@ def test_equals_a_run_without_faults(
     assert shop.opened == shop.closed
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=500)  # of every sort of table, some must be cut off at each sort of page
 @given(tables(), schedules(), st.lists(st.integers(0, 12), max_size=6), backends, buffers, st.data())
 def test_equals_an_undisturbed_run_however_often_it_is_cut_off(

@@ -174,6 +174,7 @@ async def use(connector: FullConnector, clock: Clock) -> None:
             await close_stream(stream)
 
 
+@pytest.mark.unmeasured
 @every_legal_stack
 @settings(max_examples=5)
 @given(after=st.floats(0, 40), readers=st.integers(1, 2))
@@ -227,6 +228,7 @@ def test_no_scope_is_open_while_a_page_is_handed_over(stack: Stack, backend: str
     on_bench(test, folder, backend)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("stack", RETRYING, ids=map(name, RETRYING))
 @settings(max_examples=10)
 @given(schedule=schedules(max_in_a_row=MAX_FAULTS, max_size=MAX_FAULTS))

@@ -100,6 +100,7 @@ def bound(budget: RetryBudget) -> float:
     return STREAMS + budget.floor + budget.ratio * STREAMS
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=20)
 @given(
     budget=st.builds(RetryBudget, ratio=st.floats(0, 1), floor=st.integers(0, 50), window=st.floats(10, 60)),
@@ -115,6 +116,7 @@ def test_with_a_shared_budget_the_requests_stay_within_its_bound(
     assert storm([BudgetLedger(budget)] * STREAMS, starts, backend, seed).requests <= bound(budget)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "ledger", [lambda: BudgetLedger(RetryBudget()), lambda: None], ids=["a budget for each", "no budget"]
 )

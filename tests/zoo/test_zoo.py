@@ -52,6 +52,7 @@ def examine(
         return anyio.run(check)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: f"{each.law}: {each.name}")
 def test_a_wrong_connector_is_caught_by_the_law_it_breaks(specimen: Specimen) -> None:
     report = examine(specimen.wrong, specimen.source, laws=(specimen.law,), bounds=specimen.bounds)
@@ -62,6 +63,7 @@ def test_a_wrong_connector_is_caught_by_the_law_it_breaks(specimen: Specimen) ->
         assert {each.entity for each in verdict.evidence} & {"orders", "stores"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("right", "source"), sorted(TWINS, key=str), ids=lambda each: each.__name__)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_right_twin_keeps_all_laws(right: type[Ledger], source: Callable[[], Source], backend: str) -> None:
@@ -72,6 +74,7 @@ def test_a_right_twin_keeps_all_laws(right: type[Ledger], source: Callable[[], S
     ), str(report)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("right", "source"), TAME, ids=lambda each: each.__name__)
 def test_a_right_connector_that_looks_odd_breaks_none(
     right: type[Ledger], source: Callable[[], Source]

@@ -34,12 +34,14 @@ def examine(kind: type[Shelf], *laws: str, backend: str = "asyncio", bounds: Bou
     return anyio.run(check)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: f"{each.law}: {each.name}")
 def test_a_wrong_destination_is_caught_by_the_law_it_breaks(specimen: Specimen) -> None:
     (verdict,) = examine(specimen.wrong, specimen.law).verdicts
     assert verdict.outcome == "broken", verdict
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("right", RIGHT, ids=lambda each: each.__name__)
 def test_a_right_destination_keeps_all_laws(right: type[Shelf], backend: str) -> None:

@@ -16,6 +16,7 @@ QUICK = Bounds(call_seconds=2.0)
 """Everything is in memory and in virtual time, and answers at once or never."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.anyio
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=str)
@@ -37,6 +38,7 @@ async def test_a_wrong_wrapper_is_caught_by_the_law_it_breaks(specimen: Specimen
     assert specimen.words in str(report)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("right", RIGHT, ids=lambda each: each.around.__name__)
 async def test_a_right_twin_keeps_all_laws(right: Right, anyio_backend: str) -> None:

@@ -189,19 +189,16 @@ class _RetriedPages(WrappedPages):
             except Exception as fault:  # noqa: BLE001 - the policy tells which are retried; the others are raised again
                 await self._recover(fault)
                 continue
-            await self._accept(page)
+            try:
+                self._watch.see(page.cursor)
+            except ConnectorError as error:
+                error.locate(operation="fetch_data", entity=self._entity, cursor=page.cursor)
+                await self._break()
+                raise
+            self._cursor = page.cursor
+            self._delivered = True
+            self._attempts = None
             return page
-
-    async def _accept(self, page: Page) -> None:
-        try:
-            self._watch.see(page.cursor)
-        except ConnectorError as error:
-            error.locate(operation="fetch_data", entity=self._entity, cursor=page.cursor)
-            await self._break()
-            raise
-        self._cursor = page.cursor
-        self._delivered = True
-        self._attempts = None
 
     async def _recover(self, fault: Exception) -> None:
         """Get ready for the next attempt at the same page, or raise."""

@@ -106,7 +106,7 @@ class BlocksAtOpen(Shelf):
     ("places", "failure"),
     [
         (raising, "OSError: no room"),
-        (object, "'object', which is no place"),
+        (object, "'object', which is no fixture"),
         (of(NoModes), "no mode"),
         (of(CannotOpen), "the place is full"),
         (of(BlocksAtOpen), "in open: `threading.Event().wait(30)`"),
@@ -197,7 +197,9 @@ async def test_a_lock_that_cannot_be_let_go_of_is_no_fault_of_the_destination() 
     )
     report.require()
     for law in ("atomic", "provisional", "replace", "sequences"):
-        assert any(what.startswith(law) and "give the place an abandon" in what for what in report.unchecked)
+        assert any(
+            what.startswith(law) and "give the fixture an abandon" in what for what in report.unchecked
+        )
 
 
 @attrs.frozen

@@ -27,6 +27,7 @@ RECORDS = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_the_mock_connector_keeps_all_laws(anyio_backend: str) -> None:
     make = partial(MockConnector, MockConfig(size=40, page_size=10))
@@ -35,6 +36,7 @@ async def test_the_mock_connector_keeps_all_laws(anyio_backend: str) -> None:
     assert {verdict.outcome for verdict in report.verdicts} == {"held"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("pagination", [LastRecord(size_param="limit"), Offset(size_param="limit")])
 async def test_the_rest_connector_keeps_all_laws(pagination: Pagination, anyio_backend: str) -> None:

@@ -39,6 +39,7 @@ def fixtures(make: Make, folder: Path) -> FixtureFactory:
     return lambda: make(Path(tempfile.mkdtemp(dir=folder)))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("law", DESTINATION_LAWS.names)
 @pytest.mark.parametrize("make", MAY_BE_UNCHECKED, ids=["memory", "sqlite", "jsonl"])
@@ -53,6 +54,7 @@ async def test_it_keeps_the_law(make: Make, law: str, anyio_backend: str, tmp_pa
     assert surprising == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_a_whole_examination_says_what_it_looked_at(tmp_path: Path) -> None:
     told: list[str] = []

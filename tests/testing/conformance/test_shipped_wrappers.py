@@ -71,6 +71,7 @@ MAKES_PAGES = {Paged}
 """Whose pages are its own: no page of the inner connector's goes through it."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda each: each.cls.__name__)
 async def test_it_keeps_the_laws(wrapper: Wrapper, anyio_backend: str, tmp_path: Path) -> None:

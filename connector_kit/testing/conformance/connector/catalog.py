@@ -132,7 +132,7 @@ def _check_announcement(entity: Entity, findings: Findings) -> None:
     problems = [*_wrong_types(entity.fields)]
     if not _is_name(entity.name):
         problems.append(f"an entity is called {entity.name!r}; expected a name")
-    mend = "use Scalar, ListOf and Struct of connector_kit.records.catalog"
+    mend = "use Scalar, ListOf and Struct of connector_kit"
     for problem in problems:
         findings.broken(problem, mend=mend, entity=str(entity.name))
 

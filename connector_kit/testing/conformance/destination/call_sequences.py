@@ -123,7 +123,7 @@ async def sequences(subject: DestinationSubject, found: Findings) -> None:
     found.broken(
         complaint,
         expected="what the calls before it have left, see docs/reference/laws.md",
-        mend=f"play the steps again with `replay` of {__name__}",
+        mend="play the steps again with `replay` of connector_kit.testing.call_sequences",
         plan=repr(steps),
     )
 

@@ -68,7 +68,7 @@ async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     async with scenario(subject, found, "times, counts and fingerprints") as at:
         for checkpoint in _full(mode):
             await _comes_back(at, mode, checkpoint)
-    async with scenario(subject, found, "a place where nothing was stored") as at:
+    async with scenario(subject, found, "a fixture where nothing was stored") as at:
         if stored := await at.destination.checkpoints():
             at.broken(f"checkpoints() gives {sorted(stored)}", expected="nothing")
         await at.start_gives(None, mode, "the first start")

@@ -60,7 +60,7 @@ async def atomic(subject: DestinationSubject, found: Findings) -> None:
         for mode in subject.modes():
             await _at_every_point(subject, found, mode)
     else:
-        found.unchecked("deaths in the middle of a call: the place has no crashing(point), see `Crashing`")
+        found.unchecked("deaths in the middle of a call: the fixture has no crashing(point), see `Crashing`")
 
 
 async def _at_every_point(subject: DestinationSubject, found: Findings, mode: Mode) -> None:

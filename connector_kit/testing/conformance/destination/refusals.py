@@ -112,7 +112,7 @@ async def refusals(subject: DestinationSubject, found: Findings) -> None:
     if isinstance(subject.new_fixture(), Occupiable):
         await _occupied(subject, found, mode)
     else:
-        found.unchecked("places of somebody else's: the place has no occupy(entity), see `Occupiable`")
+        found.unchecked("places of somebody else's: the fixture has no occupy(entity), see `Occupiable`")
 
 
 def _mistakes(modes: tuple[Mode, ...], mode: Mode) -> Iterator[_Mistake]:

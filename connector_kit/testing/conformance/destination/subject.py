@@ -117,8 +117,8 @@ class DestinationSubject(IsolatedSubject):
             case _:
                 findings.broken(
                     f"{type(error).__name__} came out: {error}",
-                    expected="a place and its destination to do as they are asked",
-                    mend="see the error; the methods of the place are called by the laws, too",
+                    expected="a fixture and its destination to do as they are asked",
+                    mend="see the error; the methods of the fixture are called by the laws, too",
                 )
 
     async def prepare(self) -> Ready:
@@ -129,7 +129,9 @@ class DestinationSubject(IsolatedSubject):
             if not _is_fixture(fixture):
                 kind = type(fixture).__name__
                 expected = "an object with destination() and rows(entity); see `DestinationFixture`"
-                return Ready(name, f"places() gave {kind!r}, which is no place; expected {expected}")
+                return Ready(
+                    name, f"the factory of fixtures gave {kind!r}, which is no fixture; expected {expected}"
+                )
             made = fixture.destination()
             name = type(made).__name__
             if not self.modes():
@@ -142,7 +144,7 @@ class DestinationSubject(IsolatedSubject):
             finally:
                 await close_quietly(destination)
         except Exception as error:  # noqa: BLE001 - whatever an author's code raises is told, not passed on
-            return Ready(name, f"it cannot be opened at a new place: {type(error).__name__}: {error}")
+            return Ready(name, f"it cannot be opened at a new fixture: {type(error).__name__}: {error}")
         return Ready(name)
 
     def watched(self, destination: Destination) -> WatchedDestination:
@@ -185,7 +187,7 @@ class DestinationSubject(IsolatedSubject):
                 await close_quietly(destination)
                 return (
                     f"crashes between calls: a destination that was left open cannot be followed by another one "
-                    f"({error}); give the place an abandon(destination), see `Abandoning`"
+                    f"({error}); give the fixture an abandon(destination), see `Abandoning`"
                 )
             if number == 1:
                 _let_go(destination)

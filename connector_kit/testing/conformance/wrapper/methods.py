@@ -68,7 +68,7 @@ async def _around_seven(subject: WrapperSubject, found: Findings) -> None:
                 found.broken(
                     f"get_sample_data(limit={limit}) does not give the inner connector's sample",
                     expected="what its own get_sample_data gives for the same limit",
-                    mend="use connector_kit.capabilities.sample(inner, entity, limit)",
+                    mend="use connector_kit.sample(inner, entity, limit)",
                     records=(got,),
                 )
         before = len(able.requests)
@@ -78,7 +78,7 @@ async def _around_seven(subject: WrapperSubject, found: Findings) -> None:
         found.broken(
             f"partition_data(target=2) gives {cursors!r}, which are not the inner one's",
             expected="what the inner connector answers to the same arguments",
-            mend="use connector_kit.capabilities.partitions(inner, entity, since=since, target=target)",
+            mend="use connector_kit.partitions(inner, entity, since=since, target=target)",
         )
     elif asked != [START]:
         found.broken(
@@ -93,7 +93,7 @@ async def _around_seven(subject: WrapperSubject, found: Findings) -> None:
             found.broken(
                 "validate_config says nothing where the inner connector's raises ConfigError",
                 expected="its ConfigError",
-                mend="use connector_kit.capabilities.validate(inner)",
+                mend="use connector_kit.validate(inner)",
             )
     if not found.any_broken:
         found.checked("sample, partitions and validation are the inner connector's where it has them")
@@ -113,7 +113,7 @@ async def _around_four(subject: WrapperSubject, found: Findings) -> None:
                 found.broken(
                     f"get_sample_data(limit={limit}) gives {len(sample)} records, or other ones",
                     expected=f"the first {min(limit, len(records))} of a read, where the inner one has no such method",
-                    mend="use connector_kit.capabilities.first_records(self, entity, limit)",
+                    mend="use connector_kit.first_records(self, entity, limit)",
                     entity=entity,
                 )
                 return
@@ -121,7 +121,7 @@ async def _around_four(subject: WrapperSubject, found: Findings) -> None:
             found.broken(
                 "the read that a sample was taken from stays open",
                 expected="its stream closed",
-                mend="use connector_kit.capabilities.first_records, which closes it",
+                mend="use connector_kit.first_records, which closes it",
                 entity=entity,
             )
         cursors = list(await wrapper.partition_data(entity, target=3))
@@ -129,7 +129,7 @@ async def _around_four(subject: WrapperSubject, found: Findings) -> None:
         found.broken(
             f"partition_data gives {cursors!r} where the inner connector cannot divide a read",
             expected="[None]: the whole as one part",
-            mend="use connector_kit.capabilities.partitions",
+            mend="use connector_kit.partitions",
         )
     if not found.any_broken:
         found.checked("sample and partitions are made up for where the inner connector lacks them")
