@@ -76,7 +76,6 @@ class _ResourceRead:
         return PageWatch(
             self.cursor,
             key=resource.primary_key,
-            counting=counted is not None and counted.counting,
             clamps=counted is not None and counted.clamps,
             max_empty_pages=resource.max_empty_pages,
         )
@@ -169,7 +168,7 @@ class RestConnector:
         following = NextPage(cursor, more=True)
         while following.more:
             with read.located(cursor):
-                page, following = await self._page(read, following, watch)
+                page, following = await self._page(read, following)
                 if not page.records and not following.more:
                     return
                 if watch.see(page):
@@ -179,7 +178,7 @@ class RestConnector:
             yield page
             cursor = page.cursor
 
-    async def _page(self, read: _ResourceRead, before: NextPage, watch: PageWatch) -> tuple[Page, NextPage]:
+    async def _page(self, read: _ResourceRead, before: NextPage) -> tuple[Page, NextPage]:
         """Ask for the page that follows another one; return it, and what follows it."""
         if self._http is None:
             raise ConnectionFailedError(
@@ -215,7 +214,7 @@ class RestConnector:
                 records,
                 cursor,
                 read.size,
-                watch.repeated(records),
+                resource.primary_key,
             )
         )
         if found is None and not (following.said or resource.records_optional):

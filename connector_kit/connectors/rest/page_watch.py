@@ -1,4 +1,4 @@
-"""Sees the pages of one read, one after the other: whether the read moves on, and what came twice. No I/O."""
+"""Sees the pages of one read, one after the other, and tells whether the read moves on. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.keys import column_at
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Sequence
 
     from connector_kit.records.page import Cursor, Page, Record
 
@@ -23,15 +23,11 @@ _UNKEYED_PAGES = 3
 class PageWatch:
     """The memory of one read: the page before, and what tells an earlier one when it comes again.
 
-    `key` are the fields of the primary key. With `counting`, `repeated` looks at every record's key, else at none. With
-    `clamps`, the page before once more is the end of the list.
+    `key` are the fields of the primary key. With `clamps`, the page before once more is the end of the list.
     """
 
-    def __init__(
-        self, cursor: Cursor, *, key: Sequence[str], counting: bool, clamps: bool, max_empty_pages: int
-    ) -> None:
+    def __init__(self, cursor: Cursor, *, key: Sequence[str], clamps: bool, max_empty_pages: int) -> None:
         self._key = tuple(key)
-        self._counting = counting
         self._clamps = clamps
         self._max_empty_pages = max_empty_pages
         self._cursors = CursorWatch()
@@ -40,18 +36,10 @@ class PageWatch:
         self._content: object = None
         self._signature: object = None
         self._unkeyed: tuple[object, ...] = ()
-        self._last_key: Hashable = None
-        self._keys: frozenset[Hashable] = frozenset()
+        self._last_key: tuple[object, ...] | None = None
         self._empty = 0
         self.overlaps = False
         """Whether the page seen last begins with the last key of the page before it."""
-
-    def repeated(self, records: Sequence[Record]) -> int:
-        """Return how many of a page's records were on the page before, by their keys; 0 where nobody counts them."""
-        if not self._counting or not records:
-            return 0
-        before, self._keys = self._keys, frozenset(_keys(records, self._key)) - {None}
-        return len(before & self._keys)
 
     def see(self, page: Page) -> bool:
         """Take note of a page; return whether it is the last one once more, which the server `clamps` to.
@@ -64,7 +52,7 @@ class PageWatch:
             self._see_empty()
             return False
         self._empty = 0
-        [first_key], [last_key] = _keys(records[:1], self._key), _keys(records[-1:], self._key)
+        first_key, last_key = _key(records[:1], self._key), _key(records[-1:], self._key)
         if first_key is None or last_key is None:
             content, signature = _content(records), None
             ends = _content(records[:1]), _content(records[-1:]), len(records)
@@ -98,20 +86,10 @@ def _content(records: Sequence[Record]) -> object:
     return records.json_lines() if isinstance(records, JsonRecords) else list(records)
 
 
-def _keys(records: Sequence[Record], key: tuple[str, ...]) -> list[Hashable]:
-    """Return each record's key; None for one that has none, or one that cannot be compared."""
-    if not key:
-        return [None] * len(records)
-    rows = zip(*(column_at(records, name) for name in key), strict=True)
-    return [row if None not in row and _is_hashable(row) else None for row in rows]
-
-
-def _is_hashable(row: tuple[object, ...]) -> bool:
-    try:
-        hash(row)
-    except TypeError:
-        return False
-    return True
+def _key(record: Sequence[Record], key: tuple[str, ...]) -> tuple[object, ...] | None:
+    """Return the key of a single record; None where it has none."""
+    values = tuple(column_at(record, name)[0] for name in key)
+    return values if values and None not in values else None
 
 
 def _does_not_move_on(what: str) -> RepeatedCursorError:

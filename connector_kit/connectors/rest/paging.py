@@ -57,8 +57,7 @@ class PageRequest:
 class PageResponse:
     """What a style sees of a response. `cursor` and `size` (records a page) are those of the request.
 
-    Of the body it sees at least what stands at the paths that its `values` name. `repeated` is how many of the records
-    were on the page before, too.
+    Of the body it sees at least what stands at the paths that its `values` name. `key` are the fields of the primary key.
     """
 
     origin: Origin
@@ -68,7 +67,7 @@ class PageResponse:
     records: Sequence[Record]
     cursor: Cursor = None
     size: int = 0
-    repeated: int = 0
+    key: tuple[str, ...] = ()
 
     def at(self, path: str) -> JsonValue:
         """Return what stands at a path in the body, None where nothing does."""
@@ -92,6 +91,23 @@ class PageResponse:
             return follow(value, rest)
         except LookupError:
             return None
+
+    def last_key(self) -> list[JsonValue] | None:
+        """Return the primary key of the last record; None where there is none."""
+        values = [column_at(self.records[-1:], name)[0] for name in self.key] if self.records else []
+        return values if values and None not in values else None
+
+    def repeated(self, last_key: JsonValue) -> int:
+        """Return how many of the records came before, where `last_key` is that of the last one that came before.
+
+        Where rows come in at the front of a list, or the server counts from 1, a page begins with the end of the page
+        before: up to the record with that key.
+        """
+        if not isinstance(last_key, list) or len(last_key) != len(self.key):
+            return 0
+        keys = zip(*(column_at(self.records, name) for name in self.key), strict=True)
+        wanted = tuple(last_key)
+        return next((position for position, key in enumerate(keys, start=1) if key == wanted), 0)
 
     def wrong(self, what: str, expected: str, option: str) -> SchemaMismatchError:
         """Make the error for an answer that a style cannot read."""
@@ -364,8 +380,9 @@ class PageNumber:
     with `clamps`, also where the page before comes again, as servers answer that take a number too large for the last.
     Once a record has come twice, pages have moved, and `total_pages` is no longer taken for the end.
 
-    The cursor has the page size too, so that a read goes on exactly after the configured size has changed. A later
-    run cannot go on: the last page may have been a partial one.
+    The cursor has the page size too, so that a read goes on exactly after the configured size has changed, and with
+    `total_pages` the last record's key, by which one is known that comes twice. A later run cannot go on: the last page
+    may have been a partial one.
     """
 
     lasting: ClassVar[bool] = False
@@ -378,11 +395,6 @@ class PageNumber:
     clamps: bool = False
     type: Literal["page_number"] = "page_number"
 
-    @property
-    def counting(self) -> bool:
-        """Whether it has to know which records came twice."""
-        return self.total_pages is not None
-
     def values(self) -> tuple[str, ...]:
         """Look at what says where the end is."""
         return _paths(self.total_pages, self.more, self.end)
@@ -394,10 +406,10 @@ class PageNumber:
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Count on."""
-        number, of_size, moved = self._position_of(response.cursor)
+        number, of_size, seen = self._position_of(response.cursor)
         follows = response.follows(self.more, self.end)
         total = response.count(self.total_pages, "total_pages")
-        moved = moved or response.repeated > 0
+        moved = seen.get("moved") is True or response.repeated(seen.get("last")) > 0
         reached = None if total is None else number - self.first + 1 >= total
         if follows is False and reached is False:
             raise _at_odds(response, f"page {number} is the last one", f"there are {total}", "total_pages")
@@ -406,16 +418,21 @@ class PageNumber:
         if follows is False or (follows is None and not response.records):
             return NextPage(None, more=False, said=follows is False)
         cursor: dict[str, JsonValue] = {"page": number + 1, "size": of_size or response.size}
-        return NextPage(cursor | ({"moved": True} if moved else {}), more=True, said=follows is True)
+        if moved:
+            cursor["moved"] = True
+        elif self.total_pages is not None and (last := response.last_key() or seen.get("last")) is not None:
+            cursor["last"] = last
+        return NextPage(cursor, more=True, said=follows is True)
 
-    def _position_of(self, cursor: Cursor) -> tuple[int, int | None, bool]:
+    def _position_of(self, cursor: Cursor) -> tuple[int, int | None, Mapping[str, JsonValue]]:
+        """Return the page's number, its size, and what else the cursor has."""
         match cursor:
             case None:
-                return self.first, None, False
-            case {"page": int(number), "size": int(size), "moved": True}:
-                return number, size, True
-            case {"page": int(number), "size": int(size)}:
-                return number, size, False
+                return self.first, None, {}
+            case Mapping() if isinstance(number := cursor.get("page"), int) and isinstance(
+                size := cursor.get("size"), int
+            ):
+                return number, size, cursor
             case _:
                 raise _foreign(cursor, 'an object like {"page": 2, "size": 100}')
 
@@ -427,8 +444,8 @@ class Offset:
     The end is an empty page, or where `total` is reached, or where the flag `more` is false, or `end` true (paths in the
     body); with `clamps`, also where the page before comes again. A record that comes twice counts once towards the total.
 
-    The cursor is the number of records really received, whatever size was asked for; where some came twice, an object that
-    says how many. A later run can go on behind the last record where the server appends new ones at the end.
+    The cursor is the number of records really received, whatever size was asked for. With `total` and a primary key it is
+    an object that has it, the last record's key, by which one is known that comes twice, and how many did. A later run can go on behind the last record where the server appends new ones at the end.
     """
 
     lasting: ClassVar[bool] = True
@@ -441,25 +458,20 @@ class Offset:
     clamps: bool = False
     type: Literal["offset"] = "offset"
 
-    @property
-    def counting(self) -> bool:
-        """Whether it has to know which records came twice."""
-        return self.total is not None
-
     def values(self) -> tuple[str, ...]:
         """Look at what says where the end is."""
         return _paths(self.total, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
         """Ask for what comes after so many records."""
-        received, _ = self._counts(cursor)
+        received, _, _ = self._counts(cursor)
         return PageRequest({**_sized(self.size_param, size), self.param: received + self.first})
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Count the records received."""
-        received, repeated = self._counts(response.cursor)
+        received, repeated, last = self._counts(response.cursor)
         received += len(response.records)
-        repeated += response.repeated
+        repeated += response.repeated(last)
         follows = response.follows(self.more, self.end)
         total = response.count(self.total, "total")
         if total is not None and received < total and (follows is False or not response.records):
@@ -470,18 +482,21 @@ class Offset:
             raise _no_records(response, "a flag that says that more follows", "more")
         if follows is None and total is not None:
             follows = received - repeated < total and bool(response.records)
-        cursor: Cursor = {"offset": received, "repeated": repeated} if repeated else received
+        cursor: Cursor = received
+        if self.total is not None and (last := response.last_key() or last) is not None:
+            cursor = {"offset": received, "repeated": repeated, "last": last}
         more = bool(response.records) if follows is None else follows
         return NextPage(cursor, more=more, said=follows is not None)
 
-    def _counts(self, cursor: Cursor) -> tuple[int, int]:
+    def _counts(self, cursor: Cursor) -> tuple[int, int, JsonValue]:
+        """Return how many records came, how many of them once more, and the key of the last one."""
         match cursor:
             case None:
-                return 0, 0
+                return 0, 0, None
             case int() if not isinstance(cursor, bool):
-                return cursor, 0
-            case {"offset": int(received), "repeated": int(repeated)}:
-                return received, repeated
+                return cursor, 0, None
+            case {"offset": int(received), "repeated": int(repeated), "last": last}:
+                return received, repeated, last
             case _:
                 raise _foreign(cursor, "a number of records")
 

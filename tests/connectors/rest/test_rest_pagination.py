@@ -179,26 +179,42 @@ def test_a_total_may_be_a_text_and_one_that_says_nothing_ends_nothing(total: Any
     assert PageNumber(total_pages="n").next_page(pages).more == more
 
 
+def keyed(body: Any, *ids: int, asked: Cursor) -> PageResponse:
+    """Make an answer with these primary keys."""
+    return attrs.evolve(response(body, asked, [{"id": each} for each in ids]), key=("id",))
+
+
 def test_what_came_twice_does_not_count_towards_a_total() -> None:
     """And the cursor knows, so that a read that goes on there does not end too early either."""
     style = Offset(total="n")
-    moved = style.next_page(attrs.evolve(response({"n": 4}, asked=3), repeated=1))
-    assert moved == NextPage({"offset": 4, "repeated": 1}, more=True, said=True)
-    assert style.request(moved.cursor, 10) == PageRequest({"limit": 10, "offset": 4})
-    assert style.next_page(response({"n": 4}, asked=moved.cursor)) == NextPage(
-        {"offset": 5, "repeated": 1}, more=False, said=True
-    )
-    behind = style.next_page(response({"n": 5}, asked={"offset": 5, "repeated": 1}, records=()))
-    assert not behind.more
+    first = style.next_page(keyed({"n": 4}, 1, 2, asked=None))
+    assert first == NextPage({"offset": 2, "repeated": 0, "last": [2]}, more=True, said=True)
+    assert style.request(first.cursor, 10) == PageRequest({"limit": 10, "offset": 2})
+    moved = style.next_page(keyed({"n": 4}, 2, 3, asked=first.cursor))
+    assert moved == NextPage({"offset": 4, "repeated": 1, "last": [3]}, more=True, said=True)
+    assert not style.next_page(keyed({"n": 4}, 4, asked=moved.cursor)).more
+    two = style.next_page(keyed({"n": 4}, 1, 2, asked=first.cursor))
+    assert two == NextPage({"offset": 4, "repeated": 2, "last": [2]}, more=True, said=True)
+    behind = style.next_page(keyed({"n": 4}, asked=moved.cursor))
+    assert behind == NextPage(moved.cursor, more=False, said=True)
 
 
 def test_once_pages_have_moved_an_empty_one_is_the_end() -> None:
     style = PageNumber(total_pages="n")
-    moved = style.next_page(attrs.evolve(response({"n": 2}, asked={"page": 2, "size": 1}), repeated=1))
-    assert moved == NextPage({"page": 3, "size": 1, "moved": True}, more=True)
+    first = style.next_page(keyed({"n": 2}, 1, 2, asked=None))
+    assert first == NextPage({"page": 2, "size": 10, "last": [2]}, more=True, said=True)
+    moved = style.next_page(keyed({"n": 2}, 2, 3, asked=first.cursor))
+    assert moved == NextPage({"page": 3, "size": 10, "moved": True}, more=True)
     assert style.request(moved.cursor, 10) == PageRequest({"page": 3})
-    assert style.next_page(response({"n": 2}, asked=moved.cursor)).more
-    assert not style.next_page(response({"n": 2}, asked=moved.cursor, records=())).more
+    assert style.next_page(keyed({"n": 2}, 4, asked=moved.cursor)).more
+    assert not style.next_page(keyed({"n": 2}, asked=moved.cursor)).more
+
+
+@pytest.mark.parametrize("key", [(), ("id", "at"), ("other",)])
+def test_without_a_whole_key_nothing_is_known_to_come_twice(key: tuple[str, ...]) -> None:
+    seen = attrs.evolve(response({"n": 9}, asked={"offset": 2, "repeated": 0, "last": [7]}), key=key)
+    following = Offset(total="n").next_page(seen).cursor
+    assert following == {"offset": 3, "repeated": 0, "last": [7]}
 
 
 @pytest.mark.parametrize(
