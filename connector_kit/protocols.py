@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from .records.catalog import Catalog, Entity
-from .records.checkpoint import Checkpoint, Mode
+from .records.checkpoint import Checkpoint, EntityState, Mode
 from .records.page import Cursor, Page, Quota, Record
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "HearsQuota",
     "Limiter",
     "LimitsKeys",
+    "SupportsExists",
     "SupportsPartitions",
     "SupportsSample",
     "SupportsValidation",
@@ -203,10 +204,29 @@ class Destination(Protocol):
         """End the read: store its last checkpoint and, with mode "replace", let the new generation take over."""
         ...
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Return the last checkpoint of every entity."""
+    async def states(self) -> Mapping[str, EntityState]:
+        """Return the last checkpoint of every entity that has one; of one that cannot be decoded, the problem.
+
+        One that is damaged hides no other. Of a checkpoint's log, the size is enough.
+        """
+        ...
+
+    async def count(self, entity: str, /) -> int | None:
+        """Return how many rows of the entity are shown now, 0 where there are none; None where that cannot be told."""
         ...
 
     async def reset(self, entity: str, /) -> None:
-        """Forget the entity's checkpoint, so that the next run reads from the start. Complete rows stay."""
+        """Forget the entity's checkpoint, so that the next run reads from the start. Complete rows stay.
+
+        This works whatever the state is, and is how an entity with a damaged one gets out of it.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsExists(Protocol):
+    """A destination that can tell whether its place is there, without making it. For looking at it, not for runs."""
+
+    def exists(self) -> bool:
+        """Return whether there is something to open. No connection is needed."""
         ...

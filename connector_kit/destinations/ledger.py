@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from connector_kit.errors import ConfigError, DestinationError
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.errors import ConfigError, DataError, DestinationError
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from connector_kit.records.catalog import Entity
 
-__all__ = ["MOVES", "Entry", "Generation", "Move", "Phase", "Start", "refuse_mode", "started_read"]
+__all__ = [
+    "MOVES",
+    "Entry",
+    "Generation",
+    "Move",
+    "Phase",
+    "Start",
+    "decoded_state",
+    "refuse_mode",
+    "started_read",
+]
 
 R = TypeVar("R")
 
@@ -99,9 +109,10 @@ class Entry:
         return self.following if self.following and self.phase is Phase.REPLACING else self.current
 
     @property
-    def last(self) -> Checkpoint | None:
-        """The last checkpoint: of the generation that a replace builds, if that has one."""
-        return (self.following and self.following.decoded()) or self.current.decoded()
+    def state(self) -> EntityState | None:
+        """The last checkpoint, of the generation that a replace builds if that has one, or why it cannot be decoded."""
+        encoded = (self.following and self.following.checkpoint) or self.current.checkpoint
+        return None if encoded is None else decoded_state(self.entity, encoded)
 
     def start(self, mode: Mode, *, resume: bool, unfinished: bool = True, rows_first: bool = False) -> Start:
         """Begin a read, whatever an earlier one has left.
@@ -202,6 +213,14 @@ def started_read(reads: Mapping[str, R], entity: str, move: Move) -> R:
     if read is None:
         raise _illegal(entity, Phase.IDLE, move)
     return read
+
+
+def decoded_state(entity: str, checkpoint: bytes | str) -> EntityState:
+    """Return a stored checkpoint as a value, or the problem with it."""
+    try:
+        return EntityState(entity, Checkpoint.from_json(checkpoint))
+    except DataError as error:
+        return EntityState(entity, problem=error.message)
 
 
 def refuse_mode(mode: str, modes: AbstractSet[str], entity: Entity, destination: str) -> None:

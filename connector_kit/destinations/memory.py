@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 __all__ = ["MemoryDestination"]
 
@@ -142,13 +142,20 @@ class MemoryDestination:
         self._stored[entity] = _StoredEntity(entry, current=read.rows)
         del self._reads[entity]
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+    async def states(self) -> Mapping[str, EntityState]:
         """Return the last checkpoint of every entity: of its unfinished generation, if that has one."""
         await anyio.lowlevel.checkpoint()
         self._require_open()
         return {
-            name: last for name, stored in self._stored.items() if (last := stored.entry.last) is not None
+            name: state for name, stored in self._stored.items() if (state := stored.entry.state) is not None
         }
+
+    async def count(self, entity: str, /) -> int:
+        """Return the number of `rows`."""
+        await anyio.lowlevel.checkpoint()
+        self._require_open()
+        stored = self._stored.get(entity)
+        return len(stored.current.records) if stored else 0
 
     async def reset(self, entity: str, /) -> None:
         """Forget the checkpoint and what no complete page covers; other rows stay."""

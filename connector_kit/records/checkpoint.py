@@ -153,7 +153,9 @@ class _Stored(msgspec.Struct):
     log: int = 0
 
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(**{**msgspec.structs.asdict(self), "log": FingerprintLog(self.log)})
+        values = msgspec.structs.asdict(self)
+        values["log"] = FingerprintLog(self.log)
+        return Checkpoint(**values)
 
 
 @attrs.frozen

@@ -222,11 +222,11 @@ def test_a_disk_that_is_full(run: Run, tmp_path: Path, destination: str, options
     full = run(*words, "--set", "size=4000", preexec_fn=limit_files, env=os.environ)
     assert_one_message(full, 10, "full")
     part = json.loads(run("state", "show", destination, "--json").out)["events"]
-    assert not part["complete"]
-    assert 0 < part["rows"] < 4000
+    assert not part["checkpoint"]["complete"]
+    assert 0 < part["checkpoint"]["rows"] < 4000
     assert run(*words, "--set", "size=4000").code == 0
     done = json.loads(run("state", "show", destination, "--json").out)["events"]
-    assert (done["complete"], done["rows"]) == (True, 4000)
+    assert (done["checkpoint"]["complete"], done["rows"]) == (True, 4000)
     place = tmp_path / "full"
     if destination.startswith("sqlite"):
         with closing(sqlite3.connect(place)) as connection:

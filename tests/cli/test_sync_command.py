@@ -104,9 +104,9 @@ def test_options_of_the_command_go_before_the_file(run: Run, tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "out").glob("*.jsonl")] == ["customers.jsonl"]
     assert "head -n 3 out/*.jsonl" in ended.out
     state = json.loads(run("state", "show", "jsonl:out", "--json").out)
-    assert {name: (each["connector"], each["mode"]) for name, each in state.items()} == {
-        "customers": ("mine", "append")
-    }
+    assert {
+        name: (each["checkpoint"]["connector"], each["checkpoint"]["mode"]) for name, each in state.items()
+    } == {"customers": ("mine", "append")}
 
 
 def test_a_destination_of_another_connector_is_refused(run: Run) -> None:
@@ -160,6 +160,47 @@ def test_state_shows_how_far_each_entity_is(run: Run) -> None:
     one = json.loads(run("state", "show", "sqlite:out.sqlite", "orders", "--json").out)
     assert list(one) == ["orders"]
     assert one["orders"]["rows"] == 300
+
+
+def test_state_counts_the_rows_that_are_there_not_those_of_the_last_read(run: Run, tmp_path: Path) -> None:
+    for size in (20, 30):
+        assert (
+            run("sync", "mock", "--set", f"size={size}", "--entity", "orders", "--to", "sqlite:x").code == 0
+        )
+    assert json.loads(run("state", "show", "sqlite:x", "orders", "--json").out)["orders"]["rows"] == 30
+    assert counts(tmp_path / "x")["orders"] == 30
+    assert "30" in run("state", "show", "sqlite:x", "orders").out.split()
+
+
+@pytest.mark.parametrize("destination", ["sqlite:out", "jsonl:out"])
+def test_a_checkpoint_that_is_damaged_is_shown_and_reset_and_hides_no_other(
+    run: Run, tmp_path: Path, destination: str
+) -> None:
+    run("sync", "mock", "--set", "size=20", "--to", destination)
+    if destination == "sqlite:out":
+        with closing(sqlite3.connect(tmp_path / "out")) as connection, connection:
+            connection.execute("UPDATE _connector_kit_state SET checkpoint = '{' WHERE entity = 'orders'")
+    else:
+        (tmp_path / "out" / ".connector_kit" / "orders.json").write_text("{\n")
+    shown = run("state", "show", destination)
+    assert shown.code == 0
+    assert [line.split()[1:3] for line in shown.out.splitlines() if line.startswith("orders")] == [
+        ["unreadable", "20"]
+    ]
+    assert "orders: " in shown.err
+    assert "reset the entity's state" in shown.err
+    states = json.loads(run("state", "show", destination, "--json").out)
+    assert states["orders"]["checkpoint"] is None
+    assert states["events"]["checkpoint"]["complete"]
+    assert run("sync", "mock", "--set", "size=20", "--entity", "orders", "--to", destination).code != 0
+    assert run("state", "reset", destination, "orders", "--yes").out == "reset: orders\n"
+    ended = run(
+        "sync",
+        "mock",
+        *("--set", "size=20", "--entity", "orders", "--mode", "replace", "--to", destination),
+    )
+    assert ended.code == 0
+    assert json.loads(run("state", "show", destination, "--json").out)["orders"]["rows"] == 20
 
 
 def test_state_is_reset_for_one_entity_or_for_all(run: Run) -> None:

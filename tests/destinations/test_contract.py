@@ -15,7 +15,7 @@ from stores import STORES, JsonlStore, MemoryStore, SQLiteFileStore, Store
 
 from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Destination
@@ -150,7 +150,9 @@ async def check(store: Store, script: list[Step]) -> None:
     for number, step in enumerate(script):
         destination = await _play(step, number, store, destination, model)
         assert store.rows("orders") == model.current.now
-        assert dict(await destination.checkpoints()) == ({} if model.last is None else {"orders": model.last})
+        shown = {} if model.last is None else {"orders": EntityState("orders", model.last)}
+        assert dict(await destination.states()) == shown
+        assert await destination.count("orders") == len(store.rows("orders"))
     await destination.close()
 
 
@@ -257,7 +259,7 @@ async def test_entities_may_be_interleaved(store: Store) -> None:
     for name in names:
         await destination.finish(name, reached("append", 3, entity=name, complete=True))
         assert store.rows(name) == [{"id": 1, "of": name}, {"id": 2, "of": name}]
-    assert set(await destination.checkpoints()) == set(names)
+    assert set(await destination.states()) == set(names)
     await destination.close()
 
 
@@ -284,7 +286,9 @@ async def test_a_closed_destination_says_so(store: Store) -> None:
     with pytest.raises(DestinationError, match="not open"):
         await destination.write("orders", [], None)
     with pytest.raises(DestinationError, match="not open"):
-        await destination.checkpoints()
+        await destination.states()
+    with pytest.raises(DestinationError, match="not open"):
+        await destination.count("orders")
     with pytest.raises(DestinationError, match="not open"):
         await destination.reset("orders")
 
@@ -295,7 +299,7 @@ async def test_resetting_an_unknown_entity_does_nothing(store: Store) -> None:
     await destination.open()
     await destination.open()
     await destination.reset("orders")
-    assert not await destination.checkpoints()
+    assert not await destination.states()
     await destination.close()
 
 
@@ -318,7 +322,7 @@ async def test_a_cursor_that_is_no_json_stores_nothing(store: Store) -> None:
     with pytest.raises(DataError, match="JSON"):
         await destination.write("orders", [{"id": 1}], attrs.evolve(reached("append", 1), cursor=object()))  # type: ignore[arg-type]  # what a careless connector yields
     assert store.rows("orders") == []
-    assert not await destination.checkpoints()
+    assert not await destination.states()
     await destination.close()
 
 

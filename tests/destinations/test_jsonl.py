@@ -27,7 +27,7 @@ from connector_kit.destinations.jsonl.state import FORMAT_VERSION, decode_last, 
 from connector_kit.destinations.ledger import Entry, Generation, Phase
 from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
@@ -284,7 +284,7 @@ def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
     )
     assert "disk is full" in ran.stdout
     assert complete_content(tmp_path / "out") == b'{"id":1}\n'
-    assert folder(tmp_path / "out").checkpoints() == {"orders": reached(1)}
+    assert folder(tmp_path / "out").states() == {"orders": EntityState("orders", reached(1))}
 
 
 # -- what the disk may have lost, and what people may have done -----------------------------------------------------
@@ -303,7 +303,7 @@ def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
         there.start("orders", mode, resume=True)
     there.reset("orders")
     assert there.start("orders", mode, resume=True) is None
-    assert not there.checkpoints()
+    assert not there.states()
     if mode == "append":
         assert complete_content(tmp_path) == b'{"id":1}\n'
     there.release()
@@ -341,7 +341,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_p
         with pytest.raises(DestinationError, match="not made by this destination"):
             opened.start("orders", mode, resume=True)
     assert complete_content(tmp_path) == b"theirs\n"
-    assert not opened.checkpoints()
+    assert not opened.states()
 
 
 def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_path: Path) -> None:
@@ -369,8 +369,9 @@ def test_a_state_file_that_cannot_be_read_is_reported(
     (tmp_path / ".connector_kit" / "orders.json").write_bytes(content)
     with pytest.raises(DestinationError, match=message):
         opened.start("orders", "append", resume=True)
-    with pytest.raises(DestinationError, match=message):
-        opened.checkpoints()
+    [state] = opened.states().values()
+    assert (state.entity, state.checkpoint) == ("orders", None)
+    assert message in state.problem
 
 
 def test_one_process_at_a_time(opened: Folder, tmp_path: Path) -> None:
@@ -378,7 +379,7 @@ def test_one_process_at_a_time(opened: Folder, tmp_path: Path) -> None:
     other = folder(tmp_path)
     with pytest.raises(DestinationError, match="another process"):
         other.start("orders", "append", resume=True)
-    assert not other.checkpoints()
+    assert not other.states()
     opened.release()
     assert other.start("orders", "append", resume=True) is None
     other.release()

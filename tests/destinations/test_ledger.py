@@ -22,7 +22,7 @@ from connector_kit.destinations.ledger import (
 )
 from connector_kit.errors import ConfigError, DestinationError
 from connector_kit.records.catalog import Entity
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 MODES: list[Mode] = ["append", "upsert", "replace"]
 STARTED = [Phase.APPENDING, Phase.UPSERTING, Phase.REPLACING]
@@ -205,13 +205,21 @@ def test_an_end_shows_the_generation_that_was_written(
 def test_a_reset_forgets_everything_but_whose_the_rows_are(entry: Entry, covered: int | None) -> None:
     after = entry.reset(covered)
     assert after == Entry("orders", entry.run + 1, entry.owned, current=Generation(covered=covered))
-    assert after.last is None
+    assert after.state is None
 
 
 @given(entry=entries())
 def test_the_last_checkpoint_is_that_of_the_unfinished_generation_if_it_has_one(entry: Entry) -> None:
     checkpoints = [each.decoded() for each in (entry.following, entry.current) if each is not None]
-    assert entry.last == next((each for each in checkpoints if each is not None), None)
+    last = next((each for each in checkpoints if each is not None), None)
+    assert entry.state == (None if last is None else EntityState("orders", last))
+
+
+def test_a_checkpoint_that_cannot_be_decoded_is_a_problem_of_its_entity() -> None:
+    state = Entry("orders", current=Generation(b"{")).state
+    assert state is not None
+    assert (state.entity, state.checkpoint) == ("orders", None)
+    assert "reset the entity's state" in state.problem
 
 
 @given(entry=entries(*STARTED), move=st.sampled_from([*MODES, "reset"]))

@@ -22,7 +22,7 @@ from connector_kit.destinations.sqlite.file import APPLICATION_ID, FORMAT_VERSIO
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.batches import joined
 from connector_kit.records.catalog import Entity
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +164,7 @@ async def test_two_destinations_make_a_file_at_the_same_time(file: Path) -> None
 
     destination = SQLiteDestination(file, connection=Slow)
     await destination.open()
-    assert not await destination.checkpoints()
+    assert not await destination.states()
     await destination.close()
 
 
@@ -196,7 +196,7 @@ async def test_a_full_disk_keeps_what_is_stored(file: Path) -> None:
     await destination.write("orders", [{"id": 1}], reached(1))
     with pytest.raises(DestinationError, match="disk is full"):
         await destination.write("orders", [{"id": n, "text": "x" * 1000} for n in range(2, 500)], reached(2))
-    assert await destination.checkpoints() == {"orders": reached(1)}
+    assert await destination.states() == {"orders": EntityState("orders", reached(1))}
     await destination.write("orders", [{"id": 2}], reached(2))
     await destination.close()
     assert ask(file, "SELECT id FROM orders") == [(1,), (2,)]
@@ -370,7 +370,7 @@ async def test_a_write_that_is_cancelled_before_it_begins_stores_nothing(file: P
         scope.cancel()
         await destination.write("orders", [{"id": 1}], reached(1))
     assert not gate.reached.is_set()
-    assert not await destination.checkpoints()
+    assert not await destination.states()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await destination.close()
@@ -386,7 +386,7 @@ async def test_a_write_that_is_cancelled_while_it_works_is_carried_out(file: Pat
         await anyio.to_thread.run_sync(gate.reached.wait)
         group.cancel_scope.cancel()
         gate.opened.set()
-    assert await destination.checkpoints() == {"orders": reached(1)}
+    assert await destination.states() == {"orders": EntityState("orders", reached(1))}
     assert ask(file, "SELECT id FROM orders") == [(1,)]
     await destination.write("orders", [{"id": 2}], reached(2))
     await destination.close()

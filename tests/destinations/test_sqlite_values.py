@@ -180,7 +180,7 @@ def test_a_value_that_cannot_be_stored_is_refused_with_its_field(
     database.start(Entity("things"), "append", resume=True)
     with pytest.raises(SchemaMismatchError, match=r"'odd' of entity 'things'"):
         database.write("things", [{"id": 1, "odd": 1}, {"id": 2, "odd": value}], DONE)
-    assert not database.checkpoints()
+    assert not database.states()
 
 
 def test_text_with_a_lone_surrogate_is_refused(database: Database) -> None:

@@ -226,7 +226,9 @@ class TestReport:
 
     async def checkpoint(self, destination: MemoryDestination) -> Checkpoint:
         await destination.open()
-        return (await destination.checkpoints())["orders"]
+        checkpoint = (await destination.states())["orders"].checkpoint
+        assert checkpoint is not None
+        return checkpoint
 
 
 class TestNextRun:

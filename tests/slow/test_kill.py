@@ -112,7 +112,8 @@ class RunFolder:
 async def checkpoints(destination: Destination) -> Mapping[str, Checkpoint]:
     await destination.open()
     try:
-        return await destination.checkpoints()
+        states = await destination.states()
+        return {name: state.checkpoint for name, state in states.items() if state.checkpoint is not None}
     finally:
         await destination.close()
 

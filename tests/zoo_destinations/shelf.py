@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anyio.lowlevel
 import attrs
 
-from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
+from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ class Shelf:
         self.save(stored)
         del self.readings[entity]
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+    async def states(self) -> Mapping[str, EntityState]:
         await anyio.lowlevel.checkpoint()
         self.require_open()
         found = {}
@@ -121,9 +121,14 @@ class Shelf:
             stored = self.load(name)
             if isinstance(stored, Stored):
                 last = (stored.following and stored.following.checkpoint) or stored.current.checkpoint
-                if (given := self.given(last)) is not None:
-                    found[stored.name] = given
+                if last is not None:
+                    found[stored.name] = self.state(stored.name, last)
         return found
+
+    async def count(self, entity: str, /) -> int | None:
+        await anyio.lowlevel.checkpoint()
+        self.require_open()
+        return len(self.shown(entity))
 
     async def reset(self, entity: str, /) -> None:
         await anyio.lowlevel.checkpoint()
@@ -229,6 +234,13 @@ class Shelf:
     def given(self, kept: bytes | None) -> Checkpoint | None:
         """Give a checkpoint back."""
         return None if kept is None else Checkpoint.from_json(kept)
+
+    def state(self, entity: str, kept: bytes) -> EntityState:
+        """Give a checkpoint, or say why it cannot be given."""
+        try:
+            return EntityState(entity, self.given(kept))
+        except DataError as error:
+            return EntityState(entity, problem=str(error))
 
     def forget(self, stored: Stored) -> None:
         """Forget how far reads have come."""

@@ -9,7 +9,7 @@ import anyio.lowlevel
 import attrs
 import msgspec
 
-from connector_kit.records.checkpoint import Checkpoint
+from connector_kit.records.checkpoint import Checkpoint, EntityState
 
 from .shelf import Generation, Shelf, Stored, Versioned
 
@@ -113,8 +113,9 @@ class CheckpointOnlyAtTheEnd(Shelf):
 class CheckpointOfNothing(Shelf):
     """Gives a checkpoint of an entity of which nothing is stored."""
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        return {"orders": Checkpoint("shop", "orders", "append"), **await super().checkpoints()}
+    async def states(self) -> Mapping[str, EntityState]:
+        nothing = EntityState("orders", Checkpoint("shop", "orders", "append"))
+        return {"orders": nothing, **await super().states()}
 
 
 class NoCheckpointOfEmptyPages(Shelf):

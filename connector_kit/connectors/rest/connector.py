@@ -168,7 +168,7 @@ class RestConnector:
         following = NextPage(cursor, more=True)
         while following.more:
             with read.located(cursor):
-                page, following = await self._page(read, following)
+                page, following = await self._page(read, following, watch.before)
                 if not page.records and not following.more:
                     return
                 if watch.see(page):
@@ -178,7 +178,9 @@ class RestConnector:
             yield page
             cursor = page.cursor
 
-    async def _page(self, read: _ResourceRead, before: NextPage) -> tuple[Page, NextPage]:
+    async def _page(
+        self, read: _ResourceRead, before: NextPage, lines_before: bytes | None = None
+    ) -> tuple[Page, NextPage]:
         """Ask for the page that follows another one; return it, and what follows it."""
         if self._http is None:
             raise ConnectionFailedError(
@@ -215,6 +217,7 @@ class RestConnector:
                 cursor,
                 read.size,
                 resource.primary_key,
+                lines_before,
             )
         )
         if found is None and not (following.said or resource.records_optional):

@@ -38,6 +38,8 @@ class PageWatch:
         self._unkeyed: tuple[object, ...] = ()
         self._last_key: tuple[object, ...] | None = None
         self._empty = 0
+        self.before: bytes | None = None
+        """The page seen last, as JSON lines, where it came as JSON."""
         self.overlaps = False
         """Whether the page seen last begins with the last key of the page before it."""
 
@@ -68,6 +70,7 @@ class PageWatch:
         if self._circle.comes_again(mark):
             raise _does_not_move_on("a page that had come before came again")
         self.overlaps = first_key is not None and first_key == self._last_key
+        self.before = records.json_lines() if isinstance(records, JsonRecords) else None
         self._content, self._signature, self._unkeyed, self._last_key = content, signature, unkeyed, last_key
         return False
 

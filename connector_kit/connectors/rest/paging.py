@@ -20,6 +20,7 @@ import attrs
 from connector_kit.errors import CursorExpiredError, SchemaMismatchError
 from connector_kit.records.batches import column
 from connector_kit.records.json_body import find, follow, kind_of, steps_of
+from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.keys import column_at
 from connector_kit.records.page import Cursor, JsonValue, Record
 
@@ -58,6 +59,7 @@ class PageResponse:
     """What a style sees of a response. `cursor` and `size` (records a page) are those of the request.
 
     Of the body it sees at least what stands at the paths that its `values` name. `key` are the fields of the primary key.
+    `before` is the page before as JSON lines, where that is known: the first page of a read that goes on has none.
     """
 
     origin: Origin
@@ -68,6 +70,7 @@ class PageResponse:
     cursor: Cursor = None
     size: int = 0
     key: tuple[str, ...] = ()
+    before: bytes | None = None
 
     def at(self, path: str) -> JsonValue:
         """Return what stands at a path in the body, None where nothing does."""
@@ -103,11 +106,23 @@ class PageResponse:
         Where rows come in at the front of a list, or the server counts from 1, a page begins with the end of the page
         before: up to the record with that key.
         """
-        if not isinstance(last_key, list) or len(last_key) != len(self.key):
+        if not self.records or not isinstance(last_key, list) or len(last_key) != len(self.key):
             return 0
-        keys = zip(*(column_at(self.records, name) for name in self.key), strict=True)
-        wanted = tuple(last_key)
-        return next((position for position, key in enumerate(keys, start=1) if key == wanted), 0)
+        if self._begins_anew(last_key):
+            return 0
+        keys = list(zip(*(column_at(self.records, name) for name in self.key), strict=True))
+        try:
+            return keys.index(tuple(last_key)) + 1
+        except ValueError:
+            return 0
+
+    def _begins_anew(self, last_key: Sequence[JsonValue]) -> bool:
+        """Whether the first record was surely not on the page before. To look at every key takes as long as to split a page."""
+        first = self.records[:1]
+        if self.before is None or not isinstance(first, JsonRecords):
+            return False
+        is_last = last_key == [column_at(first, name)[0] for name in self.key]
+        return not is_last and first.json_lines() not in self.before
 
     def wrong(self, what: str, expected: str, option: str) -> SchemaMismatchError:
         """Make the error for an answer that a style cannot read."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
     from connector_kit.records.page import Record
 
 __all__ = ["JsonlDestination"]
@@ -52,6 +52,10 @@ class JsonlDestination:
     def modes(self) -> frozenset[Mode]:
         """Append and replace: no line can be found by its key."""
         return _MODES
+
+    def exists(self) -> bool:
+        """Return whether the folder is there."""
+        return self.folder.exists()
 
     async def open(self) -> None:
         """Make the folder if it is not there; raise `DestinationError` for a place where it cannot be."""
@@ -83,9 +87,13 @@ class JsonlDestination:
         """Store the last checkpoint and, with mode "replace", let the new generation take over. It is on the disk then."""
         await self._with_folder(partial(Folder.finish, entity=entity, checkpoint=checkpoint))
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Return the last checkpoint of every entity."""
-        return await self._with_folder(Folder.checkpoints)
+    async def states(self) -> Mapping[str, EntityState]:
+        """Return the last checkpoint of every entity, or why its state file cannot be read."""
+        return await self._with_folder(Folder.states)
+
+    async def count(self, entity: str, /) -> int:
+        """Return how many lines the entity's file has; 0 where there is none."""
+        return await self._with_folder(partial(Folder.count, entity=entity))
 
     async def reset(self, entity: str, /) -> None:
         """Forget the entity's checkpoint and what it does not cover. An entity that is not there is no error."""

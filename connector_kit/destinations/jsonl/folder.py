@@ -13,16 +13,17 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import attrs
 
 from connector_kit.destinations.ledger import Entry, Generation, Phase, started_read
 from connector_kit.errors import ConfigError, DestinationError
+from connector_kit.records.checkpoint import EntityState
 from connector_kit.records.json_lines import json_lines
 
-from .files import Files, Flushing, ends_with_line, last_line_end, size_of
-from .state import decode_last, encode
+from .files import Files, Flushing, count_lines, ends_with_line, last_line_end, size_of
+from .state import DamagedStateError, decode_last, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,10 +149,14 @@ class Folder:
         self._save(finished, durable=True)
         self._sync_names()
 
-    def checkpoints(self) -> Mapping[str, Checkpoint]:
+    def states(self) -> Mapping[str, EntityState]:
         """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
-        entries = [decode_last(file.read_bytes(), file) for file in sorted(self._ours.glob("*.json"))]
-        return {entry.entity: last for entry in entries if (last := entry.last) is not None}
+        states = map(_state_in, sorted(self._ours.glob("*.json")))
+        return {state.entity: state for state in states if state is not None}
+
+    def count(self, entity: str) -> int:
+        """Return how many whole lines the data file has."""
+        return count_lines(self._data_file(entity))
 
     def reset(self, entity: str) -> None:
         """Forget the checkpoint, what it does not cover, and an unfinished generation; whole lines stay.
@@ -160,10 +165,13 @@ class Folder:
         """
         self._lock.acquire()
         self._reads.pop(entity, None)
-        entry = self._load(entity)
+        data = self._data_file(entity)
+        try:
+            entry = self._load(entity)
+        except DamagedStateError:  # what is left are its whole lines
+            entry = Entry(entity, owned=True, current=Generation(covered=last_line_end(data)))
         if entry is None:
             return
-        data = self._data_file(entity)
         self._flushing.wait(data)
         self._flushing.forget(self._next_file(entity))
         entry = self._repaired(entry)
@@ -266,6 +274,14 @@ class Folder:
     def _sync_names(self) -> None:
         self._files.sync(self._ours)
         self._files.sync(self._path)
+
+
+def _state_in(file: Path) -> EntityState | None:
+    """Return what a state file says of its entity, or that it cannot be read; None where there is no checkpoint."""
+    try:
+        return decode_last(file.read_bytes(), file).state
+    except DestinationError as error:
+        return EntityState(unquote(file.stem), problem=error.message)
 
 
 def _refuse_shorter(file: Path, covered: int) -> None:

@@ -13,9 +13,13 @@ import msgspec
 from connector_kit.destinations.ledger import Entry, Generation, Phase
 from connector_kit.errors import DestinationError
 
-__all__ = ["FORMAT_VERSION", "decode_last", "encode"]
+__all__ = ["FORMAT_VERSION", "DamagedStateError", "decode_last", "encode"]
 
 FORMAT_VERSION = 1
+
+
+class DamagedStateError(DestinationError):
+    """A state file holds something else than a state."""
 
 
 def encode(entry: Entry) -> bytes:
@@ -34,7 +38,10 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode_last(lines: bytes, where: object) -> Entry:
-    """Decode the last whole line. Raise `DestinationError`, which names `where` it stands, for anything else."""
+    """Decode the last whole line. Raise `DamagedStateError`, which names `where` it stands, for anything else.
+
+    Raise `DestinationError` for a state of a newer version, which is not damaged.
+    """
     complete = lines[: lines.rfind(b"\n")]
     encoded = complete[complete.rfind(b"\n") + 1 :]
     try:
@@ -46,9 +53,9 @@ def decode_last(lines: bytes, where: object) -> Entry:
             )
         return msgspec.json.decode(encoded, type=_State).entry()
     except msgspec.MsgspecError as error:
-        raise DestinationError(
+        raise DamagedStateError(
             f"{where} cannot be read as the state of an entity ({error}); expected what this destination has "
-            "written; remove it and the entity's data file to read the entity anew, or choose another folder"
+            "written; reset the entity's state to read it from the start"
         ) from error
 
 

@@ -16,7 +16,7 @@ from connector_kit.destinations.sqlite import tables
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.batches import parts_of
 
-from .state_table import all_checkpoints, find, find_or_new, save, stored_run
+from .state_table import all_states, find, find_or_new, save, stored_run
 from .tables import SQLiteTable, insert, next_table, table_name, transaction
 from .values import Row, to_rows
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
     from connector_kit.records.page import Record
 
 __all__ = ["Database"]
@@ -114,9 +114,14 @@ class Database:
             save(self._connection, entry)
         del self._reads[entity]
 
-    def checkpoints(self) -> Mapping[str, Checkpoint]:
+    def states(self) -> Mapping[str, EntityState]:
         """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
-        return all_checkpoints(self._connection)
+        return all_states(self._connection)
+
+    def count(self, entity: str) -> int:
+        """Return how many rows the entity's table has; 0 where there is no table."""
+        table = tables.find_table(self._connection, entity)
+        return tables.count_rows(self._connection, table) if table.columns else 0
 
     def reset(self, entity: str) -> None:
         """Forget the checkpoint, the rows that none covers, and an unfinished generation."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
     from connector_kit.records.page import Record
 
 __all__ = ["SQLiteDestination"]
@@ -89,6 +89,10 @@ class SQLiteDestination:
         """All three."""
         return _MODES
 
+    def exists(self) -> bool:
+        """Return whether the file is there."""
+        return self.path.exists()
+
     async def open(self) -> None:
         """Open the file and mark a new one as ours; refuse anything else, untouched, with `DestinationError`."""
         await self._in_thread(self._open)
@@ -120,9 +124,13 @@ class SQLiteDestination:
         """Store the last checkpoint and, with mode "replace", let the new generation take over, in one transaction."""
         await self._with_database(partial(Database.finish, entity=entity, checkpoint=checkpoint))
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """Return the last checkpoint of every entity."""
-        return await self._with_database(Database.checkpoints)
+    async def states(self) -> Mapping[str, EntityState]:
+        """Return the last checkpoint of every entity, or why it cannot be decoded."""
+        return await self._with_database(Database.states)
+
+    async def count(self, entity: str, /) -> int:
+        """Return how many rows the entity's table has; 0 where there is no table."""
+        return await self._with_database(partial(Database.count, entity=entity))
 
     async def reset(self, entity: str, /) -> None:
         """Forget the entity's checkpoint and what it does not cover. An entity that is not there is no error."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_kit.destinations.ledger import Entry, Generation, Phase
+from connector_kit.destinations.ledger import Entry, Generation, Phase, decoded_state
 from connector_kit.errors import ConfigError
-from connector_kit.records.checkpoint import Checkpoint
 
 from .tables import STATE_TABLE
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["CREATE_STATES", "all_checkpoints", "find", "find_or_new", "save", "stored_run"]
+    from connector_kit.records.checkpoint import EntityState
+
+__all__ = ["CREATE_STATES", "all_states", "find", "find_or_new", "save", "stored_run"]
 
 CREATE_STATES = f"""
 CREATE TABLE {STATE_TABLE} (
@@ -81,13 +82,13 @@ def save(connection: sqlite3.Connection, entry: Entry) -> None:
     )
 
 
-def all_checkpoints(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
-    """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
+def all_states(connection: sqlite3.Connection) -> dict[str, EntityState]:
+    """Return each entity's last checkpoint, of its unfinished generation if that has one, or why it cannot be decoded."""
     rows = connection.execute(
         f"SELECT entity, coalesce(next_checkpoint, checkpoint) AS last FROM {STATE_TABLE} "  # noqa: S608 - a constant
         "WHERE last IS NOT NULL ORDER BY entity"
     )
-    return {entity: Checkpoint.from_json(encoded) for entity, encoded in rows}
+    return {entity: decoded_state(entity, encoded) for entity, encoded in rows}
 
 
 def _entry(

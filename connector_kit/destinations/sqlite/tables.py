@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATE_TABLE",
     "SQLiteTable",
+    "count_rows",
     "cut",
     "drop",
     "extend",
@@ -58,6 +59,12 @@ def table_name(entity: str) -> str:
             f"begin with {' or '.join(_RESERVED)}; give the entity another name"
         )
     return entity
+
+
+def count_rows(connection: sqlite3.Connection, table: SQLiteTable) -> int:
+    """Return how many rows a table has."""
+    [count] = connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()  # noqa: S608 - quoted
+    return int(count)
 
 
 def next_table(entity: str) -> str:

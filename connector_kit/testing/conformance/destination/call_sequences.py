@@ -23,6 +23,7 @@ from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reache
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from connector_kit.records.checkpoint import Checkpoint, EntityState
     from connector_kit.testing.conformance.law import Findings
 
     from .subject import FixtureOrSubject
@@ -299,8 +300,12 @@ class _SequencePlayer:
             model.mode = None
 
     async def _compare(self) -> str:
-        given = await self.destination.checkpoints()
+        given = await self.destination.states()
         for entity, model in self._models.items():
-            if complaint := model.complaint(self._fixture.rows(entity), given.get(entity)):
+            if complaint := model.complaint(self._fixture.rows(entity), _checkpoint_in(given, entity)):
                 return f"{entity}: {complaint}"
         return ""
+
+
+def _checkpoint_in(states: Mapping[str, EntityState], entity: str) -> Checkpoint | None:
+    return states[entity].checkpoint if entity in states else None

@@ -52,7 +52,7 @@ _FORGET = "forget the checkpoint of the current rows and the unfinished generati
 @DESTINATION_LAWS.law(
     2,
     "checkpoints",
-    "start and checkpoints give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
+    "start and states give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
     "another process.",
 )
 async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
@@ -69,8 +69,8 @@ async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
         for checkpoint in _full(mode):
             await _comes_back(at, mode, checkpoint)
     async with scenario(subject, found, "a fixture where nothing was stored") as at:
-        if stored := await at.destination.checkpoints():
-            at.broken(f"checkpoints() gives {sorted(stored)}", expected="nothing")
+        if stored := await at.destination.states():
+            at.broken(f"states() gives {sorted(stored)}", expected="nothing")
         await at.start_gives(None, mode, "the first start")
         at.rows_are([], "after the first start")
 
@@ -93,7 +93,7 @@ async def _comes_back(at: Scenario, mode: Mode, checkpoint: Checkpoint) -> None:
     await at.start(mode, resume=True)
     await at.destination.write(ORDERS.name, pages(1), checkpoint)
     await at.reopen()
-    _compare(at, checkpoint, (await at.destination.checkpoints()).get(ORDERS.name), "checkpoints()")
+    _compare(at, checkpoint, await at.destination.stored(ORDERS.name), "states()")
     _compare(at, checkpoint, await at.start(mode), "the next start")
 
 

@@ -225,14 +225,14 @@ def _rows(mode: Mode, covered: int | None) -> list[Record]:
 async def _goes_on(at: Scenario, mode: Mode, before: int, after: int) -> None:
     """Compare with the states before and after the call that was under way, go on with the read, and compare again."""
     call = f" in {_CALLS[before]}" if after > before else ""
-    stored = (await at.destination.checkpoints()).get(ORDERS.name)
+    stored = await at.destination.stored(ORDERS.name)
     states = [each for each in _COVERED[before : after + 1] if stored == _checkpoint(mode, each)]
     if not states:
         what = (
             "none" if stored is None else f"one with cursor {stored.cursor}{', complete' * stored.complete}"
         )
         at.broken(
-            f"gone{call}, checkpoints() gives neither the checkpoint before nor the one after, but {what}",
+            f"gone{call}, states() gives neither the checkpoint before nor the one after, but {what}",
             mend=_ONE_TRANSACTION,
             entity=ORDERS.name,
         )

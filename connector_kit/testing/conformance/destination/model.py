@@ -131,7 +131,7 @@ class Model:
         self._following = self.mode = None
 
     def complaint(self, found: Sequence[Record], given: Checkpoint | None) -> str:
-        """Say what is wrong with the rows that a reader sees and with the checkpoint that `checkpoints` gives."""
+        """Say what is wrong with the rows that a reader sees and with the checkpoint that `states` gives."""
         following = None if self._following is None else self._following.checkpoint
         expected = [self._current.checkpoint]
         if following is not None:

@@ -182,7 +182,8 @@ async def _closed(at: Scenario, mode: Mode) -> None:
         "write": lambda at: at.write(2),
         "finish": lambda at: at.finish(),
         "start": lambda at: at.start(mode),
-        "checkpoints": lambda at: at.destination.checkpoints(),
+        "states": lambda at: at.destination.states(),
+        "count": lambda at: at.destination.count(ORDERS.name),
         "reset": lambda at: at.destination.reset(ORDERS.name),
     }
     for name, call in calls.items():

@@ -148,9 +148,9 @@ class Scenario:
     async def stored_is(
         self, wanted: _Wanted, when: str, *, mend: str | None = None, entity: str = ORDERS.name
     ) -> None:
-        """Compare what `checkpoints` gives for the entity with what has to be."""
-        given = (await self.destination.checkpoints()).get(entity)
-        self.checkpoint_is(given, wanted, f"{when}, checkpoints()", mend=mend, entity=entity)
+        """Compare what `states` gives for the entity with what has to be."""
+        given = await self.destination.stored(entity)
+        self.checkpoint_is(given, wanted, f"{when}, states()", mend=mend, entity=entity)
 
     def checkpoint_is(
         self,

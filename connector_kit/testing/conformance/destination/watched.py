@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from connector_kit.protocols import Destination
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
     from connector_kit.records.page import Record
     from connector_kit.testing.conformance.bounds import Meter
 
@@ -51,10 +51,20 @@ class WatchedDestination:
         with self._answering(f"finish({entity!r})"):
             await self.inner.finish(entity, checkpoint)
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
+    async def states(self) -> Mapping[str, EntityState]:
         """Return the last checkpoints."""
-        with self._answering("checkpoints()"):
-            return await self.inner.checkpoints()
+        with self._answering("states()"):
+            return await self.inner.states()
+
+    async def stored(self, entity: str) -> Checkpoint | None:
+        """Return the entity's checkpoint that `states` gives."""
+        state = (await self.states()).get(entity)
+        return None if state is None else state.checkpoint
+
+    async def count(self, entity: str, /) -> int | None:
+        """Return the number of rows that are shown."""
+        with self._answering(f"count({entity!r})"):
+            return await self.inner.count(entity)
 
     async def reset(self, entity: str, /) -> None:
         """Reset an entity."""
