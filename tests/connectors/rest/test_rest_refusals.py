@@ -87,7 +87,12 @@ async def test_a_body_that_tells_of_an_error_is_one(error: Any, body: dict[str, 
 @pytest.mark.parametrize(
     ("error", "body"),
     [
-        *((ERROR_IN_BODY, {"error": nothing}) for nothing in (None, False, 0, "", [], {})),
+        (ERROR_IN_BODY, {"error": None}),
+        (ERROR_IN_BODY, {"error": False}),
+        (ERROR_IN_BODY, {"error": 0}),
+        (ERROR_IN_BODY, {"error": ""}),
+        (ERROR_IN_BODY, {"error": []}),
+        (ERROR_IN_BODY, {"error": {}}),
         (ERROR_IN_BODY, {}),
         (BodyError("ok", equals=False), {"ok": 0}),
         (BodyError("ok", equals=False), {}),
@@ -174,8 +179,8 @@ async def test_a_status_that_is_declared_transient_passes(said: Said, transient:
 
 @pytest.mark.anyio
 async def test_no_content_is_no_empty_body_and_a_list_is_none_either() -> None:
-    for said in (Said("", 204), Said("[]")):
-        assert await read(lambda _, said=said: said, transient=("empty",)) == []
+    assert await read(lambda _: Said("", 204), transient=("empty",)) == []
+    assert await read(lambda _: Said("[]"), transient=("empty",)) == []
 
 
 @pytest.mark.anyio
