@@ -17,6 +17,7 @@ from connector_kit.records.page import JsonValue
 from .body_errors import BodyError
 from .origin import Credentials, Origin
 from .paging import LastRecord, NoPagination, Offset, PageNumber, Pagination
+from .refusals import PAST_END
 from .revision import revision_of
 from .since import FORMATS, TEMPLATE_SLOT, format_problem, is_zone, says_utc
 
@@ -212,16 +213,14 @@ class Resource:
                 "leave it out",
             )
         for status in self.past_end:
-            if status not in _PAST_END:
-                yield Problem("past_end", str(status), f"statuses among {', '.join(map(str, _PAST_END))}")
+            if status not in PAST_END:
+                yield Problem("past_end", str(status), f"statuses among {', '.join(map(str, PAST_END))}")
         if self.max_empty_pages < 0:
             yield Problem("max_empty_pages", str(self.max_empty_pages), "0 pages or more")
 
 
 _TRANSIENT = range(201, 600)
 _FORMATS = f'{", ".join(FORMATS)}, or a pattern like "%Y-%m-%d"'
-_PAST_END = (400, 404, 410, 416, 422)
-"""Others stand for something else: a lack of permission, a quota, a server that is down."""
 
 
 def _url(url: str | Url) -> Url:

@@ -197,7 +197,11 @@ class RestConnector:
         now = self._clock.now()
         if answer.status in resource.past_end and cursor is not None and not before.said:
             return Page((), cursor), NextPage(cursor, more=False)
-        sent = CursorSent(sent=cursor is not None, stored=cursor is not None and cursor == read.cursor)
+        sent = CursorSent(
+            sent=cursor is not None,
+            stored=cursor is not None and cursor == read.cursor,
+            counted=resource.counted is not None,
+        )
         if (refusal := refusal_of(answer, sent, resource.transient_statuses, now)) is not None:
             raise refusal
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .config import TransientStatus
     from .responses import HttpResponse
 
-__all__ = ["CursorSent", "refusal_in_body", "refusal_of"]
+__all__ = ["PAST_END", "CursorSent", "refusal_in_body", "refusal_of"]
 
 
 _LIMIT_SECONDS = 60.0
@@ -45,6 +45,9 @@ _TELLS_A_LIMIT = re.compile(
     r"|\b(?:rate|request|usage)[ _-]?limit\w*\b[^.]{0,40}\b(?:exceed|reach|hit)|\bthrottl(?:ed|ing)",
     re.IGNORECASE,
 )
+
+PAST_END = (400, 404, 410, 416, 422)
+"""With what servers answer what is past the last page, where it is declared. Others stand for a permission, a quota, a server."""
 
 _FORGOTTEN = frozenset(
     {
@@ -59,10 +62,14 @@ _FORGOTTEN = frozenset(
 
 @attrs.frozen
 class CursorSent:
-    """Whether a request carried a cursor (`sent`), and one of an earlier read, with which it goes on (`stored`)."""
+    """Whether a request carried a cursor (`sent`), and one of an earlier read, with which it goes on (`stored`).
+
+    `counted`: it was counted here and not named by the server, so that there may be nothing at it.
+    """
 
     sent: bool = False
     stored: bool = False
+    counted: bool = False
 
     def is_refused(self, status: int) -> bool:
         """Whether a status says that the cursor is no longer known.
@@ -139,6 +146,10 @@ def _permanent(answer: HttpResponse, excerpt: str, cursor: CursorSent) -> Connec
         if status == HTTPStatus.NOT_FOUND
         else "the resource's path and params"
     )
+    if cursor.sent and cursor.counted and status in PAST_END:
+        hint = (
+            f"{hint}; where the API answers so past its last page, set past_end = [{status}] in the resource"
+        )
     return RequestRejectedError(f"{what}{excerpt}; expected records; look at {hint}")
 
 
