@@ -34,6 +34,8 @@ _BETWEEN_STEPS = 0.02
 """Seconds from one step to the next, unless there is enough to write before. A step costs a checkpoint, and mostly a
 hand-over to a thread, as much as a page or two; a run that is killed reads again what it had read in this time."""
 
+_BEGUN_ANEW = "begun anew: the source no longer accepts the cursor at which the last run stopped"
+
 
 @attrs.frozen
 class RunContext:
@@ -175,10 +177,8 @@ class Transfer:
                 raise
             anew = read.without_cursor(self._context.clock.now())
             if anew is None:
-                raise CursorExpiredError(
-                    f"{error.message}; mode {read.mode!r} cannot begin again without storing rows twice; run once with mode 'replace' "
-                    "(--mode replace), which reads everything anew"
-                ) from error
+                raise _cannot_begin_anew(error, read.mode, self.table) from error
+            self._tell(_BEGUN_ANEW)
             await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read, self._stored = anew, None
             await self._read_pages(anew, into)
@@ -244,3 +244,18 @@ class Transfer:
             held_back=self._read.held_back if self._ended else None,
             notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),
         )
+
+
+def _cannot_begin_anew(error: CursorExpiredError, mode: Mode, table: str) -> CursorExpiredError:
+    """Return the error for a read that would store rows again if it began again: what happened, and what helps."""
+    told = CursorExpiredError(
+        f"{error.message}; in mode {mode!r} that would store rows again which are there: forget the read with "
+        f"`connector-kit state reset DESTINATION {table}`, and run once with `--mode replace`, which repeats none"
+    )
+    return told.locate(
+        connector=error.connector,
+        operation=error.operation,
+        entity=error.entity,
+        cursor=error.cursor,
+        attempt=error.attempt,
+    )
