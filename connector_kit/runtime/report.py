@@ -77,6 +77,7 @@ class Report:
     """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end.
 
     `run_id` is what rows have in `_run_id`, where metadata were asked for.
+    `left_out` names the entities of the catalog that were not among those to read.
     """
 
     connector: str
@@ -85,6 +86,7 @@ class Report:
     entities: tuple[EntityReport, ...] = ()
     stopped: bool = False
     run_id: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -123,6 +125,7 @@ class Report:
             "rejected": self.rejected,
             "stopped": self.stopped,
             "complete": self.complete,
+            "left_out": list(self.left_out),
             "entities": [_entity_dict(entity) for entity in self.entities],
         }
 

@@ -99,7 +99,9 @@ class PageResponse:
         Where rows come in at the front of a list, or the server counts from 1, a page begins with the end of the page
         before: up to the record with that key.
         """
-        if not isinstance(last_key, list) or len(last_key) != len(self.key) or self._begins_anew(last_key):
+        if not self.records or not isinstance(last_key, list) or len(last_key) != len(self.key):
+            return 0
+        if self._begins_anew(last_key):
             return 0
         keys = list(zip(*(column_at(self.records, name) for name in self.key), strict=True))
         try:

@@ -22,6 +22,7 @@ from connector_kit.connectors.rest.paging import (
     Pagination,
 )
 from connector_kit.errors import CursorExpiredError, SchemaMismatchError
+from connector_kit.records.json_records import JsonRecords
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Cursor
@@ -197,6 +198,31 @@ def test_what_came_twice_does_not_count_towards_a_total() -> None:
     assert two == NextPage({"offset": 4, "repeated": 2, "last": [2]}, more=True, said=True)
     behind = style.next_page(keyed({"n": 4}, asked=moved.cursor))
     assert behind == NextPage(moved.cursor, more=False, said=True)
+
+
+def test_what_came_twice_is_looked_for_where_a_page_begins_with_what_the_page_before_has() -> None:
+    """Or with its last key: the record itself may have changed."""
+    first = JsonRecords.of_array(b'[{"id": 1, "at": 1}, {"id": 2, "at": 1}]')
+    asked: Cursor = {"offset": 2, "repeated": 0, "last": [2]}
+
+    def repeated(records: bytes) -> int:
+        seen = PageResponse(
+            ORIGIN,
+            "/v1/things",
+            {},
+            None,
+            JsonRecords.of_array(records),
+            asked,
+            2,
+            ("id",),
+            first.json_lines(),
+        )
+        return seen.repeated([2])
+
+    assert repeated(b'[{"id": 2, "at": 9}, {"id": 3, "at": 1}]') == 1
+    assert repeated(b'[{"id": 1, "at": 1}, {"id": 2, "at": 1}]') == 2
+    assert repeated(b'[{"id": 3, "at": 1}, {"id": 2, "at": 1}]') == 0
+    assert repeated(b"[]") == 0
 
 
 def test_once_pages_have_moved_an_empty_one_is_the_end() -> None:
