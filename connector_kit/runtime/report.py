@@ -76,8 +76,8 @@ class EntityReport:
 class Report:
     """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end.
 
-    `left_out` names the entities of the catalog that were not among those to read. `run_id` is what rows have in `_run_id`,
-    where metadata were asked for.
+    `run_id` is what rows have in `_run_id`, where metadata were asked for.
+    `left_out` names the entities of the catalog that were not among those to read.
     """
 
     connector: str
