@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
@@ -225,10 +226,8 @@ class Shelf:
     def refuse_keys(self, records: list[dict[str, Any]], reading: Reading) -> None:
         """Refuse records of an upsert whose key is none."""
         if reading.mode == "upsert":
-            keys = enumerate(self.key(record, reading.key) for record in records)
-            self.refuse_bad(
-                {at: "no key" for at, key in keys if any(part is None or part != part for part in key)}
-            )
+            keys = [self.key(record, reading.key) for record in records]
+            self.refuse_bad({at: "no key" for at, key in enumerate(keys) if any(map(is_no_key, key))})
 
     def copies(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Give records as they are stored."""
@@ -306,6 +305,11 @@ class Shelf:
     def save(self, stored: Stored) -> None:
         """Store it all in one step."""
         self.disk.put(self.place_of(stored.name), stored)
+
+
+def is_no_key(part: object) -> bool:
+    """Give whether a part of a key is nothing or NaN."""
+    return part is None or (isinstance(part, float) and isnan(part))
 
 
 def is_text(value: str) -> bool:
