@@ -139,9 +139,7 @@ async def _check(
         await disconnect_surely(stack[0])
     for name, error in errors.items():
         found = (
-            "it cannot be read by since"
-            if error is problems.get(name)
-            else "its fields cannot be inferred"
+            "it cannot be read by since" if error is problems.get(name) else "its fields cannot be inferred"
         )
         done(CheckStep(name, ok=False, found=found))
     return errors
