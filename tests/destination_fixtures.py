@@ -48,6 +48,10 @@ class MemoryFixture:
     def abandon(self, destination: Destination, /) -> None:
         """Nothing to release: opening forgets what was under way."""
 
+    def damage(self, entity: str, /) -> None:
+        stored = self._memory._stored[entity]
+        stored.entry = attrs.evolve(stored.entry, current=attrs.evolve(stored.entry.current, checkpoint=b"{"))
+
 
 @attrs.define
 class SQLiteFixture:
@@ -68,7 +72,7 @@ class SQLiteFixture:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (entity,)).fetchone():
                 return []
             quoted = entity.replace('"', '""')
-            return [dict(row) for row in connection.execute(f'SELECT * FROM "{quoted}" ORDER BY _rowid_')]
+            return [_whole(row) for row in connection.execute(f'SELECT * FROM "{quoted}" ORDER BY _rowid_')]
 
     def abandon(self, destination: Destination, /) -> None:
         assert isinstance(destination, SQLiteDestination)
@@ -78,12 +82,26 @@ class SQLiteFixture:
     def crashing(self, point: int, /) -> Destination:
         return SQLiteDestination(self.file, connection=_killed_at(point))
 
+    def damage(self, entity: str, /) -> None:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute("UPDATE _connector_kit_state SET checkpoint = '{' WHERE entity = ?", (entity,))
+
     def occupy(self, entity: str, /) -> None:
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute(f"CREATE TABLE {entity} (theirs)")
 
     def theirs(self) -> object:
         return self.file.read_bytes()
+
+
+def _whole(row: sqlite3.Row) -> Record:
+    """Give a row as a reader does who wants all digits of its numbers."""
+    record = dict(row)
+    for name in [name for name in record if name.startswith("_digits_")]:
+        digits = record.pop(name)
+        field = name.removeprefix("_digits_")
+        record[field] = digits or record[field]
+    return record
 
 
 def _killed_at(at: int) -> type[sqlite3.Connection]:
@@ -129,6 +147,9 @@ class JsonlFixture:
 
     def crashing(self, point: int, /) -> Destination:
         return JsonlDestination(self.folder, files=_DyingFiles(point // 2, half=bool(point % 2)))
+
+    def damage(self, entity: str, /) -> None:
+        (self.folder / ".connector_kit" / f"{file_name(entity)}.json").write_text("{\n")
 
     def occupy(self, entity: str, /) -> None:
         self.folder.mkdir()

@@ -13,7 +13,7 @@ import attrs
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.page import Record
 
-from .stored_values import equal_records, rows_difference
+from .stored_values import equal_records, rows_difference, with_size_alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,12 @@ class _ModelRows:
     checkpoint: Checkpoint | None = None
     pending: list[Record] = attrs.field(factory=list[Record])
     upserting: bool = False
+    one_row_a_key: bool = False
+    """Whether the last row of each key counts, once the read is finished: in a replace."""
+    dropped: list[Record] = attrs.field(factory=list[Record])
+    """Provisional rows of a replace: where the store writes over the row with the same key, they may stay in its place."""
+    moved: bool = False
+    """Whether a key has come twice, so that where its row stands is open."""
 
     def add(self, records: Sequence[Record], *, upserting: bool) -> None:
         self.pending.extend(records)
@@ -41,7 +47,25 @@ class _ModelRows:
         rows.update((row["id"], row) for row in self.pending)
         return list(rows.values())
 
+    def finish(self, checkpoint: Checkpoint) -> None:
+        self.cover(checkpoint)
+        if self.one_row_a_key:
+            last = {row["id"]: row for row in self.covered}
+            self.moved = self.moved or len(last) != len(self.covered)
+            self.covered = list(last.values())
+
+    def settle(self, found: Sequence[Record]) -> None:
+        """Take over rows that a replace may have left in place of those that are covered."""
+        for position, row in enumerate(self.covered):
+            instead = [each for each in self.dropped if each["id"] == row["id"]]
+            shown = [each for each in found if each.get("id") == row["id"]]
+            if len(shown) == 1 and any(equal_records(each, shown[0]) for each in instead):
+                self.covered[position] = shown[0]
+        self.dropped = []
+
     def cover(self, checkpoint: Checkpoint) -> None:
+        written = {row["id"] for row in self.pending}
+        self.dropped = [row for row in self.dropped if row["id"] not in written]
         self.covered = self.all()
         self.pending = []
         self.checkpoint = checkpoint
@@ -67,6 +91,12 @@ class _ModelRows:
             if rows and not any(equal_records(row, rows[0]) for row in allowed):
                 return f"the row with id {key} is {dict(rows[0])}"
         return "" if len(found) <= len(self.all()) else f"there are {len(found)} rows"
+
+    def drop_hidden(self) -> None:
+        """Drop the provisional rows of a generation that nobody has seen."""
+        known = {row["id"] for row in self.covered}
+        self.dropped += [row for row in self.pending if row["id"] in known]
+        self.pending = []
 
     def drop(self, found: Sequence[Record]) -> None:
         if self.pending and self.upserting:
@@ -106,8 +136,8 @@ class Model:
             expected.append(None)
         self._stale = False
         if given is None or self._following is None:
-            self._following = _ModelRows()
-        self._following.pending = []
+            self._following = _ModelRows(one_row_a_key=True)
+        self._following.drop_hidden()
         return complaint or _complaint_of(given, expected)
 
     def write(self, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
@@ -119,7 +149,7 @@ class Model:
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """Finish the read."""
-        self._target.cover(checkpoint)
+        self._target.finish(checkpoint)
         if self.mode == "replace":
             self._current = self._target
             self._following = None
@@ -132,17 +162,19 @@ class Model:
 
     def complaint(self, found: Sequence[Record], given: Checkpoint | None) -> str:
         """Say what is wrong with the rows that a reader sees and with the checkpoint that `states` gives."""
+        self._current.settle(found)
         following = None if self._following is None else self._following.checkpoint
         expected = [self._current.checkpoint]
         if following is not None:
             expected = [following, *([self._current.checkpoint] if self._stale else [])]
         elif self._following is not None:
             expected.append(None)  # of a generation that has none yet
-        return self._current.complaint(found, ordered=self._ordered) or _complaint_of(given, expected)
+        shown = list(map(with_size_alone, expected))
+        return self._current.complaint(found, ordered=self._ordered) or _complaint_of(given, shown)
 
     @property
     def _ordered(self) -> bool:
-        return self.ordered and not self._current.upserting
+        return self.ordered and not self._current.upserting and not self._current.moved
 
     @property
     def _target(self) -> _ModelRows:
