@@ -222,8 +222,11 @@ class Read:
 
     @property
     def leaves_changes_behind(self) -> bool:
-        """Whether another read has to follow for all that was there when this run began: what changed before the place where it went on."""
-        return self.resumed and self.mode != "replace" and self.entity.incremental == "since"
+        """Whether another read has to follow for all that was there when this run began: what changed before the place where it went on.
+
+        A cursor leads to what has changed; a replace may be continued until `generation_max_age`.
+        """
+        return self.resumed and self.mode != "replace" and self.entity.incremental != "cursor"
 
     @property
     def held_back(self) -> datetime | None:
@@ -237,7 +240,7 @@ class Read:
         """Why the watermark was held back, where it was."""
         began = None if self.began is None else self.began.isoformat(timespec="seconds")
         reached = "not set" if self.watermark is None else f"held back at {self.watermark.isoformat()}"
-        why = "they are later than that" if self.entity.ordered else "some may have changed behind the reader"
+        why = "they are later than that" if self._changes_come_last else "some may have changed behind the reader"
         return (
             f"the watermark is {reached}, though keys go up to {self.keys.largest}: the read began at {began}, and {why}; the next run reads what "
             "is above the watermark again"
@@ -310,7 +313,9 @@ class Read:
         """Return the read as it begins, with what depends on that moment."""
         bounds = None
         if began is not None and self.entity.incremental == "since":
-            bounds = Bounds.of(self.entity, began, self.options.clock_tolerance.timedelta)
+            bounds = Bounds.of(
+                began, self.options.clock_tolerance.timedelta, changes_come_last=self._changes_come_last
+            )
         return attrs.evolve(
             self,
             began=began,
@@ -318,6 +323,11 @@ class Read:
             fingerprints=Fingerprints.of(self.entity, self.options.volatile),
             **{"boundary": Boundary.empty() if self._has_boundary else None, **changes},
         )
+
+    @property
+    def _changes_come_last(self) -> bool:
+        """Whether what changes during the read comes at its end. With a lookback, it may become visible behind the reader."""
+        return self.entity.ordered and not self.options.lookback
 
     @property
     def _has_boundary(self) -> bool:

@@ -63,18 +63,19 @@ class Bounds:
     """The moments that the watermark of a read must not pass.
 
     What changes while an entity is read out of order may be behind the reader, with keys from the moment the read `began`; so its
-    watermark stays before that, by the tolerance for clocks that differ. In an ordered read what changes comes at the end. In
-    both, a key that lies in the future (`latest`) says nothing of what comes, and does not count.
+    watermark stays before that, by the tolerance for clocks that differ. In an ordered read what changes comes at the end, unless
+    it may become visible late, for which there is a lookback: then it may be behind the reader, too. In all of them, a key that lies
+    in the future (`latest`) says nothing of what comes, and does not count.
     """
 
     cap: datetime
     latest: datetime
 
     @classmethod
-    def of(cls, entity: Entity, began: datetime, tolerance: timedelta) -> Bounds:
-        """Return those of a read of an entity."""
+    def of(cls, began: datetime, tolerance: timedelta, *, changes_come_last: bool) -> Bounds:
+        """Return those of a read. `changes_come_last` says that nothing becomes visible behind the reader."""
         latest = moved(began, tolerance)
-        return cls(latest if entity.ordered else moved(began, -tolerance), latest)
+        return cls(latest if changes_come_last else moved(began, -tolerance), latest)
 
     def watermark(self, before: datetime | None, keys: Sequence[datetime]) -> datetime | None:
         """Return the watermark behind a page with these keys. It never goes back."""
