@@ -185,9 +185,9 @@ class SchemaMismatchError(DataError):
 class BadRecordError(SchemaMismatchError):
     """Some records cannot be used, and the others can: `bad` has the reason of each, by its position among the records given."""
 
-    def __init__(self, message: str, bad: Mapping[int, str]) -> None:
+    def __init__(self, message: str, bad: Mapping[int, str] | None = None) -> None:
         super().__init__(message)
-        self.bad = dict(bad)
+        self.bad = dict(bad or {})
 
 
 class CursorExpiredError(DataError):

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Literal, TypeVar
 
 import attrs
 import click
 
-__all__ = ["Diagnostics", "connector_argument", "diagnostics_options", "examples_epilog"]
+__all__ = ["Diagnostics", "connector_argument", "diagnostics_options", "entities_options", "examples_epilog"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 connector_argument = click.argument("connector")
+
+
+def entities_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let entities be named behind the connector or by `--entity`, alike; the command gets all of them as `entities`."""
+
+    @wraps(command)
+    def with_entities(*arguments: Any, named: tuple[str, ...], also: tuple[str, ...], **values: Any) -> Any:
+        return command(*arguments, entities=tuple(dict.fromkeys((*named, *also))), **values)
+
+    option = click.option(
+        "--entity", "also", multiple=True, metavar="NAME", help="The same as an ENTITY; may be repeated."
+    )
+    argument = click.argument("named", metavar="[ENTITY]...", nargs=-1)
+    return argument(option(with_entities))
 
 
 @attrs.define

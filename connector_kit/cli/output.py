@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connector_kit.errors import DestinationError
+from connector_kit.errors import ConnectorError, DestinationError
 
-__all__ = ["ReaderGoneError", "discard_output", "print_json", "print_line", "print_to_stderr", "write"]
+from .exit_codes import Code, code_of, error_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "ReaderGoneError",
+    "discard_output",
+    "print_json",
+    "print_line",
+    "print_to_stderr",
+    "tell_errors",
+    "write",
+]
 
 
 class ReaderGoneError(Exception):
@@ -50,3 +63,12 @@ def print_to_stderr(text: str) -> None:
 def discard_output() -> None:
     """Let nothing more go to standard output, not even what Python flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_errors(errors: Mapping[str, Exception], *, with_traceback: bool) -> Code:
+    """Print the error of each entity, and return the exit code for all of them."""
+    for entity, error in errors.items():
+        if isinstance(error, ConnectorError):
+            error.locate(entity=entity)
+        print_to_stderr(error_text(error, with_traceback=with_traceback))
+    return max(map(code_of, errors.values()), default=Code.OK)

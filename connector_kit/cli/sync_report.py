@@ -13,7 +13,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report
 
-__all__ = ["fault_lines", "next_step", "rejection_lines", "report_table", "summary"]
+__all__ = ["fault_lines", "next_step", "note_lines", "rejection_lines", "report_table", "summary"]
 
 _COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries")
 _TIMES = "where the time went"
@@ -69,6 +69,14 @@ def rejection_lines(report: Report) -> list[str]:
         lines += [f"does not fit {entity.entity}: {reason}" for reason in entity.rejections]
         if (others := entity.rejected - len(entity.rejections)) > 0 and entity.rejections:
             lines.append(f"does not fit {entity.entity}: {others:,} more")
+    return lines
+
+
+def note_lines(report: Report) -> list[str]:
+    """Return a line for each note of an entity, and one that names the entities that were left out."""
+    lines = [f"note on {entity.entity}: {note}" for entity in report.entities for note in entity.notes]
+    if report.left_out:
+        lines.append(f"not read, since others were chosen: {', '.join(report.left_out)}")
     return lines
 
 

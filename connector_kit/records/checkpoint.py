@@ -153,7 +153,7 @@ class _Stored(msgspec.Struct):
     log: int = 0
 
     def checkpoint(self) -> Checkpoint:
-        values = msgspec.structs.asdict(self)
+        values: dict[str, Any] = msgspec.structs.asdict(self)
         values["log"] = FingerprintLog(self.log)
         return Checkpoint(**values)
 

@@ -35,7 +35,8 @@ class ConnectorConfig:
     """One connector: which (`connector`), what it is called here (`name`), its settings, and how it is run.
 
     `settings` are structured into the connector's own config class by `settings_for`; until then they are not shown,
-    for they may hold secrets. `entities` are those to read; with none, all of them are.
+    for they may hold secrets. `select` names the entities to read; with none, all of them are. `entities` says how some of
+    them are read, and selects nothing.
     """
 
     connector: str = attrs.field(validator=attrs.validators.min_len(1))
@@ -43,6 +44,7 @@ class ConnectorConfig:
     settings: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=_keys)
     auth: Auth | None = None
     resilience: Resilience = attrs.field(factory=Resilience)
+    select: tuple[str, ...] = ()
     entities: Mapping[str, EntityOptions] = attrs.field(factory=dict[str, EntityOptions])
 
 

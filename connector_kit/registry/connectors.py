@@ -31,8 +31,8 @@ _SUFFIXES = (".toml", ".json")
 class Located:
     """A connector that has been found, with its settings, and what its file says about running it.
 
-    `name` is what its checkpoints are kept under. `values` are its settings. `entities` are those to read and how; none
-    means all.
+    `name` is what its checkpoints are kept under. `values` are its settings. `select` names the entities to read, none means
+    all; `entities` says how some of them are read and stored.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Located:
     values: attrs.AttrsInstance
     resilience: Resilience = attrs.field(factory=Resilience)
     entities: Mapping[str, EntityOptions] = attrs.field(factory=dict[str, EntityOptions])
+    select: tuple[str, ...] = ()
 
     @property
     def settings(self) -> type[attrs.AttrsInstance]:
@@ -78,7 +79,7 @@ def config_class(text: str) -> type[attrs.AttrsInstance]:
 
 
 def _located(config: ConnectorConfig, factory: Factory, values: attrs.AttrsInstance, name: str) -> Located:
-    return Located(name, factory, values, config.resilience, config.entities)
+    return Located(name, factory, values, config.resilience, config.entities, config.select)
 
 
 def _file(text: str) -> Path | None:

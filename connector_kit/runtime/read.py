@@ -99,6 +99,18 @@ class Read:
                 return self._begin_behind(last)
         return attrs.evolve(self, since=self.options.start)
 
+    def refuse_owner(self, stored: Checkpoint | None, table: str) -> None:
+        """Raise `ConfigError` where what the destination has under the name `table` is another connector's or entity's."""
+        if stored is None or (stored.connector, stored.entity) == (self.connector, self.entity.name):
+            return
+        whose = f"the connector {stored.connector!r}, not {self.connector!r}"
+        if stored.connector == self.connector:
+            whose = f"entity {stored.entity!r}, not {self.entity.name!r}"
+        raise ConfigError(
+            f"{table!r} in this destination was written by {whose}; use another destination, let both live side by side with a "
+            f"`prefix` of the run or `table` of the entity, give this connector the same name, or reset the state of {table!r}"
+        )
+
     def advance(self, page: Page) -> tuple[Read, Sequence[Record]]:
         """Return the read behind a page, and the records that are to be written: the new ones, with the fields let through.
 
@@ -174,11 +186,6 @@ class Read:
 
     def _refuse_checkpoint(self, last: Checkpoint) -> None:
         """Raise `ConfigError` for a checkpoint that this read must not continue."""
-        if last.connector != self.connector:
-            raise ConfigError(
-                f"entity {self.entity.name!r} in this destination was written by the connector {last.connector!r}, not {self.connector!r}; use another "
-                "destination, give this connector that name, or reset the entity's state"
-            )
         if not last.complete and last.mode != self.mode:
             raise ConfigError(
                 f"entity {self.entity.name!r} has an unfinished read in mode {last.mode!r}, but the mode is {self.mode!r} now; run once more with "

@@ -74,13 +74,17 @@ class EntityReport:
 
 @attrs.frozen
 class Report:
-    """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end."""
+    """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end.
+
+    `left_out` names the entities of the catalog that were not among those to read.
+    """
 
     connector: str
     started: datetime
     seconds: float
     entities: tuple[EntityReport, ...] = ()
     stopped: bool = False
+    left_out: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -118,6 +122,7 @@ class Report:
             "rejected": self.rejected,
             "stopped": self.stopped,
             "complete": self.complete,
+            "left_out": list(self.left_out),
             "entities": [_entity_dict(entity) for entity in self.entities],
         }
 

@@ -15,6 +15,7 @@ from connector_kit.tasks import task_group
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.stack.layers import innermost
 
+from .naming import Naming, refuse_shared_tables
 from .options import EntityOptions
 from .read import choose_mode
 from .report import Report, RunTotals
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from connector_kit.events import Observer
     from connector_kit.protocols import Connector, Destination
     from connector_kit.records.catalog import Catalog
-    from connector_kit.records.checkpoint import Mode
+    from connector_kit.records.checkpoint import EntityState, Mode
 
     from .report import EntityReport
 
@@ -46,6 +47,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     options: Mapping[str, EntityOptions] | None = None,
     name: str | None = None,
     concurrency: int = 4,
+    prefix: str = "",
     buffer: int = BUFFER_BYTES,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
@@ -62,10 +64,11 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         entities: The names of the entities to read.
         mode: How records land, for all entities whose options say nothing else. By default the mode that keeps rows
             exactly once with the least reading: see `connector_kit.runtime.read.default_mode`.
-        options: Per entity: mode, new fields, lookback, start.
+        options: Per entity how it is read and stored: see `EntityOptions`.
         name: Under which the checkpoints are kept; by default the class of the innermost connector. A destination
             refuses to continue the reads of a connector of another name.
         concurrency: How many entities are read at once.
+        prefix: What the names of all entities begin with in the destination.
         buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
             What was read meanwhile is written in one step, with one checkpoint.
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
@@ -89,12 +92,12 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     started, started_ns = clock.now(), clock.monotonic_ns()
     validate(observed)
     async with task_group() as tasks:
-        run = _Run(context, options or {}, anyio.Semaphore(concurrency), stop)
+        run = _Run(context, options or {}, prefix, anyio.Semaphore(concurrency), stop)
         tasks.start_soon(run.watch_stop)
         reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
     seconds = (clock.monotonic_ns() - started_ns) / 1e9
-    return Report(name, started, seconds, tuple(reports), stopped=stop.is_set())
+    return Report(name, started, seconds, tuple(reports), stopped=stop.is_set(), left_out=run.left_out)
 
 
 class _Run:
@@ -104,15 +107,18 @@ class _Run:
         self,
         context: RunContext,
         options: Mapping[str, EntityOptions],
+        prefix: str,
         slots: anyio.Semaphore,
         stop: anyio.Event,
     ) -> None:
         self._context = context
         self._options = options
+        self._prefix = prefix
         self._slots = slots
         self._stop = stop
         self._preparing = anyio.CancelScope()
         self._transfers: list[Transfer] = []
+        self.left_out: tuple[str, ...] = ()
 
     async def watch_stop(self) -> None:
         """Wait until the run is asked to stop, and pass it on."""
@@ -134,7 +140,7 @@ class _Run:
                 self._transfers = self._plan(await connector.discover_schema(), entities, mode)
             if self._stop.is_set():
                 self._stop_all()
-            return await self._transfer_all()
+            return await self._transfer_all(await destination.states())
         finally:
             # A failing disconnect is observed; it must not cost the report of what was written.
             with suppress(Exception):
@@ -146,19 +152,26 @@ class _Run:
         modes = self._context.destination.modes
         for name in self._options:
             catalog[name]
-        transfers: list[Transfer] = []
-        for name in catalog.names if entities is None else dict.fromkeys(entities):
+        transfers, namings = list[Transfer](), list[tuple[str, Naming]]()
+        chosen_names = catalog.names if entities is None else tuple(dict.fromkeys(entities))
+        self.left_out = tuple(name for name in catalog.names if name not in chosen_names)
+        for name in chosen_names:
             entity, options = catalog[name], self._options.get(name, EntityOptions())
             chosen = choose_mode(entity, options.mode or mode, modes)
-            transfers.append(Transfer(self._context, entity, chosen, options))
+            naming = Naming.of(entity, options, self._prefix)
+            namings.append((name, naming))
+            transfers.append(Transfer(self._context, entity, chosen, options, naming))
+        refuse_shared_tables(namings)
         return transfers
 
-    async def _transfer_all(self) -> list[EntityReport]:
+    async def _transfer_all(self, states: Mapping[str, EntityState]) -> list[EntityReport]:
         reports: dict[int, EntityReport] = {}
 
         async def transfer(index: int) -> None:
             async with self._slots:
-                reports[index] = await self._transfers[index].run()
+                each = self._transfers[index]
+                state = states.get(each.table)
+                reports[index] = await each.run(state and state.checkpoint)
 
         async with anyio.create_task_group() as tasks:
             for index in range(len(self._transfers)):

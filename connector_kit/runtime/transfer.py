@@ -22,8 +22,9 @@ from .session import stream
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Mode
+    from connector_kit.records.checkpoint import Checkpoint, Mode
 
+    from .naming import Naming
     from .options import EntityOptions
 
 __all__ = ["RunContext", "Transfer"]
@@ -50,10 +51,13 @@ class RunContext:
 class Transfer:
     """Brings what is new of one entity into the destination. Used once: `run`, and `stop` from another task."""
 
-    def __init__(self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions) -> None:
+    def __init__(
+        self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions, naming: Naming
+    ) -> None:
         self._context = context
         self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
+        self._naming = naming
         self._reading = anyio.CancelScope()
         self._rows = 0
         self._delivered = False
@@ -64,11 +68,20 @@ class Transfer:
         """Ask for no more pages; those that were read are still written."""
         self._reading.cancel()
 
-    async def run(self) -> EntityReport:
-        """Read and write until the entity is complete, stopped or failed; never raises an `Exception`."""
+    @property
+    def table(self) -> str:
+        """The entity's name in the destination."""
+        return self._naming.entity.name
+
+    async def run(self, stored: Checkpoint | None) -> EntityReport:
+        """Read and write until the entity is complete, stopped or failed; never raises an `Exception`.
+
+        `stored` is the last checkpoint that the destination has under the entity's name, whoever made it.
+        """
         try:
             if not self._reading.cancel_called:
-                last = await self._context.destination.start(self._read.entity, self._read.mode)
+                self._read.refuse_owner(stored, self.table)
+                last = await self._context.destination.start(self._naming.entity, self._read.mode)
                 self._read = self._read.begin(last)
                 self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._read.resumed))
                 await self._transfer()
@@ -84,7 +97,7 @@ class Transfer:
         if self._fault is not None:
             raise self._fault
         if self._ended:
-            await self._context.destination.finish(self._name, self._read.finish(self._context.clock.now()))
+            await self._context.destination.finish(self.table, self._read.finish(self._context.clock.now()))
 
     async def _read_all(self, pages: PageBuffer) -> None:
         try:
@@ -107,7 +120,7 @@ class Transfer:
             if anew is None:
                 raise _cannot_begin_anew(error, read) from error
             self._context.totals.observe(Warned(self._name, _BEGUN_ANEW))
-            await self._context.destination.start(read.entity, read.mode, resume=False)
+            await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read = anew
             await self._read_pages(anew, into)
 
@@ -131,9 +144,9 @@ class Transfer:
                     await pages.enough()
 
     async def _write(self, step: Step) -> None:
-        clock, records = self._context.clock, joined(step.parts)
+        clock, records = self._context.clock, self._naming.apply(joined(step.parts))
         started = clock.monotonic_ns()
-        await self._context.destination.write(self._name, records, step.read.cover(clock.now()))
+        await self._context.destination.write(self.table, records, step.read.cover(clock.now()))
         self._read = step.read
         self._rows += len(records)
         seconds = (clock.monotonic_ns() - started) / 1e9

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FLAKY = """
 connector = "mock"
 name = "shop"
+select = ["orders", "events"]
 
 [settings]
 size = 300
@@ -34,8 +35,6 @@ max_wait = "2ms"
 
 [entities.orders]
 mode = "replace"
-
-[entities.events]
 """
 
 
@@ -75,7 +74,7 @@ def test_a_run_brings_everything_and_the_next_one_what_is_new(run: Run, tmp_path
 def test_the_report_says_per_entity_what_was_done(run: Run) -> None:
     ended = run("sync", "flaky.toml", "--to", "sqlite:out.sqlite")
     assert ended.code == 0
-    head, orders, events, faults, more_faults, summary, hint = ended.out.splitlines()
+    head, orders, events, faults, more_faults, others, summary, hint = ended.out.splitlines()
     assert head.split()[:6] == ["entity", "mode", "status", "rows", "pages", "retries"]
     assert orders.split()[:5] == ["orders", "replace", "complete", "300", "15"]
     assert events.split()[:5] == ["events", "upsert", "complete", "300", "15"]
@@ -83,6 +82,7 @@ def test_the_report_says_per_entity_what_was_done(run: Run) -> None:
     assert orders.endswith("s")  # where the time went: seconds of each part, or less than a hundredth in all
     assert faults.startswith("faults met by orders: ")
     assert more_faults.startswith("faults met by events: ")
+    assert others == "not read, since others were chosen: customers, countries"
     assert summary.startswith("2 of 2 entities complete, 600 rows in ")
     assert hint == "look at the rows: sqlite3 out.sqlite .tables"
 

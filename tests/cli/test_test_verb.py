@@ -122,7 +122,7 @@ incremental = "cursor"
 [settings.resources.orders.fields]
 id = "integer"
 """
-FEW = ("--law", "lifecycle,resume", "--entities", "orders")
+FEW = ("--law", "lifecycle,resume", "--entity", "orders")
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_all_evidence_is_in_the_json_report(run: Run) -> None:
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--report", "r.json"]])
 def test_no_secret_of_the_settings_is_shown(run: Run, form: list[str]) -> None:
-    ended = run("test", "shop:Wrong", "--entities", "orders", *form)
+    ended = run("test", "shop:Wrong", "--entity", "orders", *form)
     written = Path("r.json").read_text() if Path("r.json").exists() else ""
     assert ended.code == 11
     assert "s3cr3t" not in ended.out + ended.err + written
@@ -239,7 +239,7 @@ def test_an_error_is_shown_with_its_place_to_who_asks(run: Run) -> None:
 
 
 def test_an_entity_and_a_law_that_there_are_not_are_refused(run: Run) -> None:
-    ended = run("test", "shop:Shop", "--entities", "order")
+    ended = run("test", "shop:Shop", "--entity", "order")
     assert (ended.code, ended.out) == (7, "")
     assert "did you mean 'orders'?" in ended.err
     ended = run("test", "shop:Shop", "--law", "resum")
@@ -248,7 +248,7 @@ def test_an_entity_and_a_law_that_there_are_not_are_refused(run: Run) -> None:
 
 
 def test_requests_and_entities_are_bounded(run: Run) -> None:
-    ended = run("test", "mock", "--set", "size=50", "--max-requests", "20", "--entities", "orders", "--json")
+    ended = run("test", "mock", "--set", "size=50", "--max-requests", "20", "--entity", "orders", "--json")
     report = json.loads(ended.out)
     assert report["requests"] <= 20
     assert "requests allowed are used up" in ended.out
@@ -261,7 +261,7 @@ def test_time_is_bounded(run: Run) -> None:
 
 
 def test_entities_are_those_of_the_file(run: Run) -> None:
-    Path("shop.toml").write_text('connector = "shop:Wrong"\n[entities.orders]\n')
+    Path("shop.toml").write_text('connector = "shop:Wrong"\nselect = ["orders"]\n')
     ended = run("test", "shop.toml", "--law", "progress", "--json")
     assert "others" not in str(laws_of(ended)["progress"]["checked"])
     assert json.loads(ended.out)["subject"] == "shop"

@@ -202,7 +202,7 @@ def test_read_says_which_entities_have_no_time_to_begin_at(run: Run) -> None:
 
 def test_read_takes_the_entities_and_their_start_from_the_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(
-        'connector = "mock"\nsettings.size = 120\nentities.orders.start = 2024-01-01T00:30:00Z'
+        'connector = "mock"\nselect = ["orders"]\nsettings.size = 120\nentities.orders.start = 2024-01-01T00:30:00Z'
     )
     assert len(records(run("read", "m.toml"))) == 30
 

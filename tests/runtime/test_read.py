@@ -178,9 +178,15 @@ class TestBegin:
         with pytest.raises(ConfigError, match="has a start, but is not read by since; leave `start` out"):
             read(entity(incremental), "upsert", EntityOptions(start=NOON)).begin(None)
 
-    def test_another_connectors_state_is_not_continued(self) -> None:
+    @pytest.mark.parametrize("mode", ["append", "upsert", "replace"])
+    def test_what_another_connector_has_written_is_refused(self, mode: Mode) -> None:
         with pytest.raises(ConfigError, match="written by the connector 'shop', not 'market'; use another"):
-            Read("market", entity(), "upsert").begin(checkpoint())
+            Read("market", entity(), mode).refuse_owner(checkpoint(), "orders")
+
+    def test_and_what_another_entity_has(self) -> None:
+        people = attrs.evolve(entity(), name="people")
+        with pytest.raises(ConfigError, match=r"'orders' .* was written by entity 'orders', not 'people'"):
+            Read("shop", people, "upsert").refuse_owner(checkpoint(), "orders")
 
     def test_an_unfinished_read_is_not_continued_in_another_mode(self) -> None:
         """A complete one is."""

@@ -59,6 +59,7 @@ def test_as_json() -> None:
         "rejected": 7,
         "stopped": False,
         "complete": False,
+        "left_out": [],
     }
     assert orders == {
         "entity": "orders",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.options import (
+    Diagnostics,
+    connector_argument,
+    diagnostics_options,
+    entities_options,
+    examples_epilog,
+)
 from connector_kit.cli.output import print_to_stderr, write
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
@@ -47,7 +53,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
     ),
 )
 @connector_argument
-@click.argument("entities", metavar="[ENTITY]...", nargs=-1)
+@entities_options
 @settings_option
 @click.option(
     "--since",
@@ -60,14 +66,15 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 def command(
     diagnostics: Diagnostics,
     connector: str,
-    entities: tuple[str, ...],
     settings: dict[str, Any],
     since: datetime | None,
+    *,
+    entities: tuple[str, ...],
 ) -> None:
     """Print the records of CONNECTOR as JSON lines, one entity after the other. Nothing is stored or remembered.
 
-    With exactly one ENTITY, a line is the record. With several, or none (which is all), a line says whose record it
-    is: {"entity": "orders", "record": {...}}. Ends quietly when nobody reads on, as after `| head`.
+    With exactly one ENTITY, a line is the record. With several, or none (which is those that the file selects, or all), a
+    line says whose record it is: {"entity": "orders", "record": {...}}. Ends quietly when nobody reads on, as after `| head`.
 
     """
     anyio.run(_read, locate(connector, settings), entities, since, diagnostics)
@@ -78,7 +85,7 @@ async def _read(
 ) -> None:
     async with opened(located, diagnostics) as connector:
         catalog = await connector.discover_schema()
-        for name in _chosen(catalog, entities or tuple(located.entities)):
+        for name in _chosen(catalog, entities or located.select):
             start = since or (located.entities[name].start if name in located.entities else None)
             if start is not None and catalog[name].replication_key is None:
                 print_to_stderr(f"{name} has no replication key to tell what is new by: all of it is read")

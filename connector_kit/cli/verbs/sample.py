@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import attrs
 import click
 
-from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
-from connector_kit.cli.output import print_line, write
+from connector_kit.cli.options import (
+    Diagnostics,
+    connector_argument,
+    diagnostics_options,
+    entities_options,
+    examples_epilog,
+)
+from connector_kit.cli.output import print_line, tell_errors, write
 from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
 from connector_kit.errors import DataError
 from connector_kit.records.json_lines import ENCODER
+from connector_kit.records.page import Record
 from connector_kit.registry.connectors import Located, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from connector_kit.records.page import Record
+    from connector_kit.cli.exit_codes import Code
 
 __all__ = ["command"]
 
@@ -35,7 +42,7 @@ _LONGEST = 40
     ),
 )
 @connector_argument
-@click.argument("entity")
+@entities_options
 @settings_option
 @click.option(
     "-n", "limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many records at most."
@@ -46,27 +53,54 @@ _LONGEST = 40
 def command(
     diagnostics: Diagnostics,
     connector: str,
-    entity: str,
     settings: dict[str, Any],
     *,
+    entities: tuple[str, ...],
     limit: int,
     as_json: bool,
-) -> None:
-    """Show a few records of one ENTITY of CONNECTOR. Long values are cut in the table."""
-    records = anyio.run(_sample, locate(connector, settings), entity, limit, diagnostics)
-    if as_json:
-        for record in records:
-            write(_json_line(record))
-    elif records:
-        show(_table(records))
-    else:
-        print_line(f"{entity} has no records")
+) -> Code:
+    """Show a few records of an ENTITY of CONNECTOR, or of each of several. Long values are cut in the table.
+
+    Without an ENTITY, those that the file selects, or all. An entity that cannot be read stops none of the others.
+
+    """
+    found = anyio.run(_samples, locate(connector, settings), entities, limit, diagnostics)
+    for number, (entity, records) in enumerate(found.records.items()):
+        if as_json:
+            for record in records:
+                write(_json_line(record if found.alone else {"entity": entity, "record": record}))
+            continue
+        if not found.alone:
+            print_line(("\n" if number else "") + f"{entity}:")
+        if records:
+            show(_table(records))
+        else:
+            print_line(f"{entity} has no records")
+    return tell_errors(found.errors, with_traceback=diagnostics.traceback)
 
 
-async def _sample(located: Located, entity: str, limit: int, diagnostics: Diagnostics) -> Sequence[Record]:
+@attrs.define
+class _Samples:
+    """The records of each entity, and the errors of those that gave none. `alone`: one entity was asked for."""
+
+    alone: bool
+    records: dict[str, Sequence[Record]] = attrs.field(factory=dict[str, Sequence[Record]])
+    errors: dict[str, Exception] = attrs.field(factory=dict[str, Exception])
+
+
+async def _samples(
+    located: Located, entities: Sequence[str], limit: int, diagnostics: Diagnostics
+) -> _Samples:
     async with opened(located, diagnostics) as connector:
-        (await connector.discover_schema())[entity]
-        return await connector.get_sample_data(entity, limit)
+        catalog = await connector.discover_schema()
+        names = [catalog[name].name for name in dict.fromkeys(entities or located.select)] or catalog.names
+        found = _Samples(alone=len(entities) == 1)
+        for name in names:
+            try:
+                found.records[name] = await connector.get_sample_data(name, limit)
+            except Exception as error:  # noqa: BLE001 - the other entities are shown all the same; it is told behind them
+                found.errors[name] = error
+    return found
 
 
 def _table(records: Sequence[Record]) -> Table:

@@ -12,12 +12,25 @@ import click
 
 from connector_kit.cli.event_log import log_observer
 from connector_kit.cli.exit_codes import Code, code_of_report, error_text
-from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.options import (
+    Diagnostics,
+    connector_argument,
+    diagnostics_options,
+    entities_options,
+    examples_epilog,
+)
 from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
-from connector_kit.cli.sync_report import fault_lines, next_step, rejection_lines, report_table, summary
+from connector_kit.cli.sync_report import (
+    fault_lines,
+    next_step,
+    note_lines,
+    rejection_lines,
+    report_table,
+    summary,
+)
 from connector_kit.cli.tables import show
 from connector_kit.registry.connectors import locate
 from connector_kit.registry.destinations import open_destination
@@ -39,11 +52,12 @@ __all__ = ["command"]
     "sync",
     epilog=examples_epilog(
         "sync mock --set size=5000 --to sqlite:mock.sqlite",
-        "sync flights.toml --to jsonl:flights --entity flights --mode append",
+        "sync flights.toml flights --to jsonl:flights --mode append",
         then="run it again, and it reads only what is new; connector-kit state show DESTINATION says how far it is.",
     ),
 )
 @connector_argument
+@entities_options
 @click.option(
     "--to", "destination", required=True, metavar="DESTINATION", help="sqlite:FILE or jsonl:FOLDER."
 )
@@ -54,13 +68,16 @@ __all__ = ["command"]
     "default the one that keeps every row exactly once with the least reading.",
 )
 @click.option(
-    "--entity", "entities", multiple=True, metavar="NAME", help="Only this entity; may be repeated."
-)
-@click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Entities at once."
 )
 @click.option(
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
+)
+@click.option(
+    "--prefix",
+    default="",
+    metavar="TEXT",
+    help="What the entities' names begin with in the destination, so that several connectors can share it.",
 )
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
@@ -72,15 +89,16 @@ def command(  # noqa: PLR0913 - one argument for each option
     connector: str,
     destination: str,
     mode: Mode | None,
-    entities: tuple[str, ...],
     concurrency: int,
     name: str | None,
+    prefix: str,
     settings: dict[str, Any],
     *,
+    entities: tuple[str, ...],
     as_json: bool,
     report_file: Path | None,
 ) -> Code:
-    """Bring what is new of CONNECTOR into a destination, every row exactly once.
+    """Bring what is new of CONNECTOR, or of some ENTITIES of it, into a destination, every row exactly once.
 
     What was read is stored together with how far that goes. So a run may be ended at any time, even killed: the next one
     goes on from there, and nothing is lost or there twice. Ctrl-C finishes the pages in hand; a second one stops now.
@@ -94,10 +112,11 @@ def command(  # noqa: PLR0913 - one argument for each option
         return await sync(
             protect(located.make(), located.resilience),
             target,
-            entities=entities or tuple(located.entities) or None,
+            entities=entities or located.select or None,
             mode=mode,
             options=located.entities,
             name=name or located.name,
+            prefix=prefix,
             concurrency=concurrency,
             stop=stop,
             observer=observer,
@@ -131,7 +150,9 @@ def _show_report(report: Report, destination: str, diagnostics: Diagnostics, *, 
     else:
         if report.entities:
             show(report_table(report))
-        print_line("\n".join([*fault_lines(report), *rejection_lines(report), summary(report)]))
+        print_line(
+            "\n".join([*fault_lines(report), *rejection_lines(report), *note_lines(report), summary(report)])
+        )
     for entity in report.failed:
         if entity.error is not None:
             print_to_stderr(error_text(entity.error, with_traceback=diagnostics.traceback))

@@ -19,7 +19,13 @@ from connector_kit.cli.law_report import (
     shown_progress,
     unchecked_lines,
 )
-from connector_kit.cli.options import Diagnostics, connector_argument, diagnostics_options, examples_epilog
+from connector_kit.cli.options import (
+    Diagnostics,
+    connector_argument,
+    diagnostics_options,
+    entities_options,
+    examples_epilog,
+)
 from connector_kit.cli.output import print_json, print_line, print_to_stderr
 from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.settings import settings_option
@@ -53,19 +59,13 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
     "test",
     epilog=examples_epilog(
         "test my_package.shop:make_shop",
-        "test flights.toml --max-requests 500 --entities airlines,planes",
+        "test flights.toml airlines planes --max-requests 500",
         then="connector_laws(make_shop) in a test file makes these tests of yours, for pytest.",
     ),
 )
 @connector_argument
+@entities_options
 @settings_option
-@click.option(
-    "--entities",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=_names,
-    help="Only these entities; may be repeated. By default those that the file names, or all.",
-)
 @click.option(
     "--law", "laws", multiple=True, metavar="NAME", callback=_names, help="Only this law; may be repeated."
 )
@@ -106,9 +106,9 @@ def command(  # noqa: PLR0913 - one argument for each option
     diagnostics: Diagnostics,
     connector: str,
     settings: dict[str, Any],
-    entities: tuple[str, ...],
     laws: tuple[str, ...],
     *,
+    entities: tuple[str, ...],
     max_requests: int | None,
     max_seconds: float,
     call_seconds: float,
@@ -130,7 +130,7 @@ def command(  # noqa: PLR0913 - one argument for each option
         requests=max_requests,
         seconds=max_seconds,
         call_seconds=call_seconds,
-        entities=entities or tuple(located.entities),
+        entities=entities or located.select,
         faults=faults,
     )
     with shown_progress(len(CONNECTOR_LAWS.named(laws)), diagnostics) as progress:
