@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from coverage import Coverage
 from hypothesis import HealthCheck, Phase, settings
 
 if TYPE_CHECKING:
@@ -49,16 +50,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     Coverage makes a process take about twice its time. A test that goes over the same lines very often, or that starts
     a type checker or reads millions of records in another process, finds no line that the tests of the parts have not.
     """
-    measuring = Coverage.current() if item.get_closest_marker("unmeasured") else None
-    if measuring is not None:
-        measuring.stop()
     for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
         del os.environ[name]  # workers of pytest-xdist have been started before; `commands.measured` has it
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    if here is None or item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    # Not Coverage.stop() and start(), which forgets what it has measured so far.
+    sys.settrace(None)
+    threading.settrace(None)
     try:
         return (yield)
     finally:
-        if measuring is not None:
-            measuring.start()
+        sys.settrace(here)
+        threading.settrace(in_threads)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -79,13 +79,19 @@ def split_json(body: bytes, path: str, values: tuple[str, ...] = ()) -> tuple[Js
     """
     body = body.removeprefix(_MARK)
     plan = _plan(path, values)
-    found: Any = plan.decoder.decode(body)
-    rest = _values(found, plan.tree)
-    for slot in plan.slots:
-        found = getattr(found, slot, None)
-    if not _is_list_of_raws(found):
-        raise ValueError(f"there is no list at {path!r}")
-    return JsonRecords(Documents.of(found, body)), rest
+    rest: JsonValue = None
+
+    def split(content: bytes) -> list[Raw]:
+        nonlocal rest
+        found: Any = plan.decoder.decode(content)
+        rest = _values(found, plan.tree)
+        for slot in plan.slots:
+            found = getattr(found, slot, None)
+        if not _is_list_of_raws(found):
+            raise ValueError(f"there is no list at {path!r}")
+        return found
+
+    return JsonRecords(Documents.split(body, split)), rest
 
 
 def _is_list_of_raws(value: object) -> TypeGuard[list[Raw]]:

@@ -14,6 +14,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HALF_A_PAIR = re.compile(
     rb"(?<!\\)(?:\\\\)*(?P<half>\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F][0-9a-fA-F]{2}))"
 )
+_HALF_A_NUMBER = re.compile(r"-|\.|[eE][+-]?")
 _WHOLE_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
@@ -63,7 +64,7 @@ def _found(body: bytes, *, cut: bool) -> JsonFault | None:
     try:
         json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        if cut:
+        if cut or _HALF_A_NUMBER.fullmatch(text, error.pos):
             return _at(body, len(body), "it ends too early", cut=True)
         mark = len(body) - len(body.removeprefix(_BYTE_ORDER_MARK))
         reason = error.msg[0].lower() + error.msg[1:].removesuffix(" at")

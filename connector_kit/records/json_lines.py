@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from .page import Record
 
-__all__ = ["ENCODER", "SupportsJson", "json_lines", "json_size", "simplified", "wrapped_lines"]
+__all__ = [
+    "ENCODER",
+    "SupportsJson",
+    "encoding_fault",
+    "json_lines",
+    "json_size",
+    "simplified",
+    "wrapped_lines",
+]
 
 
 def simplified(value: object) -> Any:
@@ -102,6 +110,27 @@ def json_lines(entity: str, records: Sequence[Record]) -> Iterator[bytes]:
                 yield from map(ENCODER.encode_lines, _chunks(part))
     except _NO_JSON as error:
         raise _refusal(entity, error) from error
+
+
+def encoding_fault(record: object) -> str:
+    """Say why a record has no JSON form, with the field where it is a single one; empty where it has one."""
+    try:
+        ENCODER.encode(record)
+    except _NO_JSON as error:
+        fields = record.items() if is_mapping(record) else ()
+        faults = (_field_fault(name, value) for name, value in fields)
+        return next(filter(None, faults), str(error))
+    return ""
+
+
+def _field_fault(name: object, value: object) -> str:
+    try:
+        ENCODER.encode({name: value})
+    except UnicodeEncodeError:
+        return f"field {name!r} has half of a surrogate pair in it, which is no text"
+    except _NO_JSON as error:
+        return f"field {name!r}: {error}"
+    return ""
 
 
 def wrapped_lines(entity: str, records: Sequence[Record], around: Callable[[Any], object]) -> Iterator[bytes]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from functools import lru_cache
+from math import isinf
 from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -15,7 +19,8 @@ from connector_kit.errors import SchemaMismatchError
 
 from .fitting import decoder_of
 from .json_lines import ENCODER
-from .values import is_sequence
+from .torn_text import Mended, mended
+from .values import is_mapping, is_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from .catalog import Entity
     from .page import Record
 
-__all__ = ["Document", "Documents", "JsonRecords"]
+__all__ = ["Document", "DocumentError", "Documents", "JsonRecords"]
 
 
 Document: TypeAlias = Raw | dict[str, Any]
@@ -31,6 +36,15 @@ Document: TypeAlias = Raw | dict[str, Any]
 
 _RAW = msgspec.json.Decoder(Raw)
 _ONE = msgspec.json.Decoder(dict[str, Any])
+
+
+def _float_or_decimal(digits: str) -> float | Decimal:
+    number = float(digits)
+    return Decimal(digits) if isinf(number) else number
+
+
+_ONE_EXACT = msgspec.json.Decoder(dict[str, Any], float_hook=_float_or_decimal)
+"""Slower by a call for each number, for records with a number that no float can hold."""
 _FIELDS_KEPT = 256  # decoders of single fields: as many as there are keys of entities, in one process
 _FIRST_BYTE: Callable[[Raw], tuple[int]] = Struct("B").unpack_from  # a view of each takes twice as long
 _OBJECT = (ord("{"),)
@@ -44,11 +58,14 @@ class Documents:
     a few calls of msgspec for all of them, whatever their number.
     """
 
-    __slots__ = ("_bytes", "_count", "_handed_out", "_lines", "_raws")
+    __slots__ = ("_bytes", "_count", "_handed_out", "_lines", "_mixed", "_raws")
 
-    def __init__(self, count: int, size: int, *, lines: bytes | None, raws: list[Raw] | None) -> None:
-        """Take `count` documents that have `size` bytes, in one form or the other."""
+    def __init__(
+        self, count: int, size: int, *, lines: bytes | None, raws: list[Raw] | None, mixed: bool = False
+    ) -> None:
+        """Take `count` documents that have `size` bytes, in one form or the other; `mixed` with some that are no records."""
         self._count = count
+        self._mixed = mixed
         self._bytes = size
         self._lines = lines
         self._raws = raws
@@ -56,21 +73,39 @@ class Documents:
 
     @classmethod
     def of(cls, raws: list[Raw], body: bytes) -> Documents:
-        """Take the pieces that msgspec has split `body` into. Raises `ValueError` for what is no object or no UTF-8.
+        """Take the pieces that msgspec has split `body` into. Raises `ValueError` where none is an object, or for what is no UTF-8.
 
         The syntax of what it passes over msgspec has looked at, but not the encoding of texts.
         """
         first = list(map(_FIRST_BYTE, raws))
-        if first.count(_OBJECT) != len(first):
-            index = next(index for index, byte in enumerate(first) if byte != _OBJECT)
-            raise ValueError(f"number {index} is no object")
+        objects = first.count(_OBJECT)
+        if first and not objects:
+            raise ValueError("there is no object among them")
         if not body.isascii():
             body.decode()
         lines = ENCODER.encode_lines(raws)  # now, while they are in the processor's cache
         broken = b"\n" in body or b"\r" in body  # between them, perhaps, where it does no harm
         if broken and (b"\r" in lines or lines.count(b"\n") != len(raws)):
             lines = ENCODER.encode_lines([Raw(msgspec.json.format(raw, indent=-1)) for raw in raws])
-        return cls(len(raws), len(lines), lines=lines, raws=None)
+        return cls(len(raws), len(lines), lines=lines, raws=None, mixed=objects != len(first))
+
+    @classmethod
+    def split(cls, body: bytes, splitter: Callable[[bytes], list[Raw]]) -> Documents:
+        """Split a body. Raises `ValueError` or `RecursionError` for one that cannot be, but not for half of a surrogate pair."""
+        try:
+            return cls.of(splitter(body), body)
+        except ValueError:
+            whole = mended(body)
+            if whole is None:
+                raise
+            return cls.of(splitter(whole.body), whole.body).restored(whole)
+
+    def restored(self, whole: Mended) -> Documents:
+        """Return the documents of a body that was mended, as they were before."""
+        pieces = self._pieces(range(self._count))
+        torn = [whole.restored(bytes(piece)) for piece in pieces]
+        raws = [piece if was is None else Raw(was) for piece, was in zip(pieces, torn, strict=True)]
+        return Documents(self._count, self._bytes, lines=None, raws=raws, mixed=True)
 
     def __len__(self) -> int:
         return self._count
@@ -80,7 +115,7 @@ class Documents:
         return self._bytes * len(indexes) // (len(self) or 1)
 
     def record(self, index: int) -> dict[str, Any]:
-        """Return a record, made at most once. Raises `SchemaMismatchError` for a number that is too large."""
+        """Return a record, made at most once. Raises `SchemaMismatchError` for a document that none can be made of."""
         handed_out = self._handed_out
         if handed_out is None:
             handed_out = self._handed_out = _nothing(self._count)
@@ -141,10 +176,19 @@ class Documents:
             self._json(indexes) if self._handed_out is None else ENCODER.encode_lines(self.documents(indexes))
         )
 
+    def unusable(self, indexes: range) -> list[int]:
+        """Return the indexes of those that no record can be made of. What had to be split has told whether there are some."""
+        return [index for index in indexes if not self._is_usable(index)] if self._mixed else []
+
+    def text(self, index: int) -> str:
+        """Return a document as it came."""
+        return bytes(self._pieces(range(index, index + 1))[0]).decode(errors="replace")
+
     def joined(self, indexes: range, other: Documents, others: range) -> Documents:
         """Return these documents followed by the others; nothing is decoded or copied."""
         raws = [*self._pieces(indexes), *other._pieces(others)]
-        made = Documents(len(raws), self.size(indexes) + other.size(others), lines=None, raws=raws)
+        size, mixed = self.size(indexes) + other.size(others), self._mixed or other._mixed
+        made = Documents(len(raws), size, lines=None, raws=raws, mixed=mixed)
         if self._handed_out is not None or other._handed_out is not None:
             mine = self._handed_out or _nothing(self._count)
             theirs = other._handed_out or _nothing(other._count)
@@ -175,14 +219,54 @@ class Documents:
             self._raws = _RAW.decode_lines(self._lines)
         return _at(self._raws or [], indexes)
 
-    def _decoded(self, index: int) -> dict[str, Any]:
+    def _is_usable(self, index: int) -> bool:
         try:
-            return _ONE.decode(self._pieces(range(index, index + 1))[0])
+            self.peek(index)
+        except SchemaMismatchError:
+            return False
+        return True
+
+    def _decoded(self, index: int) -> dict[str, Any]:
+        raw = self._pieces(range(index, index + 1))[0]
+        try:
+            return _ONE.decode(raw)
+        except (ValueError, RecursionError):
+            pass  # perhaps for a number that no float can hold
+        try:
+            return _ONE_EXACT.decode(raw)
         except (ValueError, RecursionError) as error:
+            reason = _reason(bytes(raw), error)
             raise SchemaMismatchError(
-                f"record {index} of a page cannot be decoded: {error}; expected numbers that a float can hold and no "
+                f"record {index} of a page cannot be decoded: {reason}; expected an object with whole texts and no "
                 "deep nesting; mend it at its source, or let it be passed on undecoded"
-            ) from error
+            ) from DocumentError(reason)
+
+
+class DocumentError(ValueError):
+    """Why no record can be made of a JSON document."""
+
+
+def _reason(document: bytes, error: Exception) -> str:
+    """Say why no record can be made of a document, with the field where it is a single one."""
+    try:
+        record: object = json.loads(document)
+    except (ValueError, RecursionError):
+        return str(error)
+    if not is_mapping(record):
+        return "it is null" if record is None else "it is no object"
+    for name, value in record.items():
+        if _is_torn(name) or _is_torn(value):
+            return f"field {name!r} has half of a surrogate pair in it, which is no text"
+    return str(error)
+
+
+def _is_torn(value: object) -> bool:
+    """Whether there is text in a JSON value that has no UTF-8."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 _VALUE = attrgetter("value")
@@ -223,9 +307,9 @@ class JsonRecords(Sequence["Record"]):
     r"""A sequence of records over JSON documents, of which none is decoded before somebody looks at it.
 
     To whoever looks, it is the list of dicts that the JSON stands for: a record is made once and is the same object
-    each time, in slices too; equality goes by content; an integer has all its digits, of a name that comes twice the
-    last value counts, and NaN is no JSON. A record with a number beyond what a float can hold raises
-    `SchemaMismatchError` when it is decoded, that record and no other.
+    each time, in slices too; equality goes by content; an integer has all its digits, a number beyond what a float can
+    hold is a `Decimal`, of a name that comes twice the last value counts, and NaN is no JSON. A document that is no object, or
+    has half of a surrogate pair in a text, raises `SchemaMismatchError` when it is decoded, that one and no other.
 
     `json_lines` and `field` do without records. A document that was never handed out goes on as it came, with its
     spelling of numbers and texts; of one that was, what has become of its dict.
@@ -248,7 +332,7 @@ class JsonRecords(Sequence["Record"]):
 
     @classmethod
     def of_array(cls, body: bytes) -> JsonRecords:
-        """Return the records of a JSON array of objects. Raises `SchemaMismatchError` where the bytes are none.
+        """Return the records of a JSON array of objects. Raises `SchemaMismatchError` where the bytes are none, or none is an object.
 
         `connector_kit.split_json` takes an array from anywhere in a body.
         """
@@ -262,7 +346,7 @@ class JsonRecords(Sequence["Record"]):
     @classmethod
     def _split(cls, body: bytes, splitter: Callable[[bytes], list[Raw]], expected: str) -> JsonRecords:
         try:
-            return cls(Documents.of(splitter(body), body))
+            return cls(Documents.split(body, splitter))
         except (ValueError, RecursionError) as error:
             raise SchemaMismatchError(
                 f"{len(body)} bytes are no records: {error}; expected {expected}; look at where they come from"
@@ -314,6 +398,26 @@ class JsonRecords(Sequence["Record"]):
     def peek(self, index: int) -> Record:
         """Return a record that is neither kept nor changed by whoever asks: its JSON still goes on as it came."""
         return self._documents.peek(self._indexes[index])
+
+    def unusable(self) -> list[int]:
+        """Return the positions of the documents that no record can be made of, mostly without decoding any."""
+        bad = set(self._documents.unusable(self._indexes))
+        return [position for position, index in enumerate(self._indexes) if index in bad] if bad else []
+
+    def text(self, position: int) -> str:
+        """Return a document as it came."""
+        return self._documents.text(self._indexes[position])
+
+    def has_doubled_names(self, position: int) -> bool:
+        """Whether a document has a name twice in one object: then its JSON says more than the record that is made of it."""
+        doubled: list[bool] = []
+
+        def look(pairs: list[tuple[str, object]]) -> None:
+            doubled.append(len({name for name, _ in pairs}) < len(pairs))
+
+        with suppress(ValueError, RecursionError):
+            json.loads(self.text(position), object_pairs_hook=look)
+        return any(doubled)
 
     def surely_fit(self, entity: Entity) -> bool:
         """Whether every record is known to fit the entity, without making any; where not, each has to be looked at."""

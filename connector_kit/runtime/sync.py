@@ -171,7 +171,7 @@ class _Run:
             async with self._slots:
                 each = self._transfers[index]
                 state = states.get(each.table)
-                reports[index] = await each.run(state and state.checkpoint)
+                reports[index] = await each.run(None if state is None else state.checkpoint)
 
         async with anyio.create_task_group() as tasks:
             for index in range(len(self._transfers)):

@@ -118,7 +118,7 @@ class Transfer:
                 raise
             anew = read.without_cursor()
             if anew is None:
-                raise _cannot_begin_anew(error, read) from error
+                raise _cannot_begin_anew(error, read.mode, self.table) from error
             self._context.totals.observe(Warned(self._name, _BEGUN_ANEW))
             await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read = anew
@@ -181,12 +181,11 @@ class Transfer:
         )
 
 
-def _cannot_begin_anew(error: CursorExpiredError, read: Read) -> CursorExpiredError:
+def _cannot_begin_anew(error: CursorExpiredError, mode: Mode, table: str) -> CursorExpiredError:
     """Return the error for a read that would store rows again if it began again: what happened, and what helps."""
-    name, mode = read.entity.name, read.mode
     told = CursorExpiredError(
         f"{error.message}; in mode {mode!r} that would store rows again which are there: forget the read with "
-        f"`connector-kit state reset DESTINATION {name}`, and run once with `--mode replace`, which repeats none"
+        f"`connector-kit state reset DESTINATION {table}`, and run once with `--mode replace`, which repeats none"
     )
     return told.locate(
         connector=error.connector,

@@ -25,7 +25,9 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 def copy(tmp_path: Path) -> Path:
     """Give a copy of the package with its contracts."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copytree(ROOT / "connector_kit", tmp_path / "connector_kit")
+    shutil.copytree(
+        ROOT / "connector_kit", tmp_path / "connector_kit", ignore=shutil.ignore_patterns("__pycache__")
+    )
     return tmp_path
 
 

@@ -41,7 +41,8 @@ def test_a_fault_says_what_is_wrong_and_where(body: bytes, said: str) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.integers() | st.text(), lambda of: st.lists(of) | st.dictionaries(st.text(), of)
+        st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda of: st.lists(of) | st.dictionaries(st.text(), of),
     ),
     st.data(),
 )

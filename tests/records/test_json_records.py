@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -197,16 +198,42 @@ class TestWhatIsDefined:
         assert records[0] == {"n": 123456789012345678901234567890, "x": 2}
         assert records.field("x") == [2]
 
-    def test_a_number_beyond_a_float_is_the_error_of_its_record_alone(self) -> None:
-        records = JsonRecords.of_array(b'[{"n": 1}, {"n": 1e400}, {"n": 3}]')
+    def test_a_number_beyond_a_float_is_a_decimal(self) -> None:
+        """What was passed on as JSON and what was made of it say the same."""
+        records = JsonRecords.of_array(b'[{"n": 1}, {"n": 1e400, "m": 1.5}, {"n": 3}]')
+        assert list(records) == [{"n": 1}, {"n": Decimal("1e400"), "m": 1.5}, {"n": 3}]
+        assert records.field("n") == [1, Decimal("1e400"), 3]
+        assert records.unusable() == []
+
+    @pytest.mark.parametrize(
+        ("document", "reason"),
+        [
+            (b"null", "it is null"),
+            (b"[1]", "it is no object"),
+            (rb'{"v": ["cut \ud83d"]}', "field 'v' has half of a surrogate pair"),
+            (rb'{"\udc00": 1}', "half of a surrogate pair"),
+        ],
+    )
+    def test_what_is_no_record_is_the_error_of_its_position_alone(self, document: bytes, reason: str) -> None:
+        records = JsonRecords.of_array(b'[{"n": 1},' + document + b',{"n": 3}]')
         reading = iter(records)
         assert next(reading) == {"n": 1}
-        with pytest.raises(SchemaMismatchError, match="record 1 of a page cannot be decoded"):
+        with pytest.raises(SchemaMismatchError, match="record 1 of a page cannot be decoded") as caught:
             next(reading)
+        assert reason in caught.value.message
         assert records[2] == {"n": 3}
-        with pytest.raises(SchemaMismatchError, match="record 1 "):
-            records.field("n")
         assert records[::2].field("n") == [1, 3]
+        assert (records.unusable(), records[1:].unusable(), records[::2].unusable()) == ([1], [0], [])
+        assert (records + records).unusable() == [1, 4]
+        assert records.text(1) == document.decode()
+
+    @pytest.mark.parametrize("text", [rb"\ud83d\ude00", rb"\\ud83d", rb"\u00e9", rb"\n"])
+    def test_text_that_only_looks_like_half_a_pair_is_good(self, text: bytes) -> None:
+        assert JsonRecords.of_array(b'[{"v": "' + text + b'"}]').unusable() == []
+
+    def test_names_that_come_twice_are_seen_at_any_depth(self) -> None:
+        records = JsonRecords.of_array(b'[{"a": 1, "b": [{"c": 1, "c": 2}]}, {"a": 1, "b": {"a": 1}}]')
+        assert [records.has_doubled_names(position) for position in (0, 1)] == [True, False]
 
     @pytest.mark.parametrize(
         "body",
@@ -217,7 +244,6 @@ class TestWhatIsDefined:
             b'[{"a": "\\q"}]',
             b'[{"a": 1,}]',
             b"[1]",
-            b'[{}, "x"]',
             b"[null]",
             b"{}",
             b"",
@@ -231,7 +257,7 @@ class TestWhatIsDefined:
         with pytest.raises(SchemaMismatchError, match="expected a JSON array of objects"):
             JsonRecords.of_array(body)
 
-    @pytest.mark.parametrize("body", [b'{"a": 1}\n[2]\n', b'{"a": 1}\n{"a"', b'{"a": "\xff"}'])
+    @pytest.mark.parametrize("body", [b"[2]\n", b'{"a": 1}\n{"a"', b'{"a": "\xff"}'])
     def test_lines_that_are_no_objects_are_refused_at_once(self, body: bytes) -> None:
         with pytest.raises(SchemaMismatchError, match="expected a JSON object on each line"):
             JsonRecords.of_lines(body)
