@@ -7,6 +7,7 @@ is its `Nature`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -17,16 +18,16 @@ import attrs
 import msgspec
 from anyio.lowlevel import checkpoint
 
-from connector_kit.errors import ConnectionFailedError, CursorExpiredError
+from connector_kit.errors import CursorExpiredError
 from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
+from connector_kit.records.checkpoint import Reading
 from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.page import Cursor, Page, Record
+from connector_kit.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator
 
-    from connector_kit.records.checkpoint import Reading
-    from connector_kit.testing.virtual_clock import VirtualClock
 
 __all__ = ["ENTITY", "Change", "MovingSource", "Nature", "Served", "Version"]
 
@@ -132,9 +133,7 @@ class MovingSource:
     _latest: dict[Base, Version] = attrs.field(factory=dict[Base, Version])
     _tables: dict[Base, dict[int, Version]] = attrs.field(factory=lambda: {"a": {}, "b": {}})
     _deleted: dict[Base, list[int]] = attrs.field(factory=lambda: {"a": [], "b": []})
-    _pending: list[tuple[datetime, Base, Version]] = attrs.field(
-        factory=list[tuple[datetime, Base, Version]]
-    )
+    _pending: list[tuple[datetime, Base, Version]] = attrs.field(factory=list[tuple[datetime, Base, Version]])
     _numbers: Iterator[int] = attrs.field(factory=lambda: count(1))
     _commits: Iterator[int] = attrs.field(factory=lambda: count(1))
     _pages: int = 0
@@ -350,4 +349,3 @@ class MovingSource:
                 latest is None or version.times["updated"] > latest.times["updated"]
             ):
                 self._latest[base] = version
-

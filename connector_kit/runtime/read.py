@@ -240,7 +240,11 @@ class Read:
         """Why the watermark was held back, where it was."""
         began = None if self.began is None else self.began.isoformat(timespec="seconds")
         reached = "not set" if self.watermark is None else f"held back at {self.watermark.isoformat()}"
-        why = "they are later than that" if self._changes_come_last else "some may have changed behind the reader"
+        why = (
+            "they are later than that"
+            if self._changes_come_last
+            else "some may have changed behind the reader"
+        )
         return (
             f"the watermark is {reached}, though keys go up to {self.keys.largest}: the read began at {began}, and {why}; the next run reads what "
             "is above the watermark again"
