@@ -275,7 +275,7 @@ class MovingSource:
         return JsonRecords.of_array(msgspec.json.encode(records)) if self.nature.lazy else records
 
     def _record(self, version: Version) -> Record:
-        times = {key: self._written(version, key) for key in version.times}
+        times: Record = {key: self._written(version, key) for key in version.times}
         own = {"id": version.id, "number": version.number}
         return {**own, "at": times, "ref": {"id": version.id}} if self.nature.nested else {**own, **times}
 

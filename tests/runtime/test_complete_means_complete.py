@@ -33,7 +33,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +55,7 @@ from hypothesis.stateful import (
 )
 from moving_source import ENTITY, Change, MovingSource, Nature, Version
 
+from connector_kit.capabilities import close_stream
 from connector_kit.durations import Duration
 from connector_kit.errors import ConnectionFailedError, ConnectorError
 from connector_kit.protocols import Destination
@@ -83,9 +84,13 @@ EXAMPLES = int(os.environ.get("MOVING_SOURCE_EXAMPLES", "0"))
 
 MIN_SHARE = 0.5
 MAX_AGE = Duration.parse("24h")
-KIND = {"memory": MemoryFixture.inside, "sqlite": SQLiteFixture, "jsonl": JsonlFixture}
-
 DestinationName: TypeAlias = Literal["memory", "sqlite", "jsonl"]
+FIXTURES: Mapping[DestinationName, Callable[[Path], MemoryFixture | SQLiteFixture | JsonlFixture]] = {
+    "memory": MemoryFixture.inside,
+    "sqlite": SQLiteFixture,
+    "jsonl": JsonlFixture,
+}
+
 How: TypeAlias = Literal["fail", "cancel", "stop", "killed before", "killed after", "cancelled call", "crash"]
 
 
@@ -260,9 +265,11 @@ class Asked:
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         pages = self.inner.fetch_data(entity, since=self.plant.since(since), cursor=cursor)
-        async with aclosing(pages):
+        try:
             async for page in pages:
                 yield self.plant.page(page, self.inner.entity, self.inner.clock.now())
+        finally:
+            await close_stream(pages)
 
 
 @attrs.define
@@ -372,7 +379,7 @@ class MovingSourceMachine(RuleBasedStateMachine):
     ) -> None:
         self.kind: DestinationName = self.kinds[["memory", "sqlite", "jsonl"].index(kind) % len(self.kinds)]
         self.folder = None if self.kind == "memory" else TemporaryDirectory()
-        self.fixture = KIND[self.kind](Path(self.folder.name if self.folder else "."))
+        self.fixture = FIXTURES[self.kind](Path(self.folder.name if self.folder else "."))
         self.clock = VirtualClock()
         if mode == "append":
             nature = attrs.evolve(nature, late=0)
