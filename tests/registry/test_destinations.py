@@ -145,3 +145,10 @@ def test_an_address_may_be_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     made = open_destination("shelf://host")
     assert isinstance(made, SQLiteDestination)
     assert made.path == Path("host.shelf")
+
+
+def test_it_is_found_where_it_was_too() -> None:
+    from connector_kit import destinations  # noqa: PLC0415 - the door, which this test is about
+    from connector_kit.destinations import locate  # noqa: PLC0415 - the same
+
+    assert locate.open_destination is destinations.open_destination is open_destination

@@ -80,9 +80,16 @@ class PageResponse:
             return None
 
     def at_last(self, path: str) -> JsonValue:
-        """Return what stands at a path in the last record, None where nothing does. There must be one."""
+        """Return what stands at a path in the last record, None where nothing does. There must be one.
+
+        A path without a slash is a key as the primary key's are: a field of that very name counts first.
+        """
+        last = self.records[-1:]
+        if not path.startswith("/"):
+            found: JsonValue = column_at(last, path)[0]
+            return found
         name, *rest = steps_of(path)
-        [value] = column(self.records[-1:], name)
+        [value] = column(last, name)
         try:
             return follow(value, rest)
         except LookupError:
@@ -120,7 +127,7 @@ class PageResponse:
     def wrong(self, what: str, expected: str, option: str) -> SchemaMismatchError:
         """Make the error for an answer that a style cannot read."""
         return SchemaMismatchError(
-            f"the answer to GET {path_of(self.target)} has {what}; expected {expected}; look at pagination.{option}"
+            f"the answer for {path_of(self.target)} has {what}; expected {expected}; look at pagination.{option}"
         )
 
     def follows(self, more: str | None, end: str | None) -> bool | None:
