@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import attrs
 
 from connector_kit.errors import ConfigError, DataError, DestinationError
-from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,7 @@ __all__ = [
     "Phase",
     "Start",
     "decoded_state",
+    "refuse_gap",
     "refuse_mode",
     "started_read",
 ]
@@ -77,11 +78,13 @@ class Generation:
     """The rows of an entity that are shown, or that a replace builds beside those.
 
     `checkpoint` is encoded as JSON. `covered` is how far it reaches, in the store's own measure (a row number, rows,
-    bytes): what lies beyond is provisional. None: it covers all rows that are there.
+    bytes): what lies beyond is provisional. None: it covers all rows that are there. `log` is which of the entity's logs of
+    fingerprints belongs to it, for stores that number them; how much of that counts, the checkpoint says.
     """
 
     checkpoint: bytes | None = None
     covered: int | None = None
+    log: int = 0
 
     def decoded(self) -> Checkpoint | None:
         """Return the checkpoint as a value. Raise `DataError` where it is none."""
@@ -138,22 +141,22 @@ class Entry:
         """Let rows count that others have added since the last complete read."""
         return attrs.evolve(self, current=attrs.evolve(self.current, covered=covered))
 
-    def cover(self, checkpoint: bytes, covered: int | None = None) -> Entry:
+    def cover(self, checkpoint: bytes, covered: int | None = None, log: int = 0) -> Entry:
         """Write records together with the checkpoint that covers them and all before."""
-        return self._written(Generation(checkpoint, covered))
+        return self._written(Generation(checkpoint, covered, log))
 
     def leave_provisional(self, covered: int | None = None) -> Entry:
         """Write records without a checkpoint. `covered` is where they begin; it counts for the first ones only."""
         target = self.target
         return self._written(attrs.evolve(target, covered=covered) if target.covered is None else target)
 
-    def finish(self, checkpoint: bytes, covered: int | None = None) -> Entry:
+    def finish(self, checkpoint: bytes, covered: int | None = None, log: int = 0) -> Entry:
         """End the read in one step: the generation it wrote to is the current one, and all of its rows count."""
-        return self._ended("finish", Generation(checkpoint, covered))
+        return self._ended("finish", Generation(checkpoint, covered, log))
 
-    def announce(self, checkpoint: bytes, covered: int | None = None) -> Entry:
+    def announce(self, checkpoint: bytes, covered: int | None = None, log: int = 0) -> Entry:
         """End a replace in two steps: say that its generation is about to take the current one's place."""
-        return self._ended("announce", Generation(checkpoint, covered))
+        return self._ended("announce", Generation(checkpoint, covered, log))
 
     def swap(self) -> Entry:
         """Note that the generation has taken that place."""
@@ -213,6 +216,15 @@ def started_read(reads: Mapping[str, R], entity: str, move: Move) -> R:
     if read is None:
         raise _illegal(entity, Phase.IDLE, move)
     return read
+
+
+def refuse_gap(entity: str, log: FingerprintLog, stored: int) -> None:
+    """Raise `DestinationError` for a log that keeps more bytes than are stored of it."""
+    if log.keep > stored:
+        raise DestinationError(
+            f"the log of entity {entity!r} is to keep its first {log.keep} bytes, and {stored} are stored; expected no more than "
+            "those; hand over the log that start() has returned with what was added since"
+        )
 
 
 def decoded_state(entity: str, checkpoint: bytes | str) -> EntityState:

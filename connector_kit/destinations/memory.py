@@ -10,13 +10,13 @@ import attrs
 from connector_kit.errors import DestinationError, SchemaMismatchError
 from connector_kit.records.page import Record
 
-from .ledger import Entry, refuse_mode, started_read
+from .ledger import Entry, refuse_gap, refuse_mode, started_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from connector_kit.records.catalog import Entity
-    from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+    from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 
 __all__ = ["MemoryDestination"]
 
@@ -30,6 +30,13 @@ class _Rows:
     records: list[Record] = attrs.field(factory=list[Record])
     overwritten: list[tuple[int, Record]] = attrs.field(factory=list[tuple[int, Record]])
     """Rows as they were before a provisional upsert, with their positions."""
+    log: bytearray = attrs.field(factory=bytearray)
+
+    def cover(self, log: FingerprintLog) -> None:
+        """Let a checkpoint cover all rows, and store its log."""
+        self.overwritten.clear()
+        del self.log[log.keep :]
+        self.log += log.added
 
     def cut(self, length: int | None) -> None:
         """Keep as many rows; all where it is None."""
@@ -111,7 +118,8 @@ class MemoryDestination:
         stored.entry = start.entry
         rows = stored.following if mode == "replace" else stored.current
         self._reads[entity.name] = _Read(stored, rows, keys, positions)
-        return start.entry.target.decoded()
+        checkpoint = start.entry.target.decoded()
+        return checkpoint and checkpoint.with_log(bytes(rows.log))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         """Store the records, and the checkpoint that covers them if there is one."""
@@ -122,6 +130,7 @@ class MemoryDestination:
         if checkpoint is None:
             entry = entry.leave_provisional(len(rows.records))
         else:
+            refuse_gap(entity, checkpoint.log, len(rows.log))
             entry = entry.cover(checkpoint.to_json())
         copies = [dict(record) for record in records]
         if read.primary_key:
@@ -129,7 +138,7 @@ class MemoryDestination:
         else:
             rows.records.extend(copies)
         if checkpoint is not None:
-            rows.overwritten.clear()
+            rows.cover(checkpoint.log)
         read.stored.entry = entry
 
     async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
@@ -137,8 +146,9 @@ class MemoryDestination:
         await anyio.lowlevel.checkpoint()
         self._require_open()
         read = started_read(self._reads, entity, "finish")
+        refuse_gap(entity, checkpoint.log, len(read.rows.log))
         entry = read.stored.entry.finish(checkpoint.to_json())
-        read.rows.overwritten.clear()
+        read.rows.cover(checkpoint.log)
         self._stored[entity] = _StoredEntity(entry, current=read.rows)
         del self._reads[entity]
 
@@ -164,6 +174,7 @@ class MemoryDestination:
         self._reads.pop(entity, None)
         if stored := self._stored.get(entity):
             stored.current.cut(stored.entry.current.covered)
+            stored.current.log.clear()
             stored.following = _Rows()
             stored.entry = stored.entry.reset()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from uuid import uuid4
 
 import anyio
 
@@ -18,6 +19,7 @@ from connector_kit.wrappers.stack.layers import innermost
 from connector_kit.wrappers.validation.quarantine import QuarantineFile
 from connector_kit.wrappers.validation.wrapper import quarantine_of
 
+from .metadata import WithMetadata
 from .naming import Naming, refuse_shared_tables
 from .options import EntityOptions
 from .read import choose_mode
@@ -54,6 +56,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     concurrency: int = 4,
     prefix: str = "",
     buffer: int = BUFFER_BYTES,
+    metadata: bool = False,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
@@ -77,6 +80,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         prefix: What the names of all entities begin with in the destination.
         buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
             What was read meanwhile is written in one step, with one checkpoint.
+        metadata: Add to every row when it was written (`_synced_at`) and by which run (`_run_id`, the report's `run_id`).
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
         clock: For tests.
@@ -94,6 +98,9 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     clock = clock or AnyioClock()
     stop = stop or anyio.Event()
     name = name or type(innermost(connector)).__name__
+    run_id = uuid4().hex
+    if metadata:
+        destination = WithMetadata(destination, run_id, clock)
     totals = RunTotals(observer)
     observed = Observed(connector, totals, clock=clock)
     place = quarantine_of(f"{quote(name, safe=' ')}.quarantine.jsonl" if quarantine is None else quarantine)
@@ -106,7 +113,15 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
     seconds = (clock.monotonic_ns() - started_ns) / 1e9
-    return Report(name, started, seconds, tuple(reports), stopped=stop.is_set(), left_out=run.left_out)
+    return Report(
+        name,
+        started,
+        seconds,
+        tuple(reports),
+        stopped=stop.is_set(),
+        run_id=run_id,
+        left_out=run.left_out,
+    )
 
 
 class _Run:

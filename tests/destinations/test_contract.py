@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from stores import STORES, JsonlStore, MemoryStore, SQLiteFileStore, Store
 
 from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 
 if TYPE_CHECKING:
     from connector_kit.protocols import Destination
@@ -56,9 +57,11 @@ class Model:
     """A destination for one entity, without any cleverness."""
 
     keeps_upserted: bool
+    one_row_a_key: bool
     current: Rows = attrs.field(factory=Rows)
     following: Rows | None = None
     mode: Mode | None = None
+    repeated: bool = False
 
     def has_repeated_keys(self) -> bool:
         ids = [row["id"] for row in self.current.covered]
@@ -80,8 +83,11 @@ class Model:
         assert rows is not None
         for record in records:
             indexes = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
-            if self.mode == "upsert" and indexes:
+            if indexes and (self.mode == "upsert" or (self.mode == "replace" and self.one_row_a_key)):
                 rows.now[indexes[0]] = record
+                self.repeated = self.repeated or self.mode == "replace"
+                if self.keeps_upserted and indexes[0] < len(rows.covered):
+                    rows.covered[indexes[0]] = record
             else:
                 rows.now.append(record)
         if self.mode == "upsert" and self.keeps_upserted:
@@ -142,14 +148,59 @@ def steps(modes: list[Mode]) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.one_of(start, write, write, plain), min_size=1, max_size=14)
 
 
+def logged(checkpoint: Checkpoint, log: FingerprintLog) -> Checkpoint:
+    return attrs.evolve(checkpoint, log=log)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["append", "replace"])
+async def test_the_log_comes_back_whole_and_belongs_to_its_generation(store: Store, mode: Mode) -> None:
+    destination = store.destination()
+    await destination.open()
+    await destination.start(ENTITY, mode)
+    for number, log in enumerate(
+        [FingerprintLog(0, b"abc"), FingerprintLog(3, b"de"), FingerprintLog(1, b"xyz")], 1
+    ):
+        await destination.write("orders", [{"id": number}], logged(reached(mode, number), log))
+        await destination.write("orders", [{"id": -number}], None)
+    store.crash(destination)
+    destination = store.destination()
+    await destination.open()
+    given = await destination.start(ENTITY, mode)
+    assert given is not None
+    assert given.log == FingerprintLog(0, b"axyz")
+    state = (await destination.states())["orders"].checkpoint
+    assert state is not None
+    assert state.log.size == 4
+    await destination.finish("orders", logged(reached(mode, 9, complete=True), FingerprintLog(2, b"!")))
+    await destination.start(ENTITY, "replace", resume=False)
+    await destination.write("orders", [{"id": 1}], logged(reached("replace", 1), FingerprintLog(0, b"other")))
+    given = await destination.start(ENTITY, "append")
+    assert given is not None
+    assert given.log == FingerprintLog(0, b"ax!")
+    await destination.reset("orders")
+    assert await destination.start(ENTITY, "append") is None
+    await destination.write("orders", [{"id": 1}], logged(reached("append", 1), FingerprintLog(0, b"new")))
+    given = await destination.start(ENTITY, "append")
+    assert given is not None
+    assert given.log == FingerprintLog(0, b"new")
+    with pytest.raises(DestinationError, match="4 bytes, and 3 are stored"):
+        await destination.write("orders", [{"id": 1}], logged(reached("append", 1), FingerprintLog(4, b"!")))
+    await destination.close()
+
+
 async def check(store: Store, script: list[Step]) -> None:
     """Play the script on the destination and on the model, and compare after every step."""
-    model = Model(store.keeps_upserted)
+    model = Model(store.keeps_upserted, store.one_row_a_key)
     destination = store.destination()
     await destination.open()
     for number, step in enumerate(script):
         destination = await _play(step, number, store, destination, model)
-        assert store.rows("orders") == model.current.now
+        found, expected = store.rows("orders"), model.current.now
+        if model.repeated:  # where the row of a key stands that came twice is the destination's
+            assert sorted(found, key=itemgetter("id")) == sorted(expected, key=itemgetter("id"))
+        else:
+            assert found == expected
         shown = {} if model.last is None else {"orders": EntityState("orders", model.last)}
         assert dict(await destination.states()) == shown
         assert await destination.count("orders") == len(store.rows("orders"))

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import count
 from threading import get_ident
@@ -24,10 +24,11 @@ from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.destinations.jsonl.files import LocalFiles, last_line_end
 from connector_kit.destinations.jsonl.folder import Folder, FolderLock, file_name
 from connector_kit.destinations.jsonl.state import FORMAT_VERSION, decode_last, encode
+from connector_kit.destinations.jsonl.unique import MAX_KEYS, Keys
 from connector_kit.destinations.ledger import Entry, Generation, Phase
-from connector_kit.errors import ConfigError, DestinationError, SchemaMismatchError
-from connector_kit.records.catalog import Entity
-from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
+from connector_kit.records.catalog import Entity, Field, Scalar
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 from connector_kit.records.json_lines import json_lines
 from connector_kit.records.json_records import JsonRecords
 
@@ -131,6 +132,7 @@ class FailingFiles:
             raise self.error
 
 
+END_OF_LOG = b"the end"
 PAGES: list[list[Record]] = [
     [{"id": 1}, {"id": 2}],
     [{"id": 3, "new": 1}],
@@ -139,23 +141,35 @@ PAGES: list[list[Record]] = [
 ]
 
 
-def sync(there: Folder, mode: Mode) -> None:
-    """Read PAGES into the folder, going on where its checkpoint says; the second page is provisional."""
-    checkpoint = there.start("orders", mode, resume=True)
+def sync(there: Folder, mode: Mode, kind: Entity = ENTITY) -> None:
+    """Read PAGES into the folder, going on where its checkpoint says; the second page is provisional.
+
+    The log has the numbers of the pages that are covered, and is written anew at the end.
+    """
+    checkpoint = there.start(kind, mode, resume=True)
     if checkpoint is not None and checkpoint.complete:
+        assert checkpoint.log == FingerprintLog(added=END_OF_LOG)
         return
     first = checkpoint.cursor if checkpoint is not None else 0
     assert isinstance(first, int)
+    log = b"" if checkpoint is None else checkpoint.log.added
+    assert log == bytes(page for page in range(1, first + 1) if page != 2)
     for page in range(first + 1, len(PAGES) + 1):
-        there.write("orders", PAGES[page - 1], None if page == 2 else reached(page, mode))
-    there.finish("orders", reached(len(PAGES), mode, complete=True))
+        if page == 2:
+            there.write("orders", PAGES[page - 1], None)
+            continue
+        covering = attrs.evolve(reached(page, mode), log=FingerprintLog(len(log), bytes([page])))
+        there.write("orders", PAGES[page - 1], covering)
+        log += bytes([page])
+    last = attrs.evolve(reached(len(PAGES), mode, complete=True), log=FingerprintLog(0, END_OF_LOG))
+    there.finish("orders", last)
 
 
-def interrupted(path: Path, mode: Mode, files: Files) -> bool:
+def interrupted(path: Path, mode: Mode, files: Files, kind: Entity = ENTITY) -> bool:
     """Run until the failure; say whether there was none."""
     there = folder(path, files)
     try:
-        sync(there, mode)
+        sync(there, mode, kind)
     except (OSError, Killed):
         return False
     else:
@@ -186,9 +200,17 @@ def test_a_failure_at_any_operation_loses_and_repeats_nothing(
         survived = interrupted(path, mode, FailingFiles(at, error, part))
         again = folder(path)
         sync(again, mode)
+        last = again.start(ENTITY, "append", resume=True)
         again.release()
+        assert last is not None
+        assert last.log == FingerprintLog(added=END_OF_LOG)
         assert complete_content(path) == complete_content(tmp_path / "undisturbed")
-        assert {file.name for file in (path / ".connector_kit").iterdir()} == {"lock", "orders.json"}
+        [log] = (path / ".connector_kit").glob("orders.*.log")
+        assert {file.name for file in (path / ".connector_kit").iterdir()} == {
+            "lock",
+            "orders.json",
+            log.name,
+        }
         if survived:
             return
 
@@ -212,7 +234,7 @@ def test_any_number_of_kills_in_one_read(
 def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_again(tmp_path: Path) -> None:
     files = FailingFiles(10**9, OSError(5, "Input/output error"), 1)
     there = folder(tmp_path, files)
-    there.start("orders", "append", resume=True)
+    there.start(ENTITY, "append", resume=True)
     there.write("orders", PAGES[0], reached(1))
     before = complete_content(tmp_path)
     files.at = next(files._numbers) + 1
@@ -221,7 +243,7 @@ def test_after_a_failed_write_the_lines_are_as_before_and_the_read_must_start_ag
     assert complete_content(tmp_path) == before
     with pytest.raises(DestinationError, match=r"start\(\)"):
         there.write("orders", PAGES[1], reached(2))
-    assert there.start("orders", "append", resume=True) == reached(1)
+    assert there.start(ENTITY, "append", resume=True) == reached(1)
     there.release()
 
 
@@ -241,7 +263,7 @@ class Interrupted(LocalFiles):
 def test_after_an_interrupted_write_too(tmp_path: Path) -> None:
     """It may have happened, or not: to write the page once more would have it twice, and shift all that follow."""
     there = folder(tmp_path, Interrupted())
-    there.start("orders", "append", resume=True)
+    there.start(ENTITY, "append", resume=True)
     there.write("orders", PAGES[0], reached(1))
     before = complete_content(tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -257,7 +279,7 @@ import resource, sys
 import anyio
 from connector_kit.destinations.jsonl import JsonlDestination
 from connector_kit.errors import DestinationError
-from connector_kit.records.catalog import Entity
+from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Checkpoint
 
 async def main():
@@ -287,6 +309,151 @@ def test_a_full_disk_keeps_what_is_stored(tmp_path: Path) -> None:
     assert folder(tmp_path / "out").states() == {"orders": EntityState("orders", reached(1))}
 
 
+# -- keys that come twice in a replace ------------------------------------------------------------------------------
+
+
+KEYED = Entity("orders", (Field("id", Scalar.INTEGER),), primary_key="id")
+
+
+def ids(path: Path) -> list[Any]:
+    return [json.loads(line)["id"] for line in complete_content(path).splitlines()]
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), Killed()], ids=["fails", "killed"])
+def test_the_last_line_of_a_key_stays_whatever_operation_fails(
+    tmp_path: Path, error: BaseException, part: int
+) -> None:
+    for at in count():
+        path = tmp_path / str(at)
+        survived = interrupted(path, "replace", FailingFiles(at, error, part), KEYED)
+        again = folder(path)
+        sync(again, "replace", KEYED)
+        again.release()
+        assert ids(path) == [2, 3, 4, 1, 5]
+        [log] = (path / ".connector_kit").glob("orders.*.log")
+        assert {file.name for file in (path / ".connector_kit").iterdir()} == {
+            "lock",
+            "orders.json",
+            log.name,
+        }
+        if survived:
+            return
+
+
+def replaced(there: Folder, kind: Entity, *pages: Sequence[Record]) -> None:
+    there.start(kind, "replace", resume=False)
+    for number, page in enumerate(pages, 1):
+        there.write("orders", page, reached(number, "replace"))
+    there.finish("orders", reached(len(pages), "replace", complete=True))
+
+
+@pytest.mark.parametrize(
+    ("pages", "sought"),
+    [
+        ([range(5), range(5, 9)], False),
+        ([range(9, 5, -1), range(5)], False),
+        ([range(MAX_KEYS + 5), range(MAX_KEYS + 5, MAX_KEYS + 9)], False),
+        ([["b", "a"], ["c"]], False),
+        ([range(5), range(4, 9)], True),
+        ([[1, 1]], True),
+        ([[1], ["1"]], True),
+        ([[1], [None]], True),
+        ([[1, 1.5]], True),
+        ([range(MAX_KEYS + 5, 0, -1), [MAX_KEYS + 9]], True),
+    ],
+)
+def test_a_file_is_gone_through_only_where_a_key_may_have_come_twice(
+    pages: Sequence[Sequence[Any]], *, sought: bool
+) -> None:
+    keys = Keys.of(KEYED, complete=True)
+    for page in pages:
+        keys.add([{"id": key} for key in page])
+    assert keys.may_repeat == sought
+
+
+def test_a_generation_that_is_continued_is_gone_through(opened: Folder, tmp_path: Path) -> None:
+    opened.start(KEYED, "replace", resume=True)
+    opened.write("orders", [{"id": 1, "v": 1}], reached(1, "replace"))
+    opened.start(KEYED, "replace", resume=True)
+    opened.write("orders", [{"id": 1, "v": 2}], reached(2, "replace"))
+    opened.finish("orders", reached(2, "replace", complete=True))
+    assert complete_content(tmp_path) == b'{"id":1,"v":2}\n'
+    assert opened.count("orders") == 1
+
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "left"),
+    [
+        (KEYED, [1, 1.0, "1", None, None], [1.0, "1", None, None]),
+        (KEYED, [{"a": 1, "b": 2}, {"b": 2, "a": 1}], [{"b": 2, "a": 1}]),
+        (
+            Entity("orders", (Field("id", Scalar.DATETIME),), primary_key="id"),
+            [NOON, NOON.astimezone(timezone(timedelta(hours=1)))],
+            ["2024-01-01T13:00:00+01:00"],
+        ),
+    ],
+    ids=["numbers", "nested", "moments"],
+)
+def test_keys_are_the_same_where_their_values_are(
+    opened: Folder, tmp_path: Path, kind: Entity, keys: list[Any], left: list[Any]
+) -> None:
+    replaced(opened, kind, [{"id": key} for key in keys])
+    assert ids(tmp_path) == left
+
+
+def test_a_key_of_several_parts_and_one_in_a_nested_record(opened: Folder, tmp_path: Path) -> None:
+    rows: list[Record] = [{"sys": {"id": 1}, "at": n % 2, "v": n} for n in range(4)]
+    replaced(opened, Entity("orders", primary_key=("sys.id", "at")), rows)
+    assert [json.loads(line)["v"] for line in complete_content(tmp_path).splitlines()] == [2, 3]
+
+
+def test_lazy_records_are_not_made_for_their_keys(opened: Folder, tmp_path: Path) -> None:
+    page = JsonRecords.of_lines(b'{"id": 1, "v": 1E2}\n{"id": 1, "v": 2E2}\n')
+    replaced(opened, KEYED, page)
+    assert complete_content(tmp_path) == b'{"id": 1, "v": 2E2}\n'
+
+
+# -- the log of fingerprints ------------------------------------------------------------------------------------------
+
+
+def with_log(page: int, keep: int, added: bytes) -> Checkpoint:
+    return attrs.evolve(reached(page), log=FingerprintLog(keep, added))
+
+
+def test_a_log_that_keeps_a_part_of_itself_is_cut_there(opened: Folder) -> None:
+    opened.start(ENTITY, "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123456789"))
+    opened.write("orders", PAGES[1], with_log(2, 4, b"abc"))
+    given = opened.start(ENTITY, "append", resume=True)
+    assert given is not None
+    assert given.log == FingerprintLog(0, b"0123abc")
+
+
+def test_a_log_that_keeps_more_than_is_stored_is_refused_and_changes_nothing(opened: Folder) -> None:
+    opened.start(ENTITY, "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123"))
+    with pytest.raises(DestinationError, match="first 5 bytes, and 4 are stored"):
+        opened.write("orders", PAGES[1], with_log(2, 5, b"abc"))
+    given = opened.start(ENTITY, "append", resume=True)
+    assert given == with_log(1, 0, b"0123")
+
+
+def test_a_log_that_was_lost_in_part_is_refused_with_the_way_out(opened: Folder, tmp_path: Path) -> None:
+    opened.start(ENTITY, "append", resume=True)
+    opened.write("orders", PAGES[0], with_log(1, 0, b"0123"))
+    [log] = (tmp_path / ".connector_kit").glob("*.log")
+    LocalFiles().truncate(log, 2)
+    with pytest.raises(DataError, match=r"has 2 bytes; expected the 4 .*mode 'replace'"):
+        opened.start(ENTITY, "append", resume=True)
+    assert opened.start(ENTITY, "replace", resume=True) is None
+    opened.reset("orders")
+    assert not list((tmp_path / ".connector_kit").glob("*.log"))
+
+
 # -- what the disk may have lost, and what people may have done -----------------------------------------------------
 
 
@@ -295,14 +462,14 @@ def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
     tmp_path: Path, mode: Mode
 ) -> None:
     there = folder(tmp_path)
-    there.start("orders", mode, resume=True)
+    there.start(ENTITY, mode, resume=True)
     there.write("orders", PAGES[0], reached(1, mode))
     file = tmp_path / ("orders.jsonl" if mode == "append" else ".connector_kit/orders.jsonl")
     LocalFiles().truncate(file, file.stat().st_size - 3)
     with pytest.raises(DestinationError, match="power failure"):
-        there.start("orders", mode, resume=True)
+        there.start(ENTITY, mode, resume=True)
     there.reset("orders")
-    assert there.start("orders", mode, resume=True) is None
+    assert there.start(ENTITY, mode, resume=True) is None
     assert not there.states()
     if mode == "append":
         assert complete_content(tmp_path) == b'{"id":1}\n'
@@ -313,9 +480,9 @@ def test_lines_added_after_a_complete_read_stay(opened: Folder, tmp_path: Path) 
     sync(opened, "append")
     with (tmp_path / "orders.jsonl").open("ab") as file:
         file.write(b'{"id":100}\n')
-    opened.start("orders", "append", resume=True)
+    opened.start(ENTITY, "append", resume=True)
     opened.write("orders", [{"id": 7}], None)
-    opened.start("orders", "append", resume=True)
+    opened.start(ENTITY, "append", resume=True)
     assert [json.loads(line)["id"] for line in complete_content(tmp_path).splitlines()] == [
         1,
         2,
@@ -332,14 +499,14 @@ def test_half_a_line_added_after_a_complete_read_is_refused(opened: Folder, tmp_
     with (tmp_path / "orders.jsonl").open("ab") as file:
         file.write(b'{"id":')
     with pytest.raises(DestinationError, match="line feed"):
-        opened.start("orders", "append", resume=True)
+        opened.start(ENTITY, "append", resume=True)
 
 
 def test_a_file_of_somebody_else_is_refused_and_left_alone(opened: Folder, tmp_path: Path) -> None:
     (tmp_path / "orders.jsonl").write_bytes(b"theirs\n")
     for mode in MODES:
         with pytest.raises(DestinationError, match="not made by this destination"):
-            opened.start("orders", mode, resume=True)
+            opened.start(ENTITY, mode, resume=True)
     assert complete_content(tmp_path) == b"theirs\n"
     assert not opened.states()
 
@@ -350,7 +517,7 @@ def test_names_that_a_file_system_takes_for_one_are_refused(opened: Folder, tmp_
         encode(Entry("Orders", current=Generation(covered=0)))
     )
     with pytest.raises(ConfigError, match=r"'orders' and 'Orders'"):
-        opened.start("orders", "append", resume=True)
+        opened.start(ENTITY, "append", resume=True)
 
 
 @pytest.mark.parametrize(
@@ -368,20 +535,20 @@ def test_a_state_file_that_cannot_be_read_is_reported(
 ) -> None:
     (tmp_path / ".connector_kit" / "orders.json").write_bytes(content)
     with pytest.raises(DestinationError, match=message):
-        opened.start("orders", "append", resume=True)
+        opened.start(ENTITY, "append", resume=True)
     [state] = opened.states().values()
     assert (state.entity, state.checkpoint) == ("orders", None)
     assert message in state.problem
 
 
 def test_one_process_at_a_time(opened: Folder, tmp_path: Path) -> None:
-    opened.start("orders", "append", resume=True)
+    opened.start(ENTITY, "append", resume=True)
     other = folder(tmp_path)
     with pytest.raises(DestinationError, match="another process"):
-        other.start("orders", "append", resume=True)
+        other.start(ENTITY, "append", resume=True)
     assert not other.states()
     opened.release()
-    assert other.start("orders", "append", resume=True) is None
+    assert other.start(ENTITY, "append", resume=True) is None
     other.release()
 
 
@@ -534,7 +701,7 @@ def test_values_that_json_does_not_have() -> None:
 def test_a_value_without_a_json_form_leaves_nothing_of_its_page(
     opened: Folder, tmp_path: Path, value: object
 ) -> None:
-    opened.start("orders", "append", resume=True)
+    opened.start(ENTITY, "append", resume=True)
     records = [{"id": n} for n in range(2_000)]
     with pytest.raises(SchemaMismatchError, match="no JSON form"):
         opened.write("orders", [*records, {"id": value}], reached(1))
@@ -573,12 +740,12 @@ def test_the_state_survives_as_json(phase: Phase, following: Generation | None) 
     assert decode_last(encode(entry), "there") == entry
 
 
-def test_the_state_is_stored_as_it_always_was() -> None:
-    """Folders of earlier versions are read, and earlier versions read ours."""
+def test_the_state_is_stored_in_the_form_of_its_version() -> None:
+    """Who changes it raises `FORMAT_VERSION`, so that earlier versions leave our folders alone."""
     checkpoint = Checkpoint("shop", "orders", "append", cursor=1).to_json()
     entry = Entry("orders", owned=True, phase=Phase.APPENDING, current=Generation(checkpoint, 5))
     assert encode(entry) == (
-        b'{"format":1,"entity":"orders","reading":true,"swapping":false,"current":{"length":5,"checkpoint":'
+        b'{"format":2,"entity":"orders","reading":true,"swapping":false,"current":{"length":5,"checkpoint":'
         + checkpoint
-        + b'},"following":null}\n'
+        + b',"log":0},"following":null}\n'
     )

@@ -19,6 +19,7 @@ import pytest
 
 from connector_kit.destinations.jsonl.files import Flushing, LocalFiles
 from connector_kit.destinations.jsonl.folder import Folder, FolderLock
+from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def folder(tmp_path: Path, files: Slow) -> Iterator[Folder]:
     """Give a folder whose data is to be brought to the disk every 20 bytes, with a read under way."""
     (tmp_path / ".connector_kit").mkdir()
     folder = Folder(tmp_path, files, FolderLock(tmp_path / ".connector_kit" / "lock"), FLUSHED_AT)
-    folder.start("orders", "append", resume=True)
+    folder.start(Entity("orders"), "append", resume=True)
     yield folder
     files.may_end.set()
     files.broken.clear()
@@ -134,7 +135,7 @@ def test_a_disk_that_fails_is_told_by_the_next_call(
     with pytest.raises(OSError, match="the disk is broken"):
         next_call()
     files.broken.clear()
-    assert folder.start("orders", "append", resume=True) is not None
+    assert folder.start(Entity("orders"), "append", resume=True) is not None
 
 
 def test_a_disk_that_fails_is_told_of_the_file_it_failed_for(files: Slow, tmp_path: Path) -> None:
@@ -246,11 +247,11 @@ def test_a_read_that_is_begun_anew_hears_nothing_of_the_one_that_was_given_up(
     folder: Folder, files: Slow, tmp_path: Path
 ) -> None:
     """Its generation is gone before the disk has answered."""
-    folder.start("orders", "replace", resume=False)
+    folder.start(Entity("orders"), "replace", resume=False)
     files.broken.add(tmp_path / ".connector_kit" / "orders.jsonl")
     files.may_end.set()
     write(folder, 3)
-    folder.start("orders", "replace", resume=False)
+    folder.start(Entity("orders"), "replace", resume=False)
     files.broken.clear()
     write(folder, 3)
     folder.finish("orders", checkpoint(3))
@@ -260,12 +261,12 @@ def test_a_read_that_is_begun_anew_hears_nothing_of_the_one_that_was_given_up(
 def test_letting_go_brings_the_other_files_to_the_disk_where_one_fails(
     folder: Folder, files: Slow, tmp_path: Path
 ) -> None:
-    folder.start("customers", "append", resume=True)
+    folder.start(Entity("customers"), "append", resume=True)
     folder.write("customers", [RECORD], checkpoint(1))
     files.broken.add(tmp_path / "orders.jsonl")
     files.may_end.set()
     write(folder, 3)
-    folder.start("parts", "append", resume=True)
+    folder.start(Entity("parts"), "append", resume=True)
     folder.write("parts", [RECORD], checkpoint(1))
     with pytest.raises(OSError, match="the disk is broken"):
         folder.release()

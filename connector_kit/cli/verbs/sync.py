@@ -75,6 +75,11 @@ __all__ = ["command"]
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
 @click.option(
+    "--metadata",
+    is_flag=True,
+    help="Add to every row when it was written (_synced_at) and by which run (_run_id).",
+)
+@click.option(
     "--prefix",
     default="",
     metavar="TEXT",
@@ -100,6 +105,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     prefix: str,
     settings: dict[str, Any],
     *,
+    metadata: bool,
     entities: tuple[str, ...],
     quarantine: Path | None,
     as_json: bool,
@@ -125,6 +131,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             name=name or located.name,
             prefix=prefix,
             concurrency=concurrency,
+            metadata=metadata,
             stop=stop,
             observer=observer,
             quarantine=quarantine,

@@ -1,7 +1,7 @@
 """A folder of JSON lines as a destination: one file for each entity, and a note of how much of it counts.
 
-`destination` is the asynchronous front; `folder` carries out its calls; `state` encodes the ledger's entries; `files` is
-the operations on files.
+`destination` is the asynchronous front; `folder` carries out its calls; `state` encodes the ledger's entries; `logs` keeps
+the logs of fingerprints; `files` is the operations on files.
 """
 
 from connector_kit.destinations.local_path import local_path

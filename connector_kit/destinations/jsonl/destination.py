@@ -73,7 +73,7 @@ class JsonlDestination:
         one, whatever the lines it is to replace have. Takes the folder for this process alone, until `close`.
         """
         refuse_mode(mode, _MODES, entity, "JSONL")
-        return await self._with_folder(partial(Folder.start, entity=entity.name, mode=mode, resume=resume))
+        return await self._with_folder(partial(Folder.start, kind=entity, mode=mode, resume=resume))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         """Add the records, and store the checkpoint that covers them. Raise `SchemaMismatchError` for what is no JSON."""

@@ -23,11 +23,14 @@ from connector_kit.records.checkpoint import EntityState
 from connector_kit.records.json_lines import json_lines
 
 from .files import Files, Flushing, count_lines, ends_with_line, last_line_end, size_of
+from .logs import Logs, StoredLog
 from .state import DamagedStateError, decode_last, encode
+from .unique import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Checkpoint, Mode
     from connector_kit.records.page import Record
 
@@ -54,6 +57,9 @@ class _Read:
     """How many bytes of states have been added to the state file."""
     flushed: int = 0
     """How much of the file has been brought to the disk, or is about to be."""
+    log: StoredLog = attrs.field(factory=StoredLog)
+    keys: Keys | None = None
+    """Of a replace."""
 
 
 @attrs.define(eq=False)
@@ -65,10 +71,12 @@ class Folder:
     _lock: FolderLock
     _flush_bytes: int = FLUSH_BYTES
     _flushing: Flushing = attrs.field(init=False)
+    _logs: Logs = attrs.field(init=False)
     _reads: dict[str, _Read] = attrs.field(factory=dict[str, _Read], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._flushing = Flushing(self._files)
+        self._logs = Logs(self._ours, self._files)
 
     def release(self) -> None:
         """Let go of the folder. The pages of unfinished reads are on the disk afterwards."""
@@ -79,9 +87,10 @@ class Folder:
             for entity, read in reads.items():
                 closing.callback(self._sync, entity, read)
 
-    def start(self, entity: str, mode: Mode, *, resume: bool) -> Checkpoint | None:
+    def start(self, kind: Entity, mode: Mode, *, resume: bool) -> Checkpoint | None:
         """Cut off what no checkpoint covers, and return the checkpoint of what is left."""
         self._lock.acquire()
+        entity = kind.name
         self._reads.pop(entity, None)
         data, following = self._data_file(entity), self._next_file(entity)
         self._flushing.wait(data)
@@ -95,6 +104,10 @@ class Folder:
         end = start.entry.target.covered or 0
         if mode != "replace" or start.continued:
             _refuse_shorter(file, end)
+        name, target = file_name(entity), start.entry.target
+        checkpoint = target.decoded()
+        if checkpoint is not None:
+            checkpoint = self._logs.load(name, target.log, checkpoint)
         # The state first: a generation that no state mentions is removed by the next start, but a state that mentions
         # one that is no longer there would be taken for damage.
         self._save(start.entry)
@@ -102,23 +115,30 @@ class Folder:
             self._cut(following, start.keep_following)
         else:
             self._files.remove(following)
-        checkpoint = start.entry.target.decoded()
-        self._reads[entity] = _Read(start.entry, file, end, flushed=end)
+        self._files.remove(self._unique_file(entity))
+        log = StoredLog(target.log, checkpoint.log.size) if checkpoint is not None else StoredLog()
+        self._logs.cut(name, log)
+        self._logs.remove_others(name, {each.log for each in (start.entry.current, target)})
+        keys = Keys.of(kind, complete=not start.continued) if mode == "replace" else None
+        self._reads[entity] = _Read(start.entry, file, end, flushed=end, log=log, keys=keys)
         return checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
         """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
         read = started_read(self._reads, entity, "write")
-        state_bytes, flushed = read.state_bytes, read.flushed
+        state_bytes, flushed, log = read.state_bytes, read.flushed, read.log
         try:
             encoded = None if checkpoint is None else checkpoint.to_json()
+            if read.keys is not None:
+                read.keys.add(records)
             end = read.end + self._files.append(read.file, json_lines(entity, records))
             if end - flushed >= self._flush_bytes and self._flushing.begin(read.file):
                 flushed = end
-            if encoded is None:
+            if encoded is None or checkpoint is None:
                 entry = read.entry.leave_provisional()
             else:
-                entry = read.entry.cover(encoded, end)
+                log = self._logs.store(file_name(entity), entity, checkpoint.log, log)
+                entry = read.entry.cover(encoded, end, log.number)
                 # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
                 state_bytes = self._add_state(entry, state_bytes)
@@ -127,8 +147,9 @@ class Folder:
             with suppress(OSError):  # where this fails too, the next start cuts what does not count
                 self._save(read.entry)  # the line that covers the page may be there, whole or in part
                 self._cut(read.file, read.end)
+                self._logs.cut(file_name(entity), read.log)
             raise
-        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed)
+        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed, log, read.keys)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
@@ -137,17 +158,35 @@ class Folder:
         del self._reads[entity]
         self._flushing.wait(read.file)
         self._files.append(read.file, ())  # no page may have come, and so no file be there
-        self._files.sync(read.file)
+        end = self._without_repeated(entity, read)
+        name = file_name(entity)
+        log = self._logs.store(name, entity, checkpoint.log, read.log)
+        self._logs.sync(name, log)
         if read.entry.phase is Phase.REPLACING:
-            announced = read.entry.announce(encoded, read.end)
+            announced = read.entry.announce(encoded, end, log.number)
             self._save(announced, durable=True)
             self._sync_names()  # before the swap: it must not be on the disk without the note that tells of it
             self._swap(entity)
             finished = announced.swap()
         else:
-            finished = read.entry.finish(encoded, read.end)
+            finished = read.entry.finish(encoded, end, log.number)
         self._save(finished, durable=True)
         self._sync_names()
+        self._logs.remove_others(name, {log.number})
+
+    def _without_repeated(self, entity: str, read: _Read) -> int:
+        """Write the last line of each key to a file of their own, if any came twice; return how long what counts is.
+
+        It is on the disk then. The swap takes this file before the other.
+        """
+        file, end = read.file, read.end
+        if read.keys is not None and read.keys.may_repeat:
+            with read.keys.last_lines(file) as lines:
+                if lines is not None:
+                    file = self._unique_file(entity)
+                    end = self._files.append(file, lines)
+        self._files.sync(file)
+        return end
 
     def states(self) -> Mapping[str, EntityState]:
         """Return each entity's last checkpoint: of its unfinished generation, if that has one."""
@@ -183,11 +222,14 @@ class Folder:
             self._cut(data, length)
         self._save(entry.reset(length))
         self._files.remove(self._next_file(entity))
+        self._files.remove(self._unique_file(entity))
+        self._logs.remove_others(file_name(entity), ())
 
     def _sync(self, entity: str, read: _Read) -> None:
         """Wait until what an unfinished read has written is on the disk."""
         if read.file.exists():
             self._files.sync(read.file)
+        self._logs.sync(file_name(entity), read.log)
         self._files.sync(self._state_file(entity))
         self._sync_names()
 
@@ -202,6 +244,10 @@ class Folder:
 
     def _next_file(self, entity: str) -> Path:
         return self._ours / f"{file_name(entity)}.jsonl"
+
+    def _unique_file(self, entity: str) -> Path:
+        """Return the file of a finished generation in which a key has come twice, without those lines."""
+        return self._ours / f"{file_name(entity)}.unique"
 
     def _state_file(self, entity: str) -> Path:
         return self._ours / f"{file_name(entity)}.json"
@@ -264,8 +310,12 @@ class Folder:
         return entry
 
     def _swap(self, entity: str) -> None:
-        if self._next_file(entity).exists():
-            self._files.replace(self._next_file(entity), self._data_file(entity))
+        following, unique = self._next_file(entity), self._unique_file(entity)
+        if unique.exists():
+            self._files.remove(following)  # first: what is left of the two counts
+            following = unique
+        if following.exists():
+            self._files.replace(following, self._data_file(entity))
 
     def _cut(self, file: Path, length: int | None) -> None:
         if length is not None and size_of(file) > length:

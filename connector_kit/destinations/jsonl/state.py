@@ -1,7 +1,8 @@
 """The small file beside the data in which an entry of the ledger is kept. Pure.
 
 The file is JSON lines: each write adds one, the last whole line counts. A line that was not written to its end, by a
-process that was killed meanwhile, is as good as none. `covered` is a number of bytes, and always set.
+process that was killed meanwhile, is as good as none. `covered` is a number of bytes, and always
+set. `log` numbers the file of its log of fingerprints; 0 where there is none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from connector_kit.errors import DestinationError
 
 __all__ = ["FORMAT_VERSION", "DamagedStateError", "decode_last", "encode"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class DamagedStateError(DestinationError):
@@ -66,10 +67,11 @@ class _Version(msgspec.Struct):
 class _Generation(msgspec.Struct):
     length: int
     checkpoint: msgspec.Raw  # msgspec has no `Raw | None`: null is among the bytes
+    log: int = 0
 
     def generation(self) -> Generation:
         encoded = bytes(self.checkpoint)
-        return Generation(None if encoded == b"null" else encoded, self.length)
+        return Generation(None if encoded == b"null" else encoded, self.length, self.log)
 
 
 class _State(msgspec.Struct):
@@ -103,4 +105,5 @@ def _stored(generation: Generation) -> dict[str, Any]:
     return {
         "length": generation.covered,
         "checkpoint": None if checkpoint is None else msgspec.Raw(checkpoint),
+        "log": generation.log,
     }
