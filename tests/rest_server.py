@@ -20,7 +20,7 @@ PATIENCE = 30
 
 @attrs.frozen
 class Asked:
-    """A request: path, query and headers (names in lower case), and its target as it came.
+    """A request: path, query and headers (names in lower case), its target as it came, its body.
 
     `names` are those of the headers as often as they came.
     """
@@ -30,6 +30,8 @@ class Asked:
     headers: dict[str, str]
     target: str
     names: Sequence[str] = ()
+    method: str = "GET"
+    body: bytes = b""
 
 
 @attrs.frozen
@@ -50,7 +52,7 @@ Answering: TypeAlias = Callable[[Asked], Said]
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Answers GET by a function, and knows its open connections."""
+    """Answers GET and POST by a function, and knows its open connections."""
 
     daemon_threads = True
     request_queue_size = 100
@@ -112,10 +114,18 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         names = sorted(name.lower() for name, _ in self.headers.items())
         asked = Asked(
-            parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, self.path, names
+            parts.path,
+            dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers,
+            self.path,
+            names,
+            self.command,
+            self.rfile.read(int(headers.get("content-length", 0))),
         )
         self.http_server.asked.append(asked)
         self._send(self.http_server.answering(asked))
+
+    do_POST = do_GET  # noqa: N815 - http.server's name
 
     def _send(self, said: Said) -> None:
         body = said.body.encode() if isinstance(said.body, str) else said.body

@@ -1,5 +1,6 @@
 from .mock.connector import MockConfig as MockConfig
 from .mock.connector import MockConnector as MockConnector
+from .rest.body_errors import BodyError as BodyError
 from .rest.config import Resource as Resource
 from .rest.config import RestConfig as RestConfig
 from .rest.connector import RestConnector as RestConnector

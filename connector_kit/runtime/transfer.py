@@ -10,7 +10,7 @@ import attrs
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
 from connector_kit.errors import ConnectorError, CursorExpiredError
-from connector_kit.events import EntityFinished, EntityStarted, PagesWritten
+from connector_kit.events import EntityFinished, EntityStarted, PagesWritten, Warned
 from connector_kit.protocols import Connector, Destination
 from connector_kit.records.batches import joined
 from connector_kit.tasks import task_group
@@ -32,6 +32,8 @@ __all__ = ["RunContext", "Transfer"]
 _BETWEEN_STEPS = 0.02
 """Seconds from one step to the next, unless there is enough to write before. A step costs a checkpoint, and mostly a
 hand-over to a thread, as much as a page or two; a run that is killed reads again what it had read in this time."""
+
+_BEGUN_ANEW = "begun anew: the source no longer accepts the cursor at which the last run stopped"
 
 
 @attrs.frozen
@@ -111,10 +113,13 @@ class Transfer:
         read = self._read
         try:
             await self._read_pages(read, into)
-        except CursorExpiredError:
-            anew = read.without_cursor()
-            if read.cursor is None or anew is None or self._delivered:
+        except CursorExpiredError as error:
+            if read.cursor is None or self._delivered:
                 raise
+            anew = read.without_cursor()
+            if anew is None:
+                raise _cannot_begin_anew(error, read.mode, self.table) from error
+            self._context.totals.observe(Warned(self._name, _BEGUN_ANEW))
             await self._context.destination.start(self._naming.entity, read.mode, resume=False)
             self._read = anew
             await self._read_pages(anew, into)
@@ -174,3 +179,18 @@ class Transfer:
             error=self._fault,
             notes=totals.notes,
         )
+
+
+def _cannot_begin_anew(error: CursorExpiredError, mode: Mode, table: str) -> CursorExpiredError:
+    """Return the error for a read that would store rows again if it began again: what happened, and what helps."""
+    told = CursorExpiredError(
+        f"{error.message}; in mode {mode!r} that would store rows again which are there: forget the read with "
+        f"`connector-kit state reset DESTINATION {table}`, and run once with `--mode replace`, which repeats none"
+    )
+    return told.locate(
+        connector=error.connector,
+        operation=error.operation,
+        entity=error.entity,
+        cursor=error.cursor,
+        attempt=error.attempt,
+    )

@@ -219,9 +219,12 @@ def test_an_expired_cursor_begins_again_where_that_is_exact(
     report = clock.run(run, Forgetful({"orders": table}), backend=backend)
     if mode == "append":
         assert isinstance(report.entities[0].error, CursorExpiredError)
+        assert "that cursor is too old; in mode 'append'" in str(report.entities[0].error)
+        assert "`connector-kit state reset DESTINATION orders`" in str(report.entities[0].error)
         assert by_id(destination.rows("orders")) == expected(table)[:4]
     else:
         assert report.complete
+        assert [note.partition(":")[0] for note in report.entities[0].notes] == ["begun anew"]
         assert by_id(destination.rows("orders")) == expected(table)
 
 

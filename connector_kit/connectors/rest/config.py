@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import attrs
@@ -13,15 +12,24 @@ from connector_kit.config.url import Url
 from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import Problem
 from connector_kit.records.catalog import Entity, Field, Incremental, Scalar, as_names
+from connector_kit.records.page import JsonValue
 
+from .body_errors import BodyError
 from .origin import Credentials, Origin
 from .paging import LastRecord, NoPagination, Offset, PageNumber, Pagination
+from .refusals import PAST_END
+from .revision import revision_of
+from .since import FORMATS, TEMPLATE_SLOT, format_problem, is_zone, says_utc
 
-__all__ = ["Resource", "RestConfig", "SinceFormat", "since_text"]
+__all__ = ["ParameterPlace", "Resource", "RestConfig", "TransientStatus"]
 
+ParameterPlace: TypeAlias = Literal["query", "body"]
+"""Where a parameter goes: into the URL by its name, or into the JSON body at its path."""
 
-SinceFormat: TypeAlias = Literal["iso", "epoch", "epoch_ms"]
-"""`2013-01-31T10:00:00Z`, or whole seconds or milliseconds since 1970."""
+TransientStatus: TypeAlias = int | Literal["empty"]
+"""A status, or a successful answer that has nothing in it, though not the status 204 that would say so."""
+
+_NO_TIMES = (Scalar.BOOLEAN, Scalar.BINARY, Scalar.TIME)
 
 
 @attrs.frozen
@@ -29,9 +37,17 @@ class Resource:
     """One entity: a list of records that the API serves in pages.
 
     `path` is below the base URL. `records` says where in the body the list stands, as `data.items` or as the JSON
-    pointer `/data/items`; empty: the body is the list. `since_param` is the query parameter that takes the lower
-    bound of an incremental read, written in `since_format`. `fields` declares the types of fields; without it they
-    are inferred from a first page. `page_size` (records) takes the place of the config's.
+    pointer `/data/items`; empty: the body is the list. With a `body`, requests are POSTs that carry it as JSON, and the
+    parameters of the pagination can go into it (`paging_in`): their names are paths then. `page_size` (records) takes the
+    place of the config's. `fields` declares the types of fields.
+
+    `since_param` is the parameter, or with `since_in` the path in the body, that takes the lower bound of an incremental
+    read. It is written in `since_format`, in the zone `since_zone` (by default `replication_zone`, else UTC), and put into
+    `since_template` where `{since}` stands. `replication_format`, `replication_zone`: see `Entity`.
+
+    `error` says where a body of a successful answer tells of an error. The statuses of `transient` pass, and are tried again.
+    `revision` is any text that changes what `revision_of` says of it: for what decides which records are served and is not
+    declared here.
 
     `past_end` are the statuses with which the API answers what is past the last page. `records_optional`: an answer without
     the list has no records; otherwise that is an error, unless the pagination has its word for where it goes on. More than
@@ -41,17 +57,27 @@ class Resource:
     path: str
     records: str = ""
     params: Mapping[str, str | int | float | bool] = attrs.field(factory=dict[str, str | int | float | bool])
+    body: Mapping[str, JsonValue] | None = None
     pagination: Pagination = attrs.field(factory=NoPagination)
+    paging_in: ParameterPlace = "query"
     page_size: int | None = None
     past_end: tuple[int, ...] = ()
     records_optional: bool = False
     max_empty_pages: int = 100
+    error: BodyError | tuple[BodyError, ...] = ()
+    transient: tuple[TransientStatus, ...] = ()
     since_param: str | None = None
-    since_format: SinceFormat = "iso"
+    since_in: ParameterPlace = "query"
+    since_format: str = "iso"
+    since_zone: str | None = None
+    since_template: str = TEMPLATE_SLOT
     primary_key: tuple[str, ...] = attrs.field(default=(), converter=as_names)
     replication_key: str | None = None
+    replication_format: str | None = None
+    replication_zone: str | None = None
     ordered: bool = False
     incremental: Incremental = None
+    revision: str = ""
     fields: Mapping[str, Scalar] = attrs.field(factory=dict[str, Scalar])
 
     @property
@@ -59,9 +85,20 @@ class Resource:
         """The declared fields; all but the primary key's may be null or missing."""
         return tuple(Field(name, type_, name not in self.primary_key) for name, type_ in self.fields.items())
 
-    def entity(self, name: str, fields: Iterable[Field]) -> Entity:
-        """Return the catalog's entry with these fields."""
-        return Entity(name, fields, self.primary_key, self.replication_key, self.ordered, self.incremental)
+    @property
+    def errors(self) -> tuple[BodyError, ...]:
+        """What tells of errors in a body."""
+        return self.error if isinstance(self.error, tuple) else (self.error,)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The paths of what is looked at in a body, besides the records."""
+        return (*self.pagination.values(), *(error.path for error in self.errors))
+
+    @property
+    def transient_statuses(self) -> frozenset[TransientStatus]:
+        """The further statuses that pass."""
+        return frozenset(self.transient)
 
     @property
     def counted(self) -> PageNumber | Offset | None:
@@ -97,17 +134,72 @@ class Resource:
                 'pagination "last_record" or "offset"',
                 'use incremental = "since", or none',
             )
-        if self.incremental == "since" and self.since_param is None:
-            yield Problem("since_param", "missing", "the query parameter that takes the time", "set it")
+        yield from self._key_problems()
+        yield from self._since_problems()
+        yield from self._answer_problems()
+        if self.body is None:
+            for option, place in (("paging_in", self.paging_in), ("since_in", self.since_in)):
+                if place == "body":
+                    yield Problem(option, '"body" without a body', "a body", "add one, as in body = {}")
+
+    def _key_problems(self) -> Iterator[Problem]:
         if self.replication_key is None and (self.ordered or self.incremental == "since"):
             yield Problem("replication_key", "missing", "the field that since and order go by", "set it")
         for option, key in [("primary_key", key) for key in self.primary_key] + [
             ("replication_key", self.replication_key)
         ]:
-            if key is not None and self.fields and key not in self.fields:
+            if key is not None and self.fields and not {key, key.partition(".")[0]} & self.fields.keys():
                 yield Problem(
                     option, repr(key), f"one of the fields ({', '.join(self.fields)})", "add it to fields"
                 )
+        kind = self.fields.get(self.replication_key or "")
+        if kind in _NO_TIMES and self.incremental == "since":
+            yield Problem(
+                f"fields.{self.replication_key}",
+                f'"{kind.value}", and it is the replication_key',
+                "a type that times can have",
+                "name another replication_key, or leave incremental out",
+            )
+        for option, given in (("format", self.replication_format), ("zone", self.replication_zone)):
+            if given is not None and self.replication_key is None:
+                yield Problem(
+                    f"replication_{option}", "no replication_key", "both", "set it, or leave this out"
+                )
+        form = self.replication_format
+        if form is not None and form not in FORMATS and "%" not in form:
+            yield Problem("replication_format", repr(form), _FORMATS)
+
+    def _since_problems(self) -> Iterator[Problem]:
+        if self.incremental == "since" and self.since_param is None:
+            yield Problem("since_param", "missing", "the parameter that takes the time", "set it")
+        if (wrong := format_problem(self.since_format)) is not None:
+            yield Problem("since_format", f"{self.since_format!r}, {wrong}", _FORMATS)
+        elif self.since_zone is not None and says_utc(self.since_format):
+            yield Problem(
+                "since_zone",
+                f"{self.since_zone!r} with since_format {self.since_format!r}, which is in UTC",
+                "one of the two",
+                "leave the zone out, or take a format that has no zone of its own",
+            )
+        for option, zone in (("since_zone", self.since_zone), ("replication_zone", self.replication_zone)):
+            if zone is not None and not is_zone(zone):
+                yield Problem(
+                    option,
+                    repr(zone),
+                    'a name of the IANA database like "Europe/Berlin"',
+                    "correct it, or install the package tzdata where the system has no such names",
+                )
+        if TEMPLATE_SLOT not in self.since_template:
+            yield Problem("since_template", repr(self.since_template), f"a text with {TEMPLATE_SLOT} in it")
+
+    def _answer_problems(self) -> Iterator[Problem]:
+        for error in self.errors:
+            for problem in error.problems():
+                yield problem.under("error")
+        for status in self.transient:
+            if status != "empty" and (status not in _TRANSIENT or status in self.past_end):
+                given = f"{status}, also in past_end" if status in self.past_end else str(status)
+                yield Problem("transient", given, 'a status from 201 to 599, or "empty"', "leave it out")
 
     def _paging_problems(self) -> Iterator[Problem]:
         style = self.pagination
@@ -121,14 +213,14 @@ class Resource:
                 "leave it out",
             )
         for status in self.past_end:
-            if status not in _PAST_END:
-                yield Problem("past_end", str(status), f"statuses among {', '.join(map(str, _PAST_END))}")
+            if status not in PAST_END:
+                yield Problem("past_end", str(status), f"statuses among {', '.join(map(str, PAST_END))}")
         if self.max_empty_pages < 0:
             yield Problem("max_empty_pages", str(self.max_empty_pages), "0 pages or more")
 
 
-_PAST_END = (400, 404, 410, 416, 422)
-"""Others stand for something else: a lack of permission, a quota, a server that is down."""
+_TRANSIENT = range(201, 600)
+_FORMATS = f'{", ".join(FORMATS)}, or a pattern like "%Y-%m-%d"'
 
 
 def _url(url: str | Url) -> Url:
@@ -158,6 +250,21 @@ class RestConfig:
     def origin(self) -> Origin:
         """Where requests go and what they carry."""
         return Origin.of(self.base_url.reveal(), Credentials.of(self.auth, self.headers))
+
+    def entity(self, name: str) -> Entity:
+        """Return the catalog's entry of a resource."""
+        resource = self.resources[name]
+        return Entity(
+            name,
+            resource.declared,
+            resource.primary_key,
+            resource.replication_key,
+            resource.ordered,
+            resource.incremental,
+            revision=revision_of(resource, self.origin),
+            replication_format=resource.replication_format,
+            replication_zone=resource.replication_zone,
+        )
 
     def problems(self) -> Iterator[Problem]:
         """Yield everything that is wrong with it; no value that may be secret is in there."""
@@ -193,17 +300,3 @@ class RestConfig:
             yield Problem(
                 where, "a value with characters that cannot stand in a header", "one line of ASCII text"
             )
-
-
-def since_text(since: datetime, form: SinceFormat) -> str | int:
-    """Write a time; one without a zone is taken as UTC. Rounded down where need be: the bound is inclusive."""
-    moment = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
-    if form == "iso":
-        return moment.isoformat().replace("+00:00", "Z")
-    return _microseconds(moment) // (1_000_000 if form == "epoch" else 1_000)
-
-
-def _microseconds(moment: datetime) -> int:
-    """Count exactly, where the float of `timestamp` would round up."""
-    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -7,25 +7,29 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
+import msgspec
 
 from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import ConfigError, ConnectionFailedError, ConnectorError
 from connector_kit.events import Warned, emit
-from connector_kit.records.catalog import Catalog, Entity, Field
-from connector_kit.records.inference import infer_fields
-from connector_kit.records.page import Page
+from connector_kit.records.catalog import Catalog, Entity
+from connector_kit.records.page import Cursor, Page
 
-from .config import Resource, RestConfig, since_text
+from .config import Resource, RestConfig
 from .page_watch import PageWatch
 from .paging import NextPage, PageResponse
 from .quota import quota_of
-from .responses import content_of, refusal_of, without_records
+from .refusals import CursorSent, refusal_in_body, refusal_of
+from .request_body import placed
+from .responses import content_of, without_records
+from .since import TEMPLATE_SLOT, since_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 
-    from connector_kit.records.page import Cursor, Record
+    from connector_kit.records.page import JsonValue, Record
 
+    from .config import ParameterPlace
     from .origin import Parameter
     from .transport import HttpClient
 
@@ -46,22 +50,31 @@ class _ResourceRead:
     operation: str
     entity: str
     resource: Resource
-    since: datetime | None
     size: int
+    since: datetime | None = None
+    cursor: Cursor = None
 
-    @property
-    def params(self) -> dict[str, Parameter]:
-        """The parameters that every page is asked for with."""
-        params: dict[str, Parameter] = dict(self.resource.params)
-        if self.since is not None and self.resource.since_param is not None:
-            params[self.resource.since_param] = since_text(self.since, self.resource.since_format)
-        return params
+    def request(self, paging: Mapping[str, Parameter]) -> tuple[dict[str, Parameter], bytes | None]:
+        """Return the parameters and the body of a request, with what the pagination adds."""
+        resource = self.resource
+        values: dict[ParameterPlace, dict[str, Parameter]] = {"query": dict(resource.params), "body": {}}
+        if self.since is not None and resource.since_param is not None:
+            values[resource.since_in][resource.since_param] = self._bound(self.since)
+        values[resource.paging_in].update(paging)
+        body = None if resource.body is None else msgspec.json.encode(placed(resource.body, values["body"]))
+        return values["query"], body
 
-    def watch(self, cursor: Cursor) -> PageWatch:
-        """Return what sees the pages of this read, which begins at a cursor."""
+    def _bound(self, since: datetime) -> Parameter:
+        resource = self.resource
+        text = since_text(since, resource.since_format, resource.since_zone or resource.replication_zone)
+        template = resource.since_template
+        return text if template == TEMPLATE_SLOT else template.replace(TEMPLATE_SLOT, str(text))
+
+    def watch(self) -> PageWatch:
+        """Return what sees the pages of this read."""
         resource, counted = self.resource, self.resource.counted
         return PageWatch(
-            cursor,
+            self.cursor,
             key=resource.primary_key,
             clamps=counted is not None and counted.clamps,
             max_empty_pages=resource.max_empty_pages,
@@ -114,27 +127,20 @@ class RestConnector:
             await http.close()
 
     async def discover_schema(self) -> Catalog:
-        """Return the resources with their declared fields, or with those inferred from a first page of each.
-
-        What one page shows is not all there may be: inferred fields may be null, but for the primary key.
-        """
-        entities: list[Entity] = []
+        """Return the resources with the fields that are declared, and none where none are. Asks the server nothing."""
         for name, resource in self.config.resources.items():
             for warning in resource.warnings():
                 emit(Warned(name, warning))
-            fields = resource.declared or await self._inferred(name, resource)
-            entities.append(resource.entity(name, fields))
-        return Catalog(entities)
+        return Catalog(map(self.config.entity, self.config.resources))
 
     async def fetch_data(
         self, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
     ) -> AsyncIterator[Page]:
         """Read a resource, one request a page. Raises what docs/how-to/rest.md lists."""
         resource = self._resource(entity)
-        read = _ResourceRead(
-            "fetch_data", entity, resource, since, resource.page_size or self.config.page_size
-        )
-        async with aclosing(self._pages(read, cursor)) as pages:
+        size = resource.page_size or self.config.page_size
+        read = _ResourceRead("fetch_data", entity, resource, size, since, cursor)
+        async with aclosing(self._pages(read)) as pages:
             async for page in pages:
                 yield page
 
@@ -144,9 +150,8 @@ class RestConnector:
         size = min(limit, resource.page_size or self.config.page_size)
         records: list[Record] = []
         if limit > 0:
-            async with aclosing(
-                self._pages(_ResourceRead("get_sample_data", entity, resource, None, size), None)
-            ) as pages:
+            read = _ResourceRead("get_sample_data", entity, resource, size)
+            async with aclosing(self._pages(read)) as pages:
                 async for page in pages:
                     records.extend(page.records)
                     if len(records) >= limit:
@@ -158,19 +163,8 @@ class RestConnector:
         Catalog(Entity(name) for name in self.config.resources)[entity]
         return self.config.resources[entity]
 
-    async def _inferred(self, name: str, resource: Resource) -> Sequence[Field]:
-        read = _ResourceRead(
-            "discover_schema", name, resource, None, resource.page_size or self.config.page_size
-        )
-        with read.located(None):
-            page, _ = await self._page(read, NextPage(None, more=True))
-        return [
-            attrs.evolve(field, nullable=field.nullable or field.name not in resource.primary_key)
-            for field in infer_fields(page.records)
-        ]
-
-    async def _pages(self, read: _ResourceRead, cursor: Cursor) -> AsyncGenerator[Page]:
-        watch = read.watch(cursor)
+    async def _pages(self, read: _ResourceRead) -> AsyncGenerator[Page]:
+        watch, cursor = read.watch(), read.cursor
         following = NextPage(cursor, more=True)
         while following.more:
             with read.located(cursor):
@@ -194,18 +188,28 @@ class RestConnector:
             )
         resource, origin, cursor = read.resource, self._http.origin, before.cursor
         request = resource.pagination.request(cursor, read.size)
-        params = {**read.params, **request.params}
+        params, content = read.request(request.at(resource.paging_in))
         if request.target is None:
             target = origin.target(resource.path, params)
         else:
             target = origin.filled(request.target, params) if request.fill else request.target
-        answer = await self._http.get(target)
+        answer = await self._http.ask(target, content)
         now = self._clock.now()
         if answer.status in resource.past_end and cursor is not None and not before.said:
             return Page((), cursor), NextPage(cursor, more=False)
-        if (refusal := refusal_of(answer, resuming=cursor is not None, now=now)) is not None:
+        sent = CursorSent(
+            sent=cursor is not None,
+            stored=cursor is not None and cursor == read.cursor,
+            counted=resource.counted is not None,
+        )
+        if (refusal := refusal_of(answer, sent, resource.transient_statuses, now)) is not None:
             raise refusal
-        body, found = content_of(answer, resource.records, resource.pagination.values())
+
+        def refuse(body: JsonValue) -> None:
+            if (refusal := refusal_in_body(answer, body, resource.errors, sent, now)) is not None:
+                raise refusal
+
+        body, found = content_of(answer, resource.records, resource.values, refuse)
         records = () if found is None else found
         following = resource.pagination.next_page(
             PageResponse(

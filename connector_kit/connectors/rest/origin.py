@@ -173,12 +173,12 @@ class Origin:
             origin = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError as error:
             raise RequestRejectedError(
-                f"the answer to GET {path_of(seen_at)} leads to something that is no URL ({error}); "
+                f"the answer for {path_of(seen_at)} leads to something that is no URL ({error}); "
                 f"expected one on {self.url}; look at what the server sends"
             ) from None  # the original would show the URL with all that is in it
         if origin != (self.scheme, self.host, self.port) and not self._is_unaware_of_tls(origin):
             raise RequestRejectedError(
-                f"the answer to GET {path_of(seen_at)} leads to {origin[0]}://{origin[1]}:{origin[2]}, expected one on "
+                f"the answer for {path_of(seen_at)} leads to {origin[0]}://{origin[1]}:{origin[2]}, expected one on "
                 f"{self.url}: credentials are not sent to another origin; if that one is right, make it the base_url"
             )
         query = self.credentials.without(parts.query)

@@ -46,12 +46,18 @@ __all__ = [
 class PageRequest:
     """What a style adds to a request: `params` besides the resource's own, or a `target` in place of everything.
 
-    With `fill`, the target gets those of the parameters that it lacks.
+    With `fill`, the target gets those of the parameters that it lacks. `in_query` has the parameters for a query, where they
+    are others there.
     """
 
     params: Mapping[str, Parameter] = attrs.field(factory=dict[str, Parameter])
     target: str | None = None
     fill: bool = False
+    in_query: Mapping[str, Parameter] | None = None
+
+    def at(self, place: Literal["query", "body"]) -> Mapping[str, Parameter]:
+        """Return the parameters for a query, or for a body."""
+        return self.params if place == "body" or self.in_query is None else self.in_query
 
 
 @attrs.frozen
@@ -80,9 +86,16 @@ class PageResponse:
             return None
 
     def at_last(self, path: str) -> JsonValue:
-        """Return what stands at a path in the last record, None where nothing does. There must be one."""
+        """Return what stands at a path in the last record, None where nothing does. There must be one.
+
+        A path without a slash is a key as the primary key's are: a field of that very name counts first.
+        """
+        last = self.records[-1:]
+        if not path.startswith("/"):
+            found: JsonValue = column_at(last, path)[0]
+            return found
         name, *rest = steps_of(path)
-        [value] = column(self.records[-1:], name)
+        [value] = column(last, name)
         try:
             return follow(value, rest)
         except LookupError:
@@ -120,7 +133,7 @@ class PageResponse:
     def wrong(self, what: str, expected: str, option: str) -> SchemaMismatchError:
         """Make the error for an answer that a style cannot read."""
         return SchemaMismatchError(
-            f"the answer to GET {path_of(self.target)} has {what}; expected {expected}; look at pagination.{option}"
+            f"the answer for {path_of(self.target)} has {what}; expected {expected}; look at pagination.{option}"
         )
 
     def follows(self, more: str | None, end: str | None) -> bool | None:
@@ -245,10 +258,12 @@ class CursorField:
         return _paths(self.field, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
-        """Send the cursor back as it came: one that is URL-encoded already is not encoded twice."""
-        if isinstance(cursor, str) and self.encoded is not False:
-            cursor = _decoded(cursor, surely=self.encoded is True)
-        return PageRequest(_sized(self.size_param, size) | _position(self.param, cursor))
+        """Send the cursor back as it came: in a query, one that is URL-encoded already is not encoded twice."""
+        params = _sized(self.size_param, size) | _position(self.param, cursor)
+        if not isinstance(cursor, str) or self.encoded is False:
+            return PageRequest(params)
+        decoded = _decoded(cursor, surely=self.encoded is True)
+        return PageRequest(params, in_query=None if decoded == cursor else params | {self.param: decoded})
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the next cursor from the body."""

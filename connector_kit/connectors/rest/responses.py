@@ -1,40 +1,26 @@
-"""What a response means: the error it stands for, or the records in its body. Pure functions, no HTTP client."""
+"""An answer, and the records in its body. Pure functions, no HTTP client. What its status means is told in `refusals`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 import attrs
 import msgspec
 
-from connector_kit.errors import (
-    AuthenticationError,
-    ConnectionFailedError,
-    ConnectorError,
-    CursorExpiredError,
-    PermissionDeniedError,
-    RateLimitError,
-    RequestRejectedError,
-    SchemaMismatchError,
-    ServiceUnavailableError,
-    TimedOutError,
-    TransientError,
-)
+from connector_kit.errors import ConnectionFailedError, SchemaMismatchError
 from connector_kit.records.json_body import find, kind_of, split_json
+from connector_kit.records.json_fault import json_fault
 
 from .origin import Credentials, path_of
-from .quota import quota_of, retry_after_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
     from connector_kit.records.page import JsonValue, Record
 
-__all__ = ["HttpResponse", "content_of", "json_of", "records_of", "refusal_of", "without_records"]
+__all__ = ["HttpResponse", "content_of", "json_of", "records_of", "without_records"]
 
 
 _EXCERPT_CHARACTERS = 200
@@ -42,13 +28,14 @@ _EXCERPT_CHARACTERS = 200
 
 @attrs.frozen
 class HttpResponse:
-    """What came back from a GET: `headers` with names in lower case, the whole body, the `target` it answers."""
+    """What came back: `headers` with names in lower case, the whole body, the `target` it answers."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     target: str
     credentials: Credentials = attrs.field(factory=Credentials)
+    method: str = "GET"
 
     @property
     def what(self) -> str:
@@ -57,82 +44,48 @@ class HttpResponse:
             phrase = f" {HTTPStatus(self.status).phrase}"
         except ValueError:
             phrase = ""
-        return f"GET {path_of(self.target)} was answered with {self.status}{phrase}"
+        return f"{self.method} {path_of(self.target)} was answered with {self.status}{phrase}"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says so."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def beginning(self) -> str:
+        """The first few thousand characters of the body."""
+        return self.body[: 20 * _EXCERPT_CHARACTERS].decode(errors="replace")
 
     @property
     def excerpt(self) -> str:
         """How the body begins, on one line, secrets hidden."""
-        text = self.body[: 20 * _EXCERPT_CHARACTERS].decode(errors="replace")
+        return self.shortened(self.beginning)
+
+    def shortened(self, text: str) -> str:
+        """Return what a body says on one line and not too long, secrets hidden."""
         line = " ".join(self.credentials.hidden_in(text).split())
         return f"{line[:_EXCERPT_CHARACTERS]}…" if len(line) > _EXCERPT_CHARACTERS else line
 
 
-def refusal_of(answer: HttpResponse, *, resuming: bool, now: datetime) -> ConnectorError | None:
-    """Return the error that a status stands for, or None for success. `resuming`: the request carried a cursor."""
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return None
-    excerpt = f"; it said {answer.excerpt!r}" if answer.body else ""
-    return _transient(answer, excerpt, now) or _permanent(answer, excerpt, resuming=resuming)
-
-
-def _transient(answer: HttpResponse, excerpt: str, now: datetime) -> TransientError | None:
-    status, what, wait = answer.status, answer.what, retry_after_of(answer.headers, now)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or (
-        status == HTTPStatus.FORBIDDEN and _out_of_quota(answer, now)
-    ):
-        when = "" if wait is None else f", it asks to come back in {wait:g} s"
-        return RateLimitError(
-            f"{what}: the quota is used up{when}; lower resilience.rate to stay below it", wait
-        )
-    if status == HTTPStatus.REQUEST_TIMEOUT:
-        return TimedOutError(f"{what}: the server gave up waiting for the request; try again")
-    if status == HTTPStatus.TOO_EARLY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ServiceUnavailableError(f"{what}{excerpt}; expected records; try again later", wait)
-    return None
-
-
-def _permanent(answer: HttpResponse, excerpt: str, *, resuming: bool) -> ConnectorError:
-    status, what, who = answer.status, answer.what, answer.credentials.kind
-    if status == HTTPStatus.UNAUTHORIZED:
-        return AuthenticationError(
-            f"{what}: the server does not accept {who}{excerpt}; look at `auth`, and whether it has expired"
-        )
-    if status == HTTPStatus.FORBIDDEN:
-        return PermissionDeniedError(
-            f"{what}: {who} may not read this{excerpt}; ask for the permission or leave the entity out"
-        )
-    if status == HTTPStatus.GONE and resuming:
-        return CursorExpiredError(
-            f"{what}: the cursor is no longer known there; read again from `since` or the start"
-        )
-    hint = (
-        "base_url and the resource's path"
-        if status == HTTPStatus.NOT_FOUND
-        else "the resource's path and params"
-    )
-    return RequestRejectedError(f"{what}{excerpt}; expected records; look at {hint}")
-
-
-def _out_of_quota(answer: HttpResponse, now: datetime) -> bool:
-    """Tell a quota from a lack of permission: GitHub answers 403 to both."""
-    quota = quota_of(answer.headers, now)
-    return "retry-after" in answer.headers or (quota is not None and quota.remaining == 0)
-
-
 def content_of(
-    answer: HttpResponse, path: str, values: tuple[str, ...]
+    answer: HttpResponse, path: str, values: tuple[str, ...], refuse: Callable[[JsonValue], None]
 ) -> tuple[JsonValue, Sequence[Record] | None]:
     """Return what stands at the paths of `values` in the body, and the records at `path`, which stay the JSON they are.
 
-    None for records says that nothing stands there. Raises what `json_of` and `records_of` raise.
+    None for records says that nothing stands there. `refuse` is given the former before anything is made of the latter.
+    Raises what `refuse`, `json_of` and `records_of` raise.
     """
     if answer.status != HTTPStatus.NO_CONTENT:
-        with suppress(
-            ValueError, RecursionError
-        ):  # what is wrong, or only unusual, is for those below to say
+        try:
             records, rest = split_json(answer.body, path, values)
+        except (ValueError, RecursionError):
+            pass  # what is wrong, or only unusual, is for those below to say
+        else:
+            refuse(rest)
             return rest, records
     body = json_of(answer)
+    if answer.status != HTTPStatus.NO_CONTENT:
+        refuse(body)
     return body, records_of(answer, body, path)
 
 
@@ -146,15 +99,16 @@ def json_of(answer: HttpResponse) -> JsonValue:
     try:
         decoded: JsonValue = msgspec.json.decode(answer.body.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
+        fault = json_fault(answer.body)
         undeclared = not {"content-length", "transfer-encoding"} & answer.headers.keys()
-        if undeclared and answer.body and "truncated" in str(error):
+        if undeclared and answer.body and fault is not None and fault.cut:
             raise ConnectionFailedError(
                 f"{answer.what}, and the connection ended in the middle of its body, after {len(answer.body)} bytes; "
                 "expected complete JSON; try again"
             ) from error
         kind = answer.headers.get("content-type", "no content type")
         raise SchemaMismatchError(
-            f"{answer.what} and a body that is no JSON ({kind}), beginning {answer.excerpt!r}; expected JSON; "
+            f"{answer.what} and a body that is no JSON ({kind}): {fault}, beginning {answer.excerpt!r}; expected JSON; "
             "look at base_url and path: is this the API and not a page for people?"
         ) from error
     return decoded

@@ -1,4 +1,4 @@
-"""GET requests over httpx2. That is an extra, imported here and in `network` alone; who needs this module imports it late.
+"""Requests over httpx2: GET, and POST with a body. That is an extra, imported here and in `network` alone; who needs this module imports it late.
 
 Requests go to the pool of connections below httpx2's client, `httpcore2`, which is its documented lower half: the client's
 own layers (URLs, hooks, logging, redirects) take longer than a page needs to be split, and none of them is used here.
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpClient", "HttpPool"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPING_THE_BODY = frozenset({307, 308})
 _MAX_REDIRECTS = 5
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _TO_QUOTE = re.compile(r"[^!#-;=?-~]|%(?![0-9A-Fa-f]{2})")
@@ -71,7 +72,7 @@ _FAILURES = (
 
 
 class HttpClient:
-    """GET requests to one origin. Redirects are followed on the same origin only."""
+    """Requests to one origin. Redirects are followed on the same origin only."""
 
     def __init__(self, origin: Origin, pool: HttpPool) -> None:
         self.origin = origin
@@ -81,29 +82,33 @@ class HttpClient:
         """Close every connection. Safe twice."""
         await self._pool.close()
 
-    async def get(self, target: str) -> HttpResponse:
-        """Ask for a target and read the whole answer, whatever its status.
+    async def ask(self, target: str, content: bytes | None = None) -> HttpResponse:
+        """Ask for a target and read the whole answer, whatever its status; with `content`, JSON, by a POST.
 
         Raises `ConnectionFailedError`, `TimedOutError`, and `RequestRejectedError` for a target that HTTP cannot write
-        and for a redirect that leads away or in circles.
+        and for a redirect that leads away or in circles, or would take the body away.
         """
         current = target
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._pool.once(self._written(current))
+            answer = await self._pool.once(self._written(current), content)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
+            if content is not None and answer.status not in _KEEPING_THE_BODY:
+                raise RequestRejectedError(
+                    f"{answer.what}, a redirect that turns a POST into a GET without its body; expected 307 or 308; "
+                    "set base_url and path to where it leads"
+                )
             current = self.origin.target_of(location, seen_at=current)
         raise RequestRejectedError(
-            f"GET {path_of(target)} was redirected more than {_MAX_REDIRECTS} times; expected an answer; look at base_url"
+            f"{_named(target, content)} was redirected more than {_MAX_REDIRECTS} times; expected an answer; look at base_url"
         )
 
     def _written(self, target: str) -> str:
         """Quote what cannot stand in a request line, and leave the rest: a server's own next URL is sent as it came."""
         if wrong := _UNSENDABLE.search(target):
-            raise _unsendable(
-                self.origin, target[: wrong.start()], f"it has the character {wrong[0]!a} in it"
-            )
+            reason = f"it has the character {wrong[0]!a} in it"
+            raise _unsendable(self.origin, f"the request for {path_of(target[: wrong.start()])}", reason)
         return _TO_QUOTE.sub(lambda found: quote(found[0], safe=""), target)
 
 
@@ -128,7 +133,9 @@ class HttpPool:
         self._headers = _headers_of(self._base_url, origin.credentials.headers)
         self._extensions = {"timeout": {"connect": connect_timeout}}
         self._cookies = httpx2.Cookies()
-        self._keeps_cookies = not any(name.lower() == "cookie" for name in origin.credentials.headers)
+        own = {name.lower() for name in origin.credentials.headers}
+        self._keeps_cookies = "cookie" not in own
+        self._types_content = "content-type" in own
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=_certificates(),
             proxy=_proxy_for(origin),
@@ -142,18 +149,20 @@ class HttpPool:
         """Close every connection. Safe twice."""
         await self._pool.aclose()
 
-    async def once(self, target: str) -> HttpResponse:
-        """Ask for a target (path and query) once, and read the whole answer, whatever its status.
+    async def once(self, target: str, content: bytes | None = None) -> HttpResponse:
+        """Ask for a target (path and query) once, and read the whole answer, whatever its status; with `content`, by a POST.
 
         The target goes out as it is given, with the origin's credentials, which are added below everything that logs a
         URL. No redirect is followed, and nothing tried again. How long an answer may take is for TimeLimited to say,
-        which knows of the whole call. Raises what `get` of a client does; neither that nor its causes show what the server sent.
+        which knows of the whole call. Raises what `ask` of a client does; neither that nor its causes show what the server sent.
         """
         credentials = self._origin.credentials
+        method = "GET" if content is None else "POST"
         request = httpcore2.Request(
-            "GET",
+            method,
             self._url(credentials.target(target)),
-            headers=[*self._headers, *self._cookie_header(target)],
+            headers=[*self._headers, *self._cookie_header(target), *self._content_headers(content)],
+            content=content,
             extensions=self._extensions,
         )
         try:
@@ -171,8 +180,8 @@ class HttpPool:
             reason = _QUOTED_BYTES.split(text, maxsplit=1)[0].strip(" :")
             # What the original quotes, the server sent: it may echo a credential.
             cause = error if reason == text == credentials.hidden_in(text) else None
-            raise self._failure(error, reason or type(error).__name__, target) from cause
-        return HttpResponse(response.status, headers, body, target, credentials)
+            raise self._failure(error, reason or type(error).__name__, _named(target, content)) from cause
+        return HttpResponse(response.status, headers, body, target, credentials, method)
 
     def _url(self, target: str) -> httpcore2.URL:
         base_url = self._base_url
@@ -182,6 +191,12 @@ class HttpPool:
             port=base_url.port,
             target=target.encode("ascii"),
         )
+
+    def _content_headers(self, content: bytes | None) -> list[tuple[bytes, bytes]]:
+        if content is None:
+            return []
+        length = (b"Content-Length", b"%d" % len(content))
+        return [length] if self._types_content else [length, (b"Content-Type", b"application/json")]
 
     def _cookie_header(self, target: str) -> list[tuple[bytes, bytes]]:
         if not self._cookies:
@@ -200,16 +215,16 @@ class HttpPool:
         """Return a request as far as cookies depend on it: by host and path."""
         return httpx2.Request("GET", self._base_url.join(path_of(target)))
 
-    def _failure(self, error: Exception, reason: str, target: str) -> ConnectorError:
+    def _failure(self, error: Exception, reason: str, request: str) -> ConnectorError:
         match error:
             case httpcore2.TimeoutException():
                 return _too_slow(self._origin, self._connect_timeout)
             case httpcore2.ConnectError() | httpcore2.ProxyError():
                 return _unreachable(self._origin, reason)
             case httpcore2.LocalProtocolError() | httpcore2.UnsupportedProtocol():
-                return _unsendable(self._origin, target, reason)
+                return _unsendable(self._origin, request, reason)
             case _:
-                return _broken(self._origin, target, reason)
+                return _broken(self._origin, request, reason)
 
 
 def _headers_of(base_url: httpx2.URL, configured: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -303,18 +318,23 @@ def _too_slow(origin: Origin, seconds: float) -> TimedOutError:
     )
 
 
-def _broken(origin: Origin, target: str, reason: str) -> ConnectionFailedError:
+def _named(target: str, content: bytes | None) -> str:
+    """Name a request in a message, without its query."""
+    return f"{'GET' if content is None else 'POST'} {path_of(target)}"
+
+
+def _broken(origin: Origin, request: str, reason: str) -> ConnectionFailedError:
     """Return the error for an answer that did not come, or not wholly, or is no HTTP."""
     return ConnectionFailedError(
-        f"the connection to {origin.authority} broke before the answer to GET {path_of(target)} was complete: "
+        f"the connection to {origin.authority} broke before the answer to {request} was complete: "
         f"{_hidden(origin, reason)}; try again"
     )
 
 
-def _unsendable(origin: Origin, target: str, reason: str) -> RequestRejectedError:
+def _unsendable(origin: Origin, request: str, reason: str) -> RequestRejectedError:
     """Return the error for a request that HTTP has no way to write."""
     return RequestRejectedError(
-        f"GET {path_of(target)} on {origin.authority} cannot be sent: {_hidden(origin, reason)}; "
+        f"{request} on {origin.authority} cannot be sent: {_hidden(origin, reason)}; "
         "look at base_url, path, params and headers"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,6 +10,7 @@ from rest_server import Said, serving
 
 from connector_kit.config.structuring import make_converter, structure
 from connector_kit.connectors.rest import (
+    BodyError,
     CursorField,
     LastRecord,
     LinkHeader,
@@ -23,11 +23,10 @@ from connector_kit.connectors.rest import (
     RestConfig,
     RestConnector,
 )
-from connector_kit.connectors.rest.config import SinceFormat, since_text
 from connector_kit.connectors.rest.origin import Origin
 from connector_kit.durations import Duration
-from connector_kit.errors import ConfigError, SchemaMismatchError
-from connector_kit.records.catalog import Catalog, Entity, Field, Scalar
+from connector_kit.errors import ConfigError
+from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.registry.connector_config import load_connector
 
 if TYPE_CHECKING:
@@ -120,7 +119,43 @@ def resource_problems(**options: Any) -> list[str]:
         ({"incremental": "since", "replication_key": "at"}, "since_param: missing"),
         ({"incremental": "since", "since_param": "since"}, "replication_key: missing"),
         ({"ordered": True}, "replication_key: missing"),
+        ({"replication_format": "epoch"}, "replication_format: no replication_key"),
+        ({"replication_zone": "Europe/Berlin"}, "replication_zone: no replication_key"),
+        ({"replication_key": "at", "replication_format": "unix"}, "replication_format: 'unix'"),
+        (
+            {"replication_key": "at", "replication_zone": "Europe/Nowhere"},
+            "replication_zone: 'Europe/Nowhere'",
+        ),
+        (
+            {
+                "replication_key": "at",
+                "fields": {"at": Scalar.BOOLEAN},
+                "incremental": "since",
+                "since_param": "since",
+            },
+            'fields.at: "boolean", and it is the replication_key',
+        ),
+        (
+            {"since_format": "iso8601"},
+            "since_format: 'iso8601', no format that has a name, and no pattern with % in it",
+        ),
+        ({"since_zone": "../etc"}, "since_zone: '../etc'"),
+        (
+            {"since_format": "epoch", "since_zone": "Europe/Berlin"},
+            "since_zone: 'Europe/Berlin' with since_format 'epoch', which is in UTC",
+        ),
+        ({"since_template": "at>{time}"}, "since_template: 'at>{time}'"),
+        ({"since_in": "body"}, 'since_in: "body" without a body'),
+        ({"paging_in": "body"}, 'paging_in: "body" without a body'),
+        ({"error": BodyError("")}, "error.path: empty"),
+        ({"error": BodyError("ok", equals=False, unless=True)}, "error.unless: also `equals`"),
+        ({"transient": (202, 200)}, "transient: 200"),
+        (
+            {"transient": (404,), "past_end": (404,), "pagination": Offset()},
+            "transient: 404, also in past_end",
+        ),
         ({"primary_key": "id", "fields": {"key": Scalar.STRING}}, "primary_key: 'id'"),
+        ({"primary_key": "sys.id", "fields": {"key": Scalar.STRING}}, "primary_key: 'sys.id'"),
         ({"replication_key": "at", "fields": {"key": Scalar.STRING}}, "replication_key: 'at'"),
         *(
             (
@@ -139,6 +174,40 @@ def test_a_resource_that_cannot_work_is_a_problem(options: dict[str, Any], probl
 def test_later_runs_go_on_at_the_cursor_of_a_lasting_style(style: Pagination) -> None:
     resource = Resource("/things", pagination=style, incremental="cursor")
     RestConnector(RestConfig("https://x.example", {"things": resource})).validate_config()
+
+
+def test_keys_may_be_paths_into_the_declared_fields() -> None:
+    resource = Resource(
+        "/things",
+        primary_key="sys.id",
+        replication_key="sys.at",
+        since_param="since",
+        incremental="since",
+        fields={"sys": Scalar.JSON},
+    )
+    RestConnector(RestConfig("https://x.example", {"things": resource})).validate_config()
+
+
+def test_what_is_said_of_answers_times_and_bodies_is_read_from_a_file(tmp_path: Path) -> None:
+    """One error or several; statuses, and the word for an answer without a body."""
+    file = tmp_path / "api.toml"
+    file.write_text(
+        'connector = "rest"\n[settings]\nbase_url = "https://x.example"\n'
+        '[settings.resources.a]\npath = "/a"\nerror = { path = "ok", equals = false, raises = "transient" }\n'
+        'transient = [202, "empty"]\nbody = { filter = { open = true, ids = [1, 2] } }\nsince_in = "body"\n'
+        'replication_key = "sys.at"\nreplication_format = "%d.%m.%Y"\nreplication_zone = "Europe/Berlin"\n'
+        '[settings.resources.b]\npath = "/b"\nerror = [{ path = "errors" }, { path = "status", unless = ["ok", 1] }]\n'
+    )
+    _, config = load_connector(file, lambda _: RestConfig)
+    assert isinstance(config, RestConfig)
+    RestConnector(config).validate_config()
+    a, b = config.resources["a"], config.resources["b"]
+    assert a.errors == (BodyError("ok", equals=False, raises="transient"),)
+    assert a.transient == (202, "empty")
+    assert a.body == {"filter": {"open": True, "ids": [1, 2]}}
+    assert b.errors == (BodyError("errors"), BodyError("status", unless=("ok", 1)))
+    entity = config.entity("a")
+    assert (entity.replication_format, entity.replication_zone) == ("%d.%m.%Y", "Europe/Berlin")
 
 
 def test_every_problem_of_a_config_is_told_at_once() -> None:
@@ -172,24 +241,6 @@ def test_a_header_that_auth_sets_too_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "since", "written"),
-    [
-        ("iso", datetime(2013, 1, 31, 10, tzinfo=UTC), "2013-01-31T10:00:00Z"),
-        ("iso", datetime(2013, 1, 31, 10, 0, 0, 120, tzinfo=UTC), "2013-01-31T10:00:00.000120Z"),
-        ("iso", datetime(2013, 1, 31, 10, tzinfo=timezone(timedelta(hours=2))), "2013-01-31T08:00:00Z"),
-        ("iso", datetime(2013, 1, 31, 10), "2013-01-31T10:00:00Z"),  # noqa: DTZ001 - a time without a zone is the case
-        ("epoch", datetime(1970, 1, 2, 0, 0, 1, 999_999, tzinfo=UTC), 86_401),
-        ("epoch", datetime(1969, 12, 31, 23, 59, 59, 1, tzinfo=UTC), -1),
-        ("epoch_ms", datetime(1970, 1, 1, 0, 0, 1, 999_999, tzinfo=UTC), 1_999),
-    ],
-)
-def test_since_is_written_as_the_server_reads_it_and_never_later(
-    form: SinceFormat, since: datetime, written: str | int
-) -> None:
-    assert since_text(since, form) == written
-
-
-@pytest.mark.parametrize(
     ("base_url", "target"),
     [
         ("https://x.example", "/things?a=b+c&d=true&e=1.5"),
@@ -210,40 +261,19 @@ def test_an_origin_has_the_port_of_its_scheme() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_catalog_has_declared_fields_without_asking_and_infers_the_others() -> None:
-    """Of a field that one page shows nobody knows whether it may be null; a primary key never is."""
-    with serving(lambda _: Said('[{"id": 1, "name": "a", "at": "2024-01-01T00:00:00Z"}]')) as server:
-        declared = Resource("/a", primary_key="id", fields={"id": Scalar.STRING, "size": Scalar.NUMBER})
-        inferred = Resource("/b", primary_key="id", replication_key="at", ordered=True)
-        connector = RestConnector(RestConfig(server.url, {"a": declared, "b": inferred}))
+async def test_the_catalog_has_what_is_declared_and_asks_the_server_nothing() -> None:
+    with serving(lambda _: Said("nothing", 500)) as server:
+        resources = {
+            "a": Resource("/a", primary_key="id", fields={"id": Scalar.STRING, "size": Scalar.NUMBER}),
+            "b": Resource("/b", primary_key="sys.id", replication_key="at", ordered=True),
+        }
+        connector = RestConnector(RestConfig(server.url, resources))
         await connector.connect()
         catalog = await connector.discover_schema()
         await connector.disconnect()
-    assert catalog == Catalog(
-        [
-            Entity("a", [Field("id", Scalar.STRING, nullable=False), Field("size", Scalar.NUMBER)], "id"),
-            Entity(
-                "b",
-                [
-                    Field("id", Scalar.INTEGER, nullable=False),
-                    Field("name", Scalar.STRING),
-                    Field("at", Scalar.DATETIME),
-                ],
-                "id",
-                replication_key="at",
-                ordered=True,
-            ),
-        ]
-    )
-    assert [asked.path for asked in server.asked] == ["/b"]
-
-
-@pytest.mark.anyio
-async def test_a_schema_that_cannot_be_inferred_says_of_which_entity() -> None:
-    with serving(lambda _: Said("nothing")) as server:
-        connector = RestConnector(RestConfig(server.url, {"things": Resource("/things")}))
-        await connector.connect()
-        with pytest.raises(SchemaMismatchError) as caught:
-            await connector.discover_schema()
-        await connector.disconnect()
-    assert (caught.value.operation, caught.value.entity) == ("discover_schema", "things")
+    fields = [Field("id", Scalar.STRING, nullable=False), Field("size", Scalar.NUMBER)]
+    assert [attrs.evolve(entity, revision="") for entity in catalog] == [
+        Entity("a", fields, "id"),
+        Entity("b", (), "sys.id", replication_key="at", ordered=True),
+    ]
+    assert server.asked == []

@@ -84,7 +84,7 @@ def test_an_answer_that_does_not_fit_the_style_is_told(style: Pagination, body: 
     with pytest.raises(SchemaMismatchError) as caught:
         style.next_page(response(body))
     assert words in str(caught.value)
-    assert "GET /v1/things" in str(caught.value)
+    assert "the answer for /v1/things" in str(caught.value)
     assert "look at pagination." in str(caught.value)
 
 
@@ -259,8 +259,10 @@ def test_without_a_whole_key_nothing_is_known_to_come_twice(key: tuple[str, ...]
 def test_a_cursor_that_came_url_encoded_is_not_encoded_twice(
     cursor: str, *, encoded: bool | None, sent: str
 ) -> None:
-    """`encoded` says of a server's cursors what they are, where their look misleads."""
-    assert CursorField(encoded=encoded).request(cursor, 10).params == {"cursor": sent}
+    """`encoded` says of a server's cursors what they are, where their look misleads. A body has it as it came."""
+    request = CursorField(encoded=encoded).request(cursor, 10)
+    assert request.at("query") == {"cursor": sent}
+    assert request.at("body") == {"cursor": cursor}
 
 
 @pytest.mark.parametrize(
@@ -327,3 +329,22 @@ def test_what_follows_an_answer(style: Pagination, seen: PageResponse, turn: Nex
 )
 def test_what_is_asked_for_at_a_cursor(style: Pagination, cursor: Cursor, expected: PageRequest) -> None:
     assert style.request(cursor, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "value"),
+    [
+        ({"sys": {"id": 7}}, 7),
+        ({"sys.id": 8, "sys": {"id": 7}}, 8),
+        ({"sys": {"id": None}, "sys.id": 8}, 8),
+    ],
+)
+def test_the_last_record_is_gone_on_from_by_a_path_as_a_key_is(record: Any, value: int) -> None:
+    """A field of that very name counts first."""
+    page = LastRecord("sys.id").next_page(response(records=[{"sys": {"id": 1}}, record]))
+    assert page.cursor == value
+
+
+def test_the_last_record_is_gone_on_from_by_a_json_pointer() -> None:
+    page = LastRecord("/a.b/0").next_page(response(records=[{"a.b": [5]}]))
+    assert page.cursor == 5
