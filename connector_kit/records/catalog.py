@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -11,7 +12,7 @@ import attrs
 from connector_kit.errors import ConfigError, UnknownEntityError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Catalog", "Entity", "Field", "FieldType", "Incremental", "ListOf", "Scalar", "Struct", "as_names"]
 
@@ -61,6 +62,10 @@ class Field:
     nullable: bool = True
 
 
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
 def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
     """Return one name, or several, as a tuple."""
     return (names,) if isinstance(names, str) else tuple(names)
@@ -92,8 +97,8 @@ class Entity:
     replication_zone: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        known = [field.name for field in self.fields]
-        if twice := sorted({name for name in known if known.count(name) > 1}):
+        known = dict.fromkeys(field.name for field in self.fields)
+        if twice := _repeated([field.name for field in self.fields]):
             raise ConfigError(
                 f"entity {self.name!r} has the field {twice[0]!r} twice; give every field one name"
             )
@@ -118,8 +123,7 @@ class Catalog:
     entities: tuple[Entity, ...] = attrs.field(default=(), converter=tuple[Entity, ...])
 
     def __attrs_post_init__(self) -> None:
-        names = self.names
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := _repeated(self.names):
             raise ConfigError(f"the catalog has the entity {twice[0]!r} twice; give every entity one name")
 
     @property

@@ -6,6 +6,7 @@ not depend on the order. Only `field_type` decides which type a set of kinds amo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -163,11 +164,15 @@ def infer_fields(records: Iterable[Record]) -> tuple[Field, ...]:
     kinds that have nothing in common are JSON. A field that is missing or None somewhere is nullable. One pass; the
     memory goes with the number of fields, not of records. No records, no fields.
     """
-    seen: dict[str, Shape] | None = None
-    for record in records:
-        names = {name: shape_of(value) for name, value in record.items()}
-        seen = names if seen is None else merge_names(seen, names, max_names=MAX_NAMES)
-    return tuple(field_of(name, shape) for name, shape in (seen or {}).items())
+    count, shapes, present = 0, dict[str, Shape](), Counter[str]()
+    for count, record in enumerate(records, 1):  # noqa: B007 - the last one is how many there were
+        for name, value in record.items():  # those alone that it has: there may be thousands of others
+            shapes[name] = merge(shapes.get(name, NOTHING), shape_of(value), max_names=MAX_NAMES)
+        present.update(record.keys())
+    return tuple(
+        field_of(name, shape if present[name] == count else merge(shape, _MISSING))
+        for name, shape in shapes.items()
+    )
 
 
 def shape_of(value: object, depth: int = MAX_DEPTH) -> Shape:

@@ -76,6 +76,7 @@ class EntityReport:
 class Report:
     """What a run did. `seconds` is its length; `stopped` says that it was asked to stop before its end.
 
+    `run_id` is what rows have in `_run_id`, where metadata were asked for.
     `left_out` names the entities of the catalog that were not among those to read.
     """
 
@@ -84,6 +85,7 @@ class Report:
     seconds: float
     entities: tuple[EntityReport, ...] = ()
     stopped: bool = False
+    run_id: str = ""
     left_out: tuple[str, ...] = ()
 
     @property
@@ -115,6 +117,7 @@ class Report:
         """Return the report as JSON values: times as ISO 8601 text, errors as class and message (the kit's own)."""
         return {
             "connector": self.connector,
+            "run_id": self.run_id,
             "started": self.started.isoformat(),
             "seconds": round(self.seconds, 3),
             "rows": self.rows,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import anyio
 
@@ -15,6 +16,7 @@ from connector_kit.tasks import task_group
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.stack.layers import innermost
 
+from .metadata import WithMetadata
 from .naming import Naming, refuse_shared_tables
 from .options import EntityOptions
 from .read import choose_mode
@@ -49,6 +51,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     concurrency: int = 4,
     prefix: str = "",
     buffer: int = BUFFER_BYTES,
+    metadata: bool = False,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
@@ -71,6 +74,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         prefix: What the names of all entities begin with in the destination.
         buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
             What was read meanwhile is written in one step, with one checkpoint.
+        metadata: Add to every row when it was written (`_synced_at`) and by which run (`_run_id`, the report's `run_id`).
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
         clock: For tests.
@@ -86,6 +90,9 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     clock = clock or AnyioClock()
     stop = stop or anyio.Event()
     name = name or type(innermost(connector)).__name__
+    run_id = uuid4().hex
+    if metadata:
+        destination = WithMetadata(destination, run_id, clock)
     totals = RunTotals(observer)
     observed = Observed(connector, totals, clock=clock)
     context = RunContext(name, observed, destination, totals, clock, buffer)
@@ -97,7 +104,15 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
     seconds = (clock.monotonic_ns() - started_ns) / 1e9
-    return Report(name, started, seconds, tuple(reports), stopped=stop.is_set(), left_out=run.left_out)
+    return Report(
+        name,
+        started,
+        seconds,
+        tuple(reports),
+        stopped=stop.is_set(),
+        run_id=run_id,
+        left_out=run.left_out,
+    )
 
 
 class _Run:

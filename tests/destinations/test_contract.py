@@ -56,9 +56,11 @@ class Model:
     """A destination for one entity, without any cleverness."""
 
     keeps_upserted: bool
+    one_row_a_key: bool
     current: Rows = attrs.field(factory=Rows)
     following: Rows | None = None
     mode: Mode | None = None
+    repeated: bool = False
 
     def has_repeated_keys(self) -> bool:
         ids = [row["id"] for row in self.current.covered]
@@ -80,8 +82,11 @@ class Model:
         assert rows is not None
         for record in records:
             indexes = [i for i, row in enumerate(rows.now) if row["id"] == record["id"]]
-            if self.mode == "upsert" and indexes:
+            if indexes and (self.mode == "upsert" or (self.mode == "replace" and self.one_row_a_key)):
                 rows.now[indexes[0]] = record
+                self.repeated = self.repeated or self.mode == "replace"
+                if self.keeps_upserted and indexes[0] < len(rows.covered):
+                    rows.covered[indexes[0]] = record
             else:
                 rows.now.append(record)
         if self.mode == "upsert" and self.keeps_upserted:
@@ -185,12 +190,16 @@ async def test_the_log_comes_back_whole_and_belongs_to_its_generation(store: Sto
 
 async def check(store: Store, script: list[Step]) -> None:
     """Play the script on the destination and on the model, and compare after every step."""
-    model = Model(store.keeps_upserted)
+    model = Model(store.keeps_upserted, store.one_row_a_key)
     destination = store.destination()
     await destination.open()
     for number, step in enumerate(script):
         destination = await _play(step, number, store, destination, model)
-        assert store.rows("orders") == model.current.now
+        found, expected = store.rows("orders"), model.current.now
+        if model.repeated:  # where the row of a key stands that came twice is the destination's
+            assert sorted(found, key=repr) == sorted(expected, key=repr)
+        else:
+            assert found == expected
         shown = {} if model.last is None else {"orders": EntityState("orders", model.last)}
         assert dict(await destination.states()) == shown
         assert await destination.count("orders") == len(store.rows("orders"))

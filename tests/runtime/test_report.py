@@ -52,6 +52,7 @@ def test_as_json() -> None:
     orders, users = values.pop("entities")
     assert values == {
         "connector": "shop",
+        "run_id": "",
         "started": "2024-01-01T12:00:00+00:00",
         "seconds": 12.346,
         "rows": 13,

@@ -74,6 +74,11 @@ __all__ = ["command"]
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
 @click.option(
+    "--metadata",
+    is_flag=True,
+    help="Add to every row when it was written (_synced_at) and by which run (_run_id).",
+)
+@click.option(
     "--prefix",
     default="",
     metavar="TEXT",
@@ -94,6 +99,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     prefix: str,
     settings: dict[str, Any],
     *,
+    metadata: bool,
     entities: tuple[str, ...],
     as_json: bool,
     report_file: Path | None,
@@ -118,6 +124,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             name=name or located.name,
             prefix=prefix,
             concurrency=concurrency,
+            metadata=metadata,
             stop=stop,
             observer=observer,
         )

@@ -125,11 +125,11 @@ class SQLiteDestination:
         await self._with_database(partial(Database.finish, entity=entity, checkpoint=checkpoint))
 
     async def states(self) -> Mapping[str, EntityState]:
-        """Return the last checkpoint of every entity, or why it cannot be decoded."""
+        """Return what is kept of each entity. One whose table somebody has dropped is none any more."""
         return await self._with_database(Database.states)
 
     async def count(self, entity: str, /) -> int:
-        """Return how many rows the entity's table has; 0 where there is no table."""
+        """Return the number of rows that the entity's table shows now."""
         return await self._with_database(partial(Database.count, entity=entity))
 
     async def reset(self, entity: str, /) -> None:

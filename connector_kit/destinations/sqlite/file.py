@@ -14,13 +14,13 @@ from .tables import transaction
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "open_database"]
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "close_database", "open_database"]
 
 APPLICATION_ID = int.from_bytes(b"ckit")
 """SQLite keeps it in the file's header, where `file` and this module find it."""
 
-FORMAT_VERSION = 1
-"""Of the state table; kept as SQLite's user_version."""
+FORMAT_VERSION = 2
+"""Of the kit's own tables; kept as SQLite's user_version."""
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -49,6 +49,20 @@ def open_database(path: Path, busy_timeout: float, factory: type[sqlite3.Connect
         connection.close()
         raise
     return connection
+
+
+def close_database(connection: sqlite3.Connection) -> None:
+    """Close it; where nobody else has it open, leave one plain file that can be read where nothing can be written.
+
+    A database in WAL mode needs two more files beside it whenever it is read.
+    """
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error:  # somebody reads it: it stays in WAL mode, and is whole in that, too
+        pass
+    finally:
+        connection.close()
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -85,7 +99,7 @@ def _refuse_foreign(path: Path) -> None:
             "choose another file: this one was not touched"
         )
     if int.from_bytes(header[_APPLICATION_ID]) == APPLICATION_ID:
-        _refuse_newer(path, int.from_bytes(header[_USER_VERSION]))
+        _refuse_other_format(path, int.from_bytes(header[_USER_VERSION]))
     elif not _is_empty(path):
         raise _foreign(path)
 
@@ -114,7 +128,8 @@ def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
         if not _mark(connection, path):  # another process may have been quicker
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-            connection.execute(CREATE_STATES)
+            for statement in CREATE_STATES:
+                connection.execute(statement)
 
 
 def _mark(connection: sqlite3.Connection, path: Path) -> bool:
@@ -125,7 +140,7 @@ def _mark(connection: sqlite3.Connection, path: Path) -> bool:
             raise _foreign(path)
         return False
     [version] = connection.execute("PRAGMA user_version").fetchone()
-    _refuse_newer(path, version)
+    _refuse_other_format(path, version)
     return True
 
 
@@ -138,10 +153,15 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA legacy_alter_table = ON")
 
 
-def _refuse_newer(path: Path, version: int) -> None:
+def _refuse_other_format(path: Path, version: int) -> None:
+    if version < FORMAT_VERSION:
+        raise DestinationError(
+            f"{path} has format version {version}; expected {FORMAT_VERSION}; it was made by an older connector_kit: write to "
+            "another file, and read everything again"
+        )
     if version > FORMAT_VERSION:
         raise DestinationError(
-            f"{path} has format version {version}; expected {FORMAT_VERSION} at most; "
+            f"{path} has format version {version}; expected {FORMAT_VERSION}; "
             "it was made by a newer connector_kit: update this one or choose another file"
         )
 
