@@ -48,6 +48,10 @@ class MemoryFixture:
     def abandon(self, destination: Destination, /) -> None:
         """Nothing to release: opening forgets what was under way."""
 
+    def damage(self, entity: str, /) -> None:
+        stored = self._memory._stored[entity]
+        stored.entry = attrs.evolve(stored.entry, current=attrs.evolve(stored.entry.current, checkpoint=b"{"))
+
 
 @attrs.define
 class SQLiteFixture:
@@ -78,6 +82,10 @@ class SQLiteFixture:
     def crashing(self, point: int, /) -> Destination:
         return SQLiteDestination(self.file, connection=_killed_at(point))
 
+    def damage(self, entity: str, /) -> None:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute("UPDATE _connector_kit_state SET checkpoint = '{' WHERE entity = ?", (entity,))
+
     def occupy(self, entity: str, /) -> None:
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute(f"CREATE TABLE {entity} (theirs)")
@@ -89,6 +97,8 @@ class SQLiteFixture:
 def _whole(row: sqlite3.Row) -> Record:
     """Give a row as a reader does who wants all digits of its numbers."""
     record = dict(row)
+    for name in [name for name in record if name.partition(".")[0] in record.keys() - {name}]:
+        del record[name]  # a key that leads into nested records has a column of its own
     for name in [name for name in record if name.startswith("_digits_")]:
         digits = record.pop(name)
         field = name.removeprefix("_digits_")
@@ -139,6 +149,9 @@ class JsonlFixture:
 
     def crashing(self, point: int, /) -> Destination:
         return JsonlDestination(self.folder, files=_DyingFiles(point // 2, half=bool(point % 2)))
+
+    def damage(self, entity: str, /) -> None:
+        (self.folder / ".connector_kit" / f"{file_name(entity)}.json").write_text("{\n")
 
     def occupy(self, entity: str, /) -> None:
         self.folder.mkdir()
