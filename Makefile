@@ -12,6 +12,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # Floors 0 to 3 of docs/explanation/design.md, of which more is asked.
 CORE := $(foreach part,*.py config/** limiters/** observers/** structure/** records/** wrappers/** cassettes/** blocking/** runtime/** registry/**,connector_kit/$(part))
+# One more than there are processors: a fifth of the time a test waits, for a limit's window or a call that hangs.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 LONG := $(wildcard tests/zoo*) tests/testing tests/typing tests/examples
 
 comma := ,
@@ -35,13 +37,13 @@ demo: $(READY)  ## sync the New York flights from a misbehaving HTTP API into de
 
 test: $(READY)  ## run all tests, the slow ones too, on all processors; fails under 95 % branch coverage, 99 % of floors 0 to 3
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n auto --dist worksteal
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist worksteal
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 	@$(PY) -m coverage report --include='$(subst $(space),$(comma),$(CORE))' --fail-under=99
 
 quick: $(READY)  ## run the tests but the slow ones, the zoos and those that start type checkers or the demo; fewer examples, no coverage
-	@$(PY) -m pytest -n auto --dist worksteal -m "not slow and not unmeasured" --hypothesis-profile=quick $(LONG:%=--ignore=%)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not unmeasured" --hypothesis-profile=quick $(LONG:%=--ignore=%)
 
 check: lint types floors  ## lint, format, types (mypy and pyright), floors
 

@@ -235,7 +235,8 @@ def test_a_column_of_one_spelling_is_stored_as_its_values_one_by_one(
 ) -> None:
     moments = [datetime(2024, 5, 1, 10, minute, tzinfo=UTC) for minute in range(5)]
     texts = [moment.strftime(form) for moment in moments]
-    together, alone = [{"at": text} for text in texts], [[{"at": text}, {"at": None}] for text in texts]
+    together: list[Record] = [{"at": text} for text in texts]
+    alone: list[list[Record]] = [[{"at": text}, {"at": None}] for text in texts]
     land(database, Entity("things", [Field("at", Scalar.DATETIME)]), together, *alone)
     found = [at for (at,) in ask(file, "SELECT at FROM things WHERE at IS NOT NULL")]
     assert found[:5] == found[5:]
@@ -295,7 +296,10 @@ def test_nan_is_no_key(database: Database, mode: Mode) -> None:
 
 
 def test_of_one_key_twice_in_a_replace_the_last_one_wins(database: Database, file: Path) -> None:
-    pages = [[{"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 1, "v": "c"}], [{"id": 2, "w": 5}]]
+    pages: list[list[Record]] = [
+        [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 1, "v": "c"}],
+        [{"id": 2, "w": 5}],
+    ]
     land(database, KEYED, *pages, mode="replace")
     assert ask(file, "SELECT id, v, w FROM things") == [(1, "c", None), (2, None, 5)]
     assert database.count("things") == 2
@@ -339,7 +343,7 @@ def test_a_key_goes_and_comes_with_the_mode(database: Database, file: Path) -> N
 
 def test_all_bad_records_of_a_call_are_told_at_once(database: Database, file: Path) -> None:
     database.start(KEYED, "upsert", resume=True)
-    records = [
+    records: list[Record] = [
         {"id": 1, "v": 1},
         {"v": 2},
         {"id": 3, "v": "\ud83d"},

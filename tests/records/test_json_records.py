@@ -28,7 +28,7 @@ values = st.recursive(
 )
 NAMES = ["id", "at", "naïve", 'a"b', "a\\b", "", "class"]
 dicts = st.dictionaries(st.sampled_from(NAMES) | texts, values, max_size=5)
-rows = st.lists(dicts, max_size=8)
+rows = st.lists(dicts, max_size=4)
 spellings = st.sampled_from(
     [{}, {"indent": 2}, {"indent": "\r\n"}, {"ensure_ascii": False}, {"separators": (",\r", ":\r")}]
 )

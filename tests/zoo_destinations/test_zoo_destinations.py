@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .shelf import Shelf
 
-QUICK = Bounds(seconds=300, call_seconds=0.5)
+QUICK = Bounds(seconds=1_000, call_seconds=0.5)
 
 
 FEWER = attrs.evolve(QUICK, plans=3)

@@ -188,7 +188,7 @@ class RestConnector:
             )
         resource, origin, cursor = read.resource, self._http.origin, before.cursor
         request = resource.pagination.request(cursor, read.size)
-        params, content = read.request(request.params)
+        params, content = read.request(request.at(resource.paging_in))
         if request.target is None:
             target = origin.target(resource.path, params)
         else:

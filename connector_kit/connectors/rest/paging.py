@@ -46,12 +46,18 @@ __all__ = [
 class PageRequest:
     """What a style adds to a request: `params` besides the resource's own, or a `target` in place of everything.
 
-    With `fill`, the target gets those of the parameters that it lacks.
+    With `fill`, the target gets those of the parameters that it lacks. `in_query` has the parameters for a query, where they
+    are others there.
     """
 
     params: Mapping[str, Parameter] = attrs.field(factory=dict[str, Parameter])
     target: str | None = None
     fill: bool = False
+    in_query: Mapping[str, Parameter] | None = None
+
+    def at(self, place: Literal["query", "body"]) -> Mapping[str, Parameter]:
+        """Return the parameters for a query, or for a body."""
+        return self.params if place == "body" or self.in_query is None else self.in_query
 
 
 @attrs.frozen
@@ -252,10 +258,12 @@ class CursorField:
         return _paths(self.field, self.more, self.end)
 
     def request(self, cursor: Cursor, size: int, /) -> PageRequest:
-        """Send the cursor back as it came: one that is URL-encoded already is not encoded twice."""
-        if isinstance(cursor, str) and self.encoded is not False:
-            cursor = _decoded(cursor, surely=self.encoded is True)
-        return PageRequest(_sized(self.size_param, size) | _position(self.param, cursor))
+        """Send the cursor back as it came: in a query, one that is URL-encoded already is not encoded twice."""
+        params = _sized(self.size_param, size) | _position(self.param, cursor)
+        if not isinstance(cursor, str) or self.encoded is False:
+            return PageRequest(params)
+        decoded = _decoded(cursor, surely=self.encoded is True)
+        return PageRequest(params, in_query=None if decoded == cursor else params | {self.param: decoded})
 
     def next_page(self, response: PageResponse, /) -> NextPage:
         """Take the next cursor from the body."""

@@ -184,7 +184,7 @@ class Locking(Shelf):
         await super().close()
 
 
-async def test_what_a_place_cannot_do_is_told_as_unchecked() -> None:
+async def test_what_a_fixture_cannot_do_is_told_as_unchecked() -> None:
     report = await check_destination(partial(BareFixture, Shelf), laws=["atomic", "refusals", "provisional"])
     report.require()
     assert any("no crashing(point)" in what for what in report.unchecked)
@@ -441,7 +441,7 @@ async def test_sequences_end_with_their_share_of_the_time() -> None:
 
 
 async def test_a_random_sequence_keeps_to_the_bounds() -> None:
-    verdict = await sequences(DestinationSubject(of(Shelf), bounds=Bounds(requests=50)))
+    verdict = await sequences(DestinationSubject(of(Shelf), bounds=Bounds(requests=50, seconds=1_000)))
     assert verdict.outcome == "unchecked"
     assert verdict.requests == 50
 

@@ -103,6 +103,7 @@ async def look_at(law: LookAt, store: Store, bounds: Bounds = Bounds()) -> Verdi
     return await law(Subject(lambda: Asking(store), bounds=bounds, wire=store))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 async def test_the_bounds_of_a_law_are_no_evidence(law: LookAt) -> None:
@@ -114,6 +115,7 @@ async def test_the_bounds_of_a_law_are_no_evidence(law: LookAt) -> None:
         assert verdict.unchecked, requests
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("for_good", [False, True])
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
