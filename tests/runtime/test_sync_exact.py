@@ -260,7 +260,8 @@ def rows_of(folder: Path, scheme: str) -> list[Record]:
     if scheme == "sqlite":
         with closing(sqlite3.connect(folder / "out.sqlite")) as database:
             database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+            rows = [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+        return [{**row, "updated_at": sources.as_time(row).isoformat()} for row in rows]  # it has one form there
     return [json.loads(line) for line in (folder / "out" / "orders.jsonl").read_text().splitlines()]
 
 
