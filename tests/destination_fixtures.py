@@ -48,6 +48,10 @@ class MemoryFixture:
     def abandon(self, destination: Destination, /) -> None:
         """Nothing to release: opening forgets what was under way."""
 
+    def damage(self, entity: str, /) -> None:
+        stored = self._memory._stored[entity]
+        stored.entry = attrs.evolve(stored.entry, current=attrs.evolve(stored.entry.current, checkpoint=b"{"))
+
 
 @attrs.define
 class SQLiteFixture:
@@ -77,6 +81,10 @@ class SQLiteFixture:
 
     def crashing(self, point: int, /) -> Destination:
         return SQLiteDestination(self.file, connection=_killed_at(point))
+
+    def damage(self, entity: str, /) -> None:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute("UPDATE _connector_kit_state SET checkpoint = '{' WHERE entity = ?", (entity,))
 
     def occupy(self, entity: str, /) -> None:
         with closing(sqlite3.connect(self.file)) as connection:
@@ -139,6 +147,9 @@ class JsonlFixture:
 
     def crashing(self, point: int, /) -> Destination:
         return JsonlDestination(self.folder, files=_DyingFiles(point // 2, half=bool(point % 2)))
+
+    def damage(self, entity: str, /) -> None:
+        (self.folder / ".connector_kit" / f"{file_name(entity)}.json").write_text("{\n")
 
     def occupy(self, entity: str, /) -> None:
         self.folder.mkdir()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio.lowlevel
 import attrs
 
-from connector_kit.errors import DestinationError, SchemaMismatchError
+from connector_kit.errors import DestinationError
+from connector_kit.records.canonical import canonical_key
+from connector_kit.records.catalog import Entity
+from connector_kit.records.keys import value_at
 from connector_kit.records.page import Record
 
+from .bad_records import bad_records, refuse_unencodable, refuse_unusable
 from .ledger import Entry, refuse_gap, refuse_mode, started_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 
 __all__ = ["MemoryDestination"]
@@ -56,14 +59,40 @@ class _StoredEntity:
     following: _Rows = attrs.field(factory=_Rows)
 
 
+_Key: TypeAlias = "tuple[Any, ...] | None"
+"""A primary key in the form in which equal keys are equal; None where a part of it is missing."""
+
+
 @attrs.frozen
 class _Read:
-    """A read that has been started, and where the row of each key is in mode "upsert"."""
+    """A read that has been started, and where the row of each key is, unless rows are appended."""
 
+    entity: Entity
     stored: _StoredEntity
     rows: _Rows
     primary_key: tuple[str, ...]
     positions: dict[tuple[Any, ...], int]
+    upserting: bool
+
+    def keys(self, records: Sequence[Record]) -> list[_Key]:
+        """Return the key of each record. Raise `BadRecordError` for those that an upsert cannot find a row for."""
+        found = [_key(self.primary_key, record) for record in records]
+        if self.upserting and (
+            bad := {position: key for position, key in enumerate(found) if isinstance(key, str)}
+        ):
+            raise bad_records(self.entity, records, bad)
+        return [None if isinstance(key, str) else key for key in found]
+
+    def put(self, keys: Sequence[_Key], records: Sequence[Record]) -> None:
+        """Store records over the rows with the same keys, and behind all where there is none."""
+        rows = self.rows.records
+        for key, record in zip(keys, records, strict=True):
+            position = len(rows) if key is None else self.positions.setdefault(key, len(rows))
+            if position == len(rows):
+                rows.append(record)
+            else:
+                self.rows.overwritten.append((position, rows[position]))
+                rows[position] = record
 
 
 @attrs.define(eq=False)
@@ -109,20 +138,25 @@ class MemoryDestination:
         stored = self._stored.setdefault(entity.name, _StoredEntity(Entry(entity.name)))
         start = stored.entry.start(mode, resume=resume)
         stored.current.cut(start.keep_current)
-        keys = entity.primary_key if mode == "upsert" else ()
-        positions = _positions(entity.name, keys, stored.current.records)
+        if mode == "upsert":
+            _refuse_repeated(entity, stored.current.records)
         if start.continued:
             stored.following.cut(start.keep_following)
         else:
             stored.following = _Rows()
         stored.entry = start.entry
         rows = stored.following if mode == "replace" else stored.current
-        self._reads[entity.name] = _Read(stored, rows, keys, positions)
+        names = entity.primary_key if mode != "append" else ()
+        positions = _positions(names, rows.records)
+        self._reads[entity.name] = _Read(entity, stored, rows, names, positions, upserting=mode == "upsert")
         checkpoint = start.entry.target.decoded()
         return checkpoint and checkpoint.with_log(bytes(rows.log))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
-        """Store the records, and the checkpoint that covers them if there is one."""
+        """Store the records, and the checkpoint that covers them if there is one.
+
+        Raise `BadRecordError` for those that have no usable key in mode "upsert" or no JSON form, before anything is stored.
+        """
         await anyio.lowlevel.checkpoint()
         self._require_open()
         read = started_read(self._reads, entity, "write")
@@ -132,9 +166,11 @@ class MemoryDestination:
         else:
             refuse_gap(entity, checkpoint.log, len(rows.log))
             entry = entry.cover(checkpoint.to_json())
+        refuse_unusable(read.entity, records)
         copies = [dict(record) for record in records]
+        refuse_unencodable(read.entity, copies)
         if read.primary_key:
-            _upsert(read, [(_key(entity, read.primary_key, record), record) for record in copies])
+            read.put(read.keys(copies), copies)
         else:
             rows.records.extend(copies)
         if checkpoint is not None:
@@ -185,37 +221,28 @@ class MemoryDestination:
             )
 
 
-def _upsert(read: _Read, keyed: list[tuple[tuple[Any, ...], Record]]) -> None:
-    records = read.rows.records
-    for key, record in keyed:
-        position = read.positions.setdefault(key, len(records))
-        if position == len(records):
-            records.append(record)
-        else:
-            read.rows.overwritten.append((position, records[position]))
-            records[position] = record
+def _positions(names: tuple[str, ...], rows: list[Record]) -> dict[tuple[Any, ...], int]:
+    """Return the index of the last row of each key."""
+    keys = [_key(names, row) for row in rows] if names else []
+    return {key: position for position, key in enumerate(keys) if not isinstance(key, str)}
 
 
-def _positions(entity: str, names: tuple[str, ...], rows: list[Record]) -> dict[tuple[Any, ...], int]:
-    """Return the index of the row of each key, for mode "upsert"; empty without names."""
-    if not names:
-        return {}
-    keys = [tuple(record.get(name) for name in names) for record in rows]
-    positions = {key: position for position, key in enumerate(keys) if None not in key}
-    if len(positions) != sum(None not in key for key in keys):
+def _refuse_repeated(entity: Entity, rows: list[Record]) -> None:
+    keys = [key for row in rows if not isinstance(key := _key(entity.primary_key, row), str)]
+    if len(keys) != len(set(keys)):
         raise DestinationError(
-            f"entity {entity!r} has several rows with the same primary key ({', '.join(names)}), and mode 'upsert' "
-            "needs at most one; use mode 'replace' or 'append'"
+            f"entity {entity.name!r} has several rows with the same primary key ({', '.join(entity.primary_key)}), and mode "
+            "'upsert' needs at most one; use mode 'replace' or 'append'"
         )
-    return positions
 
 
-def _key(entity: str, names: tuple[str, ...], record: Record) -> tuple[Any, ...]:
-    values = tuple(record.get(name) for name in names)
-    if None in values:
-        missing = names[values.index(None)]
-        raise SchemaMismatchError(
-            f"a record of entity {entity!r} has no value for {missing!r} of its primary key; expected one in every "
-            "record; name another primary key or use mode 'append' or 'replace'"
-        )
-    return values
+def _key(names: tuple[str, ...], record: Record) -> tuple[Any, ...] | str:
+    """Return a record's primary key in the form in which equal keys are equal, or say why it has none."""
+    values = [value_at(record, name) for name in names]
+    for name, value in zip(names, values, strict=True):
+        if value is None:
+            return f"no value for {name!r} of its primary key"
+    try:
+        return canonical_key(values)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"a primary key ({', '.join(names)}) that cannot be compared: {error}"

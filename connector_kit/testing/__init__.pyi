@@ -14,6 +14,7 @@ from .conformance.checks import check_destination as check_destination
 from .conformance.checks import check_wrapper as check_wrapper
 from .conformance.destination.fixture import Abandoning as Abandoning
 from .conformance.destination.fixture import Crashing as Crashing
+from .conformance.destination.fixture import Damageable as Damageable
 from .conformance.destination.fixture import DestinationFixture as DestinationFixture
 from .conformance.destination.fixture import Killed as Killed
 from .conformance.destination.fixture import Occupiable as Occupiable

@@ -62,6 +62,13 @@ class ShelfFixture:
     def crashing(self, point: int, /) -> Destination:
         return self.kind(Disk(self.disk.contents, steps=point))
 
+    def damage(self, entity: str, /) -> None:
+        store = self.kind(self.disk)
+        stored = store.load(entity)
+        assert stored is not None
+        stored.current.checkpoint = b"{"
+        store.save(stored)
+
     def occupy(self, entity: str, /) -> None:
         self.disk.contents[entity] = pickle.dumps("somebody else's")
 

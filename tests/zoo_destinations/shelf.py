@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 import attrs
 
-from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
-from connector_kit.records.checkpoint import Checkpoint, EntityState, Mode
+from connector_kit.errors import BadRecordError, ConfigError, DataError, DestinationError, SchemaMismatchError
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
+from connector_kit.records.keys import value_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from connector_kit.records.catalog import Entity
     from connector_kit.records.page import Record
@@ -23,11 +26,12 @@ __all__ = ["Generation", "Holding", "Reading", "Shelf", "Stored", "Versioned"]
 
 @attrs.define
 class Generation:
-    """Rows, the last checkpoint, and the rows that it covers."""
+    """Rows, the last checkpoint, the rows that it covers, and its log."""
 
     rows: list[dict[str, Any]] = attrs.field(factory=list)
     checkpoint: bytes | None = None
     before: list[dict[str, Any]] = attrs.field(factory=list)
+    log: bytes = b""
 
     def cover(self, checkpoint: bytes) -> None:
         """Let the checkpoint cover all rows."""
@@ -90,23 +94,28 @@ class Shelf:
             stored.following = None
         self.save(stored)
         self.remember(entity, mode)
-        return self.given(self.target(stored, mode).checkpoint)
+        return self.given_whole(self.target(stored, mode))
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         reading = self.reading(entity)
         stored = self.found(reading)
         kept = None if checkpoint is None else self.kept(checkpoint)
         generation = self.target(stored, reading.mode)
-        self.add(generation, self.copies(records), reading)
-        if kept is not None:
+        copies = self.copies(records)
+        self.refuse_keys(copies, reading)
+        self.add(generation, copies, reading)
+        if checkpoint is not None and kept is not None:
             generation.cover(kept)
+            self.keep_log(generation, checkpoint.log)
         await anyio.lowlevel.checkpoint()
         self.save(stored)
 
     async def finish(self, entity: str, checkpoint: Checkpoint, /) -> None:
         reading = self.reading(entity)
         stored = self.found(reading)
-        self.target(stored, reading.mode).cover(self.kept(checkpoint))
+        generation = self.target(stored, reading.mode)
+        generation.cover(self.kept(checkpoint))
+        self.keep_log(generation, checkpoint.log)
         if reading.mode == "replace":
             self.swap(stored)
         await anyio.lowlevel.checkpoint()
@@ -161,7 +170,7 @@ class Shelf:
 
     def remember(self, entity: Entity, mode: Mode) -> None:
         """Take note of a read that has been started."""
-        key = entity.primary_key if mode == "upsert" else ()
+        key = () if mode == "append" else entity.primary_key
         self.readings[entity.name] = Reading(entity.name, mode, key)
 
     def reading(self, entity: str) -> Reading:
@@ -204,28 +213,60 @@ class Shelf:
         if not reading.key:
             generation.rows += records
             return
-        keyed = {self.key(row, reading.key): row for row in generation.rows}
-        for record in records:
-            if None in self.key(record, reading.key):
-                raise SchemaMismatchError("a record without its primary key")
-            keyed[self.key(record, reading.key)] = record
+        keyed: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in [*generation.rows, *records]:
+            key = self.key(row, reading.key)
+            keyed[(None, len(keyed)) if None in key else key] = row
         generation.rows = list(keyed.values())
 
     def key(self, row: Record, names: tuple[str, ...]) -> tuple[Any, ...]:
         """Give a row's primary key."""
-        return tuple(row.get(name) for name in names)
+        return tuple(value_at(row, name) for name in names)
+
+    def refuse_keys(self, records: list[dict[str, Any]], reading: Reading) -> None:
+        """Refuse records of an upsert whose key is none."""
+        if reading.mode == "upsert":
+            keys = [self.key(record, reading.key) for record in records]
+            self.refuse_bad({at: "no key" for at, key in enumerate(keys) if any(map(is_no_key, key))})
 
     def copies(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Give records as they are stored."""
-        return [{name: self.value(record[name]) for name in record} for record in records]
+        copies, bad = [], {}
+        for position in range(len(records)):
+            try:
+                copies.append(self.copy(records[position]))
+            except SchemaMismatchError as error:
+                bad[position] = str(error)
+        self.refuse_bad(bad)
+        return copies
+
+    def copy(self, record: Record) -> dict[str, Any]:
+        """Give a record as it is stored."""
+        if not isinstance(record, Mapping):
+            raise SchemaMismatchError("it is no record")
+        return {name: self.value(record[name]) for name in record}
+
+    def refuse_bad(self, bad: dict[int, str]) -> None:
+        """Refuse all bad records of a call."""
+        if bad:
+            raise BadRecordError(f"{len(bad)} records cannot be stored", bad)
 
     def value(self, value: Any) -> Any:
         """Give a value as it is stored."""
         if isinstance(value, list):
             return [self.value(each) for each in value]
-        if type(value) is object:
-            raise SchemaMismatchError("a value that cannot be stored")
+        if type(value) is object or (isinstance(value, str) and not is_text(value)):
+            raise SchemaMismatchError(f"{value!r} cannot be stored")
         return value
+
+    def keep_log(self, generation: Generation, log: FingerprintLog) -> None:
+        """Keep the log of a checkpoint."""
+        generation.log = generation.log[: log.keep] + log.added
+
+    def given_whole(self, generation: Generation) -> Checkpoint | None:
+        """Give a checkpoint back with its log."""
+        checkpoint = self.given(generation.checkpoint)
+        return checkpoint and checkpoint.with_log(generation.log)
 
     def kept(self, checkpoint: Checkpoint) -> bytes:
         """Give a checkpoint as it is stored."""
@@ -245,7 +286,7 @@ class Shelf:
     def forget(self, stored: Stored) -> None:
         """Forget how far reads have come."""
         self.drop_provisional(stored.current)
-        stored.current.checkpoint = None
+        stored.current.checkpoint, stored.current.log = None, b""
         stored.following = None
 
     def place_of(self, entity: str) -> str:
@@ -264,6 +305,20 @@ class Shelf:
     def save(self, stored: Stored) -> None:
         """Store it all in one step."""
         self.disk.put(self.place_of(stored.name), stored)
+
+
+def is_no_key(part: object) -> bool:
+    """Give whether a part of a key is nothing or NaN."""
+    return part is None or (isinstance(part, float) and isnan(part))
+
+
+def is_text(value: str) -> bool:
+    """Give whether a text has a UTF-8 form."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Versioned(Shelf):
@@ -302,8 +357,9 @@ class Holding(Shelf):
         super().remember(entity, mode)
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
-        self.reading(entity)
-        page = [*self.held[entity], *self.copies(records)]
+        copies = self.copies(records)
+        self.refuse_keys(copies, self.reading(entity))
+        page = [*self.held[entity], *copies]
         if self.holds(checkpoint):
             self.held[entity] = page
             return

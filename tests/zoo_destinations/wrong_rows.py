@@ -75,6 +75,33 @@ class KeyAsText(Shelf):
         return values if None in values else ("".join(map(str, values)),)
 
 
+class KeysOnTopOnly(Shelf):
+    """Looks for a key among the fields of a record, and not in the records within it."""
+
+    def key(self, row: Record, names: tuple[str, ...]) -> tuple[Any, ...]:
+        return tuple(row.get(name) for name in names)
+
+
+class BothRowsOfAKey(Shelf):
+    """Keeps all records of a replace, those whose key comes again too."""
+
+    def add(self, generation: Generation, records: list[dict[str, Any]], reading: Reading) -> None:
+        if reading.mode == "replace":
+            generation.rows += records
+        else:
+            super().add(generation, records, reading)
+
+
+class FirstOfAReplaceWins(Shelf):
+    """Leaves out a record of a replace whose key is there."""
+
+    def add(self, generation: Generation, records: list[dict[str, Any]], reading: Reading) -> None:
+        if reading.mode == "replace":
+            there = {self.key(row, reading.key) for row in generation.rows}
+            records = [record for record in records if self.key(record, reading.key) not in there]
+        super().add(generation, records, reading)
+
+
 class TruncatesAtStart(Shelf):
     """Empties the table at the start of a replace."""
 

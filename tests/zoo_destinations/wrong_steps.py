@@ -9,7 +9,8 @@ import anyio.lowlevel
 import attrs
 import msgspec
 
-from connector_kit.records.checkpoint import Checkpoint, EntityState
+from connector_kit.errors import BadRecordError, DataError, SchemaMismatchError
+from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog
 
 from .shelf import Generation, Shelf, Stored, Versioned
 
@@ -53,6 +54,19 @@ class NoteBeforeVersion(Versioned):
     def store_version(self, place: str, version: int, stored: Stored) -> None:
         self.disk.put(f"{place} version", version)
         self.disk.put(f"{place} {version}", stored)
+
+
+class LogFirst(Shelf):
+    """Stores the log of fingerprints in a transaction before the one of the checkpoint that it belongs to."""
+
+    def save(self, stored: Stored) -> None:
+        before = self.load(stored.name) or Stored(stored.name)
+        if stored.following is None or before.following is None:
+            before.current.log = stored.current.log
+        else:
+            before.following.log = stored.following.log
+        self.disk.put(self.place_of(stored.name), before)
+        super().save(stored)
 
 
 class OldRowsGoFirst(Shelf):
@@ -108,6 +122,39 @@ class CheckpointOnlyAtTheEnd(Shelf):
 
     async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
         await super().write(entity, records, None)
+
+
+class LogForgotten(Shelf):
+    """Gives a checkpoint back without its log."""
+
+    def given_whole(self, generation: Generation) -> Checkpoint | None:
+        checkpoint = self.given(generation.checkpoint)
+        return checkpoint and attrs.evolve(checkpoint, log=FingerprintLog())
+
+
+class LogOnlyGrows(Shelf):
+    """Adds to the log, however little of it is to be kept."""
+
+    def keep_log(self, generation: Generation, log: FingerprintLog) -> None:
+        generation.log += log.added
+        if not log.keep:
+            generation.log = log.added
+
+    def given_whole(self, generation: Generation) -> Checkpoint | None:
+        checkpoint = self.given(generation.checkpoint)
+        return checkpoint and attrs.evolve(checkpoint, log=FingerprintLog(0, generation.log))
+
+
+class OneLogForTwoGenerations(Shelf):
+    """Keeps a single log for the rows that are shown and those that a replace builds."""
+
+    def keep_log(self, generation: Generation, log: FingerprintLog) -> None:
+        super().keep_log(generation, log)
+        self.disk.put("log", generation.log)
+
+    def given_whole(self, generation: Generation) -> Checkpoint | None:
+        checkpoint = self.given(generation.checkpoint)
+        return checkpoint and attrs.evolve(checkpoint, log=FingerprintLog(0, self.disk.get("log") or b""))
 
 
 class CheckpointOfNothing(Shelf):
@@ -209,3 +256,72 @@ class CheckpointThroughJson(Shelf):
 
     def kept(self, checkpoint: Checkpoint) -> bytes:
         return msgspec.json.encode(msgspec.json.decode(checkpoint.to_json()), order="sorted")
+
+
+class OneDamagedHidesAll(Shelf):
+    """Lets the error of a checkpoint that cannot be decoded out of `states`."""
+
+    def state(self, entity: str, kept: bytes) -> EntityState:
+        return EntityState(entity, self.given(kept))
+
+
+class DamagedIsNone(Shelf):
+    """Takes a checkpoint that cannot be decoded for none, and reads everything again."""
+
+    def given(self, kept: bytes | None) -> Checkpoint | None:
+        try:
+            return super().given(kept)
+        except DataError:
+            return None
+
+
+class ResetDecodes(Shelf):
+    """Looks at the checkpoint that it is to forget."""
+
+    def forget(self, stored: Stored) -> None:
+        self.given(stored.current.checkpoint)
+        super().forget(stored)
+
+
+class CountsTheLastRead(Shelf):
+    """Gives the rows of the last read for those that are there."""
+
+    async def count(self, entity: str, /) -> int | None:
+        state = (await self.states()).get(entity)
+        return 0 if state is None or state.checkpoint is None else state.checkpoint.rows
+
+
+class OnlyTheFirstIsNamed(Shelf):
+    """Stops at the first bad record of a call."""
+
+    def refuse_bad(self, bad: dict[int, str]) -> None:
+        super().refuse_bad(dict([*bad.items()][:1]))
+
+
+class RefusalWithoutPositions(Shelf):
+    """Says that something is wrong with a call, and not with which of its records."""
+
+    def refuse_bad(self, bad: dict[int, str]) -> None:
+        if bad:
+            raise SchemaMismatchError(f"{len(bad)} records cannot be stored")
+
+
+class RefusalEndsTheRead(Shelf):
+    """Forgets the read when it refuses a record."""
+
+    def refuse_bad(self, bad: dict[int, str]) -> None:
+        if bad:
+            self.readings.clear()
+        super().refuse_bad(bad)
+
+
+class OthersAreStoredAtOnce(Shelf):
+    """Stores the other records of a call, and then says which ones were bad."""
+
+    async def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None, /) -> None:
+        try:
+            await super().write(entity, records, checkpoint)
+        except BadRecordError as error:
+            others = [records[position] for position in range(len(records)) if position not in error.bad]
+            await super().write(entity, others, checkpoint)
+            raise

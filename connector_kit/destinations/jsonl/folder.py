@@ -17,8 +17,10 @@ from urllib.parse import quote, unquote
 
 import attrs
 
+from connector_kit.destinations.bad_records import refuse_unencodable, refuse_unusable
 from connector_kit.destinations.ledger import Entry, Generation, Phase, started_read
-from connector_kit.errors import ConfigError, DestinationError
+from connector_kit.errors import BadRecordError, ConfigError, DestinationError, SchemaMismatchError
+from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import EntityState
 from connector_kit.records.json_lines import json_lines
 
@@ -30,7 +32,6 @@ from .unique import Keys
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from connector_kit.records.catalog import Entity
     from connector_kit.records.checkpoint import Checkpoint, Mode
     from connector_kit.records.page import Record
 
@@ -50,6 +51,7 @@ _LONGEST = 200
 class _Read:
     """A read that has been started: its entry as it is stored, its file, and where in it the next page begins."""
 
+    kind: Entity
     entry: Entry
     file: Path
     end: int
@@ -120,18 +122,23 @@ class Folder:
         self._logs.cut(name, log)
         self._logs.remove_others(name, {each.log for each in (start.entry.current, target)})
         keys = Keys.of(kind, complete=not start.continued) if mode == "replace" else None
-        self._reads[entity] = _Read(start.entry, file, end, flushed=end, log=log, keys=keys)
+        self._reads[entity] = _Read(kind, start.entry, file, end, flushed=end, log=log, keys=keys)
         return checkpoint
 
     def write(self, entity: str, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
-        """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before."""
+        """Add the records to the file, then note how much of it counts now; without a checkpoint, no more than before.
+
+        Raise `BadRecordError` for records that have no line, after which the others may be written; after any other error the
+        read must be started again.
+        """
         read = started_read(self._reads, entity, "write")
+        refuse_unusable(read.kind, records)
         state_bytes, flushed, log = read.state_bytes, read.flushed, read.log
         try:
             encoded = None if checkpoint is None else checkpoint.to_json()
             if read.keys is not None:
                 read.keys.add(records)
-            end = read.end + self._files.append(read.file, json_lines(entity, records))
+            end = read.end + self._append(read, records)
             if end - flushed >= self._flush_bytes and self._flushing.begin(read.file):
                 flushed = end
             if encoded is None or checkpoint is None:
@@ -142,6 +149,8 @@ class Folder:
                 # No fsync of each page, which takes milliseconds: what the system has taken outlives a killed process. After a
                 # power failure the data may be shorter than the state says; then `start` says so and stops.
                 state_bytes = self._add_state(entry, state_bytes)
+        except BadRecordError:
+            raise
         except BaseException:  # what a signal raises, too: where it was raised, nobody knows
             del self._reads[entity]
             with suppress(OSError):  # where this fails too, the next start cuts what does not count
@@ -149,7 +158,7 @@ class Folder:
                 self._cut(read.file, read.end)
                 self._logs.cut(file_name(entity), read.log)
             raise
-        self._reads[entity] = _Read(entry, read.file, end, state_bytes, flushed, log, read.keys)
+        self._reads[entity] = _Read(read.kind, entry, read.file, end, state_bytes, flushed, log, read.keys)
 
     def finish(self, entity: str, checkpoint: Checkpoint) -> None:
         """Store the last checkpoint; with mode "replace", put the generation's file in the data file's place."""
@@ -173,6 +182,15 @@ class Folder:
         self._save(finished, durable=True)
         self._sync_names()
         self._logs.remove_others(name, {log.number})
+
+    def _append(self, read: _Read, records: Sequence[Record]) -> int:
+        """Add lines to the file of a read and return their length. Where one of them cannot be made, none is added."""
+        try:
+            return self._files.append(read.file, json_lines(read.kind.name, records))
+        except SchemaMismatchError:
+            self._cut(read.file, read.end)
+            refuse_unencodable(read.kind, records)
+            raise
 
     def _without_repeated(self, entity: str, read: _Read) -> int:
         """Write the last line of each key to a file of their own, if any came twice; return how long what counts is.

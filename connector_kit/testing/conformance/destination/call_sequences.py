@@ -18,6 +18,7 @@ from connector_kit.records.checkpoint import Mode
 from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .model import Model
+from .stored_values import with_size_alone
 from .subject import DESTINATION_LAWS, DestinationSubject, close_quietly, reached
 
 if TYPE_CHECKING:
@@ -308,4 +309,4 @@ class _SequencePlayer:
 
 
 def _checkpoint_in(states: Mapping[str, EntityState], entity: str) -> Checkpoint | None:
-    return states[entity].checkpoint if entity in states else None
+    return with_size_alone(states[entity].checkpoint) if entity in states else None

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from connector_kit.records.checkpoint import FingerprintLog
 from connector_kit.testing.conformance.reading import text_of
 
 from .scenario import Scenario, scenario
-from .stored_values import checkpoint_difference, equal_records
-from .subject import DESTINATION_LAWS, ORDERS, entity_named, pages, reached
+from .stored_values import checkpoint_difference, equal_records, with_size_alone
+from .subject import DESTINATION_LAWS, LAST, ORDERS, entity_named, pages, reached
 
 if TYPE_CHECKING:
     from connector_kit.records.checkpoint import Checkpoint, Mode
@@ -43,6 +44,7 @@ _CURSORS: tuple[JsonValue, ...] = (
     "x" * 50_000,
 )
 _TO_JSON = "store Checkpoint.to_json() as it is and read it with Checkpoint.from_json()"
+_LOG = "keep the log in the step that stores the checkpoint: its first `keep` bytes, followed by `added`"
 _DROP = "note with each checkpoint how far it reaches, and delete what lies beyond it in start()"
 _COVER = "let a checkpoint cover all rows written before it"
 _KEEP = "delete the checkpoint and leave the rows"
@@ -53,7 +55,7 @@ _FORGET = "forget the checkpoint of the current rows and the unfinished generati
     2,
     "checkpoints",
     "start and states give back the last checkpoint as it was stored, to the letter of its cursor's JSON, also to "
-    "another process.",
+    "another process; start with the whole of its log, which belongs to its generation.",
 )
 async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     """Store checkpoints with cursors and times of every kind, and read them in a new destination."""
@@ -65,9 +67,17 @@ async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     async with scenario(subject, found, f"{len(_CURSORS)} kinds of cursors") as at:
         for cursor in _CURSORS:
             await _comes_back(at, mode, attrs.evolve(reached(mode, 1), cursor=cursor))
-    async with scenario(subject, found, "times, counts and fingerprints") as at:
+    async with scenario(subject, found, "times, counts and what the checkpoint belongs to") as at:
         for checkpoint in _full(mode):
             await _comes_back(at, mode, checkpoint)
+    for mode in subject.modes():
+        async with scenario(subject, found, f"{mode}, a log that grows", mend_checkpoint=_LOG) as at:
+            await _log_grows(at, mode)
+    if "replace" in subject.modes():
+        async with scenario(
+            subject, found, "the log of an unfinished generation", mend_checkpoint=_LOG
+        ) as at:
+            await _log_of_a_generation(at, subject.any_mode())
     async with scenario(subject, found, "a fixture where nothing was stored") as at:
         if stored := await at.destination.states():
             at.broken(f"states() gives {sorted(stored)}", expected="nothing")
@@ -89,15 +99,47 @@ async def _each(at: Scenario, mode: Mode) -> None:
     await at.stored_is(at.last(), "opened again after finish")
 
 
+async def _log_grows(at: Scenario, mode: Mode) -> None:
+    """Store a log in parts, drop what was not covered, cut it, and leave it out."""
+    await at.start(mode)
+    log = b""
+    for number, (keep, added) in enumerate([(0, b"one,"), (4, b"two,"), (8, b""), (4, b"three")], 1):
+        log = log[:keep] + added
+        await at.destination.write(ORDERS.name, pages(number), _logged(mode, number, keep, added))
+    await at.write(5, covered=False)
+    await at.crash()
+    at.checkpoint_is(await at.start(mode), _logged(mode, 4, 0, log), "the next start")
+    await at.destination.write(ORDERS.name, pages(5), _logged(mode, 5, len(log), b"!"))
+    await at.reopen()
+    at.checkpoint_is(await at.start(mode), _logged(mode, 5, 0, log + b"!"), "the start after that")
+    await at.destination.write(ORDERS.name, pages(6), _logged(mode, 6, 0, b""))
+    await at.reopen()
+    at.checkpoint_is(await at.start(mode), _logged(mode, 6, 0, b""), "the start after a page without a log")
+
+
+async def _log_of_a_generation(at: Scenario, mode: Mode) -> None:
+    await at.complete(mode, 1)
+    await at.begin("replace", 2)
+    await at.start_gives(2, "replace", "the unfinished generation")
+    if mode != "replace":
+        await at.start(mode)
+        at.checkpoint_is(await at.start(mode), reached(mode, LAST, complete=True), f"start in mode {mode}")
+
+
+def _logged(mode: Mode, number: int, keep: int, added: bytes) -> Checkpoint:
+    return attrs.evolve(reached(mode, number), log=FingerprintLog(keep, added))
+
+
 async def _comes_back(at: Scenario, mode: Mode, checkpoint: Checkpoint) -> None:
     await at.start(mode, resume=True)
     await at.destination.write(ORDERS.name, pages(1), checkpoint)
     await at.reopen()
-    _compare(at, checkpoint, await at.destination.stored(ORDERS.name), "states()")
+    stored = await at.destination.stored(ORDERS.name)
+    _compare(at, with_size_alone(checkpoint), stored, "states()")
     _compare(at, checkpoint, await at.start(mode), "the next start")
 
 
-def _compare(at: Scenario, stored: Checkpoint, given: Checkpoint | None, who: str) -> None:
+def _compare(at: Scenario, stored: Checkpoint | None, given: Checkpoint | None, who: str) -> None:
     if differs := checkpoint_difference(stored, given):
         what = f"{who} gives another checkpoint than was stored: {differs}"
         at.broken(what, mend=_TO_JSON, entity=ORDERS.name)
@@ -113,8 +155,10 @@ def _full(mode: Mode) -> list[Checkpoint]:
             watermark=datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=east),
             updated=datetime(2024, 3, 1, 0, 0, 0, 1, tzinfo=UTC),
             rows=2**40,
-            seen={"a" * 16: 1, "ü": 2},
-            stored={"b": 3},
+            revision="orders of 2024, 'ü'",
+            replication_key="at",
+            reading="since",
+            began=datetime(2024, 2, 29, 22, tzinfo=UTC),
         ),
         attrs.evolve(reached(mode, 3), since=None, watermark=None, rows=0, pages=0),
         attrs.evolve(reached(mode, 3), connector="shop: 'north' \"ü\"", complete=True),

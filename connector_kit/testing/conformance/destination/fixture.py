@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from connector_kit.protocols import Destination
     from connector_kit.records.page import Record
 
-__all__ = ["Abandoning", "Crashing", "DestinationFixture", "FixtureFactory", "Killed", "Occupiable"]
+__all__ = [
+    "Abandoning",
+    "Crashing",
+    "Damageable",
+    "DestinationFixture",
+    "FixtureFactory",
+    "Killed",
+    "Occupiable",
+]
 
 
 @runtime_checkable
@@ -73,6 +81,15 @@ class Occupiable(Protocol):
 
     def theirs(self) -> object:
         """Return what is there of somebody else's, to compare before and after."""
+        ...
+
+
+@runtime_checkable
+class Damageable(Protocol):
+    """A fixture in which a stored checkpoint can be damaged, as a disk or an editor would damage it."""
+
+    def damage(self, entity: str, /) -> None:
+        """Put something in the place of the entity's checkpoint that is none. No destination is open."""
         ...
 
 

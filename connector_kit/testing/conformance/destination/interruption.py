@@ -12,6 +12,7 @@ from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 
 from .fixture import Crashing, Killed
 from .scenario import Scenario, scenario
+from .stored_values import with_size_alone
 from .subject import DESTINATION_LAWS, LAST, ORDERS, pages, reached
 
 if TYPE_CHECKING:
@@ -226,7 +227,9 @@ async def _goes_on(at: Scenario, mode: Mode, before: int, after: int) -> None:
     """Compare with the states before and after the call that was under way, go on with the read, and compare again."""
     call = f" in {_CALLS[before]}" if after > before else ""
     stored = await at.destination.stored(ORDERS.name)
-    states = [each for each in _COVERED[before : after + 1] if stored == _checkpoint(mode, each)]
+    states = [
+        each for each in _COVERED[before : after + 1] if stored == with_size_alone(_checkpoint(mode, each))
+    ]
     if not states:
         what = (
             "none" if stored is None else f"one with cursor {stored.cursor}{', complete' * stored.complete}"

@@ -13,7 +13,7 @@ import attrs
 from connector_kit.records.checkpoint import Checkpoint, Mode
 from connector_kit.records.page import Record
 
-from .stored_values import equal_records, rows_difference
+from .stored_values import equal_records, rows_difference, with_size_alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,12 @@ class _ModelRows:
     checkpoint: Checkpoint | None = None
     pending: list[Record] = attrs.field(factory=list[Record])
     upserting: bool = False
-    replacing: bool = False
-    written_over: list[Record] = attrs.field(factory=list[Record])
-    """Provisional rows of a replace that were dropped, but may have been written over those with the same key."""
+    one_row_a_key: bool = False
+    """Whether the last row of each key counts, once the read is finished: in a replace."""
+    dropped: list[Record] = attrs.field(factory=list[Record])
+    """Provisional rows of a replace: where the store writes over the row with the same key, they may stay in its place."""
+    moved: bool = False
+    """Whether a key has come twice, so that where its row stands is open."""
 
     def add(self, records: Sequence[Record], *, upserting: bool) -> None:
         self.pending.extend(records)
@@ -44,7 +47,25 @@ class _ModelRows:
         rows.update((row["id"], row) for row in self.pending)
         return list(rows.values())
 
+    def finish(self, checkpoint: Checkpoint) -> None:
+        self.cover(checkpoint)
+        if self.one_row_a_key:
+            last = {row["id"]: row for row in self.covered}
+            self.moved = self.moved or len(last) != len(self.covered)
+            self.covered = list(last.values())
+
+    def settle(self, found: Sequence[Record]) -> None:
+        """Take over rows that a replace may have left in place of those that are covered."""
+        for position, row in enumerate(self.covered):
+            instead = [each for each in self.dropped if each["id"] == row["id"]]
+            shown = [each for each in found if each.get("id") == row["id"]]
+            if len(shown) == 1 and any(equal_records(each, shown[0]) for each in instead):
+                self.covered[position] = shown[0]
+        self.dropped = []
+
     def cover(self, checkpoint: Checkpoint) -> None:
+        written = {row["id"] for row in self.pending}
+        self.dropped = [row for row in self.dropped if row["id"] not in written]
         self.covered = self.all()
         self.pending = []
         self.checkpoint = checkpoint
@@ -58,23 +79,7 @@ class _ModelRows:
             return self._upserted_complaint(found)
         shown = 0 if dropped else min(max(len(found) - len(self.covered), 0), len(self.pending))
         differs = rows_difference([*self.covered, *self.pending[:shown]], found, ordered=ordered)
-        if differs is not None and self.replacing and self._is_last_of_each(found):
-            return ""
         return "" if differs is None else ", ".join([differs.what, *differs.records[:4]])
-
-    def _is_last_of_each(self, found: Sequence[Record]) -> bool:
-        """Whether there is one row for each key: the last one that was written."""
-        last = {row["id"]: row for row in self.covered}
-        allowed = [*self.written_over, *last.values()]
-        return len(found) == len(last) == len({row.get("id") for row in found}) and all(
-            any(equal_records(row, found_row) for row in allowed if row["id"] == found_row.get("id"))
-            for found_row in found
-        )
-
-    def forget_pending(self) -> None:
-        """Drop what no checkpoint covers."""
-        self.written_over.extend(self.pending)
-        self.pending = []
 
     def _upserted_complaint(self, found: Sequence[Record]) -> str:
         for key in {row["id"] for row in self.all()}:
@@ -86,6 +91,12 @@ class _ModelRows:
             if rows and not any(equal_records(row, rows[0]) for row in allowed):
                 return f"the row with id {key} is {dict(rows[0])}"
         return "" if len(found) <= len(self.all()) else f"there are {len(found)} rows"
+
+    def drop_hidden(self) -> None:
+        """Drop the provisional rows of a generation that nobody has seen."""
+        known = {row["id"] for row in self.covered}
+        self.dropped += [row for row in self.pending if row["id"] in known]
+        self.pending = []
 
     def drop(self, found: Sequence[Record]) -> None:
         if self.pending and self.upserting:
@@ -125,8 +136,8 @@ class Model:
             expected.append(None)
         self._stale = False
         if given is None or self._following is None:
-            self._following = _ModelRows(replacing=True)
-        self._following.forget_pending()
+            self._following = _ModelRows(one_row_a_key=True)
+        self._following.drop_hidden()
         return complaint or _complaint_of(given, expected)
 
     def write(self, records: Sequence[Record], checkpoint: Checkpoint | None) -> None:
@@ -138,7 +149,7 @@ class Model:
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """Finish the read."""
-        self._target.cover(checkpoint)
+        self._target.finish(checkpoint)
         if self.mode == "replace":
             self._current = self._target
             self._following = None
@@ -151,17 +162,19 @@ class Model:
 
     def complaint(self, found: Sequence[Record], given: Checkpoint | None) -> str:
         """Say what is wrong with the rows that a reader sees and with the checkpoint that `states` gives."""
+        self._current.settle(found)
         following = None if self._following is None else self._following.checkpoint
         expected = [self._current.checkpoint]
         if following is not None:
             expected = [following, *([self._current.checkpoint] if self._stale else [])]
         elif self._following is not None:
             expected.append(None)  # of a generation that has none yet
-        return self._current.complaint(found, ordered=self._ordered) or _complaint_of(given, expected)
+        shown = list(map(with_size_alone, expected))
+        return self._current.complaint(found, ordered=self._ordered) or _complaint_of(given, shown)
 
     @property
     def _ordered(self) -> bool:
-        return self.ordered and not self._current.upserting
+        return self.ordered and not self._current.upserting and not self._current.moved
 
     @property
     def _target(self) -> _ModelRows:

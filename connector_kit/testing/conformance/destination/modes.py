@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from connector_kit.records.catalog import Entity, Field, Scalar
+from connector_kit.records.catalog import Entity, Field, Scalar, Struct
 
 from .scenario import Scenario, scenario
-from .subject import DESTINATION_LAWS, pages
+from .subject import DESTINATION_LAWS, ORDERS, pages
 
 if TYPE_CHECKING:
     from connector_kit.records.page import Record
@@ -22,6 +22,11 @@ _LINES = Entity(
     "lines",
     (Field("order", Scalar.INTEGER), Field("line", Scalar.STRING), Field("note", Scalar.STRING)),
     primary_key=("order", "line"),
+)
+_NESTED = Entity(
+    "nested",
+    (Field("sys", Struct((Field("id", Scalar.INTEGER),))), Field("note", Scalar.STRING)),
+    primary_key="sys.id",
 )
 _BESIDE = "build the new generation beside the current one, and swap them in finish()"
 _CONTINUE = "keep the unfinished generation with its checkpoint, and give both back together"
@@ -72,8 +77,8 @@ async def append(subject: DestinationSubject, found: Findings) -> None:
 @DESTINATION_LAWS.law(
     5,
     "upsert",
-    "There is one row for each primary key, the whole of the last record written, also within a page and for a key of "
-    "several fields.",
+    "There is one row for each primary key, the whole of the last record written, also within a page, and for a key of "
+    "several fields or one in nested records.",
 )
 async def upsert(subject: DestinationSubject, found: Findings) -> None:
     """Write the same keys again: in a page, between pages, between reads, with fields that are gone."""
@@ -106,6 +111,9 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
         rows = [_line(order, line, note) for (order, line), note in zip(keys, "abcde", strict=True)]
         await at.store("upsert", _LINES, rows, [_line(1, "2", "new")])
         at.rows_are([rows[0], _line(1, "2", "new"), *rows[2:]], "after finish", entity="lines")
+    async with at_new("a key that leads into nested records") as at:
+        await at.store("upsert", _NESTED, [_deep(1, "a"), _deep(2, "a")], [_deep(1, "b")])
+        at.rows_are([_deep(1, "b"), _deep(2, "a")], "after finish", entity="nested")
     async with at_new("a field that became empty") as at:
         first, second = pages(1)
         await at.begin("upsert", 1)
@@ -116,6 +124,10 @@ async def upsert(subject: DestinationSubject, found: Findings) -> None:
     return None
 
 
+def _deep(key: int, note: str) -> Record:
+    return {"sys": {"id": key}, "note": note}
+
+
 def _line(order: int, line: str, note: str) -> Record:
     return {"order": order, "line": line, "note": note}
 
@@ -123,8 +135,9 @@ def _line(order: int, line: str, note: str) -> Record:
 @DESTINATION_LAWS.law(
     6,
     "replace",
-    "The old rows are there until finish, then the new generation alone. An unfinished generation is gone on with if "
-    "resume is true, else dropped; a full table is never replaced by the tail of a read.",
+    "The old rows are there until finish, then the new generation alone, with the last record of each primary key. An "
+    "unfinished generation is gone on with if resume is true, else dropped; a full table is never replaced by the tail of a "
+    "read.",
 )
 async def replace(subject: DestinationSubject, found: Findings) -> None:
     """Replace over a complete read, interrupted and not, resumed and not."""
@@ -145,6 +158,7 @@ async def replace(subject: DestinationSubject, found: Findings) -> None:
         at.rows_are([], "after finish", mend="let an empty generation take over, too")
         await at.complete("replace", 2)
         at.rows_are(pages(2), "after the next generation")
+    await _keys_twice(subject, found)
     if "append" in subject.modes():
         async with at_new("appending before and after a replace") as at:
             await at.complete("append", 1, 2)
@@ -156,6 +170,32 @@ async def replace(subject: DestinationSubject, found: Findings) -> None:
             await at.complete("append", 4)
             at.rows_are(pages(3, 4), "after appending to the new generation", mend="")
     return None
+
+
+async def _keys_twice(subject: DestinationSubject, found: Findings) -> None:
+    """Let keys come twice in a page, in two pages, in a read that was interrupted, and deep in the records."""
+    mend = "of the records with one primary key, let the last one stay"
+    at_new = partial(scenario, subject, found, mend_rows=mend)
+    first, second = pages(1)
+    changed = {**first, "name": "changed"}
+    for name, written in (
+        ("twice in one page", [[first, second, changed]]),
+        ("in two pages", [[first, second], pages(2), [changed]]),
+    ):
+        async with at_new(f"a key {name} of a generation") as at:
+            await at.store("replace", ORDERS, *written)
+            rest = pages(2) if len(written) > 1 else []
+            at.rows_are([changed, second, *rest], "after finish", ordered=False)
+    async with at_new("a key again after an interruption") as at:
+        await at.begin("replace", 1, 2)
+        await at.crash()
+        await at.start("replace")
+        await at.write(3, [changed])
+        await at.finish()
+        at.rows_are([changed, second, *pages(2)], "after finish", ordered=False)
+    async with at_new("a key that leads into nested records") as at:
+        await at.store("replace", _NESTED, [_deep(1, "a"), _deep(2, "a")], [_deep(1, "b")])
+        at.rows_are([_deep(1, "b"), _deep(2, "a")], "after finish", entity="nested", ordered=False)
 
 
 async def _second(at: Scenario) -> None:

@@ -13,7 +13,7 @@ from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.law import Findings
 
 from .fixture import DestinationFixture
-from .stored_values import checkpoint_difference, rows_difference
+from .stored_values import checkpoint_difference, rows_difference, with_size_alone
 from .subject import LAST, ORDERS, DestinationSubject, close_quietly, pages, reached
 from .watched import WatchedDestination
 
@@ -150,6 +150,7 @@ class Scenario:
     ) -> None:
         """Compare what `states` gives for the entity with what has to be."""
         given = await self.destination.stored(entity)
+        wanted = with_size_alone(self._expected(wanted, entity))
         self.checkpoint_is(given, wanted, f"{when}, states()", mend=mend, entity=entity)
 
     def checkpoint_is(
@@ -162,11 +163,12 @@ class Scenario:
         entity: str = ORDERS.name,
     ) -> None:
         """Compare a checkpoint with the one that has to be."""
-        if isinstance(wanted, int):
-            wanted = reached(self._modes[entity], wanted, entity)
-        if differs := checkpoint_difference(wanted, given):
+        if differs := checkpoint_difference(self._expected(wanted, entity), given):
             mend = self.mend_checkpoint if mend is None else mend
             self.broken(f"{when}: the checkpoint differs: {differs}", mend=mend, entity=entity)
+
+    def _expected(self, wanted: _Wanted, entity: str) -> Checkpoint | None:
+        return reached(self._modes[entity], wanted, entity) if isinstance(wanted, int) else wanted
 
     def broken(
         self,

@@ -11,7 +11,7 @@ import anyio
 import attrs
 
 from connector_kit.records.catalog import Entity, Field, Scalar
-from connector_kit.records.checkpoint import Checkpoint, Mode
+from connector_kit.records.checkpoint import Checkpoint, FingerprintLog, Mode
 from connector_kit.testing.conformance.bounds import EnoughError, NoAnswerError
 from connector_kit.testing.conformance.examination import IsolatedSubject, Ready
 from connector_kit.testing.conformance.law import Findings, Laws
@@ -66,7 +66,7 @@ def _record(key: int, of: str) -> dict[str, Any]:
 
 
 def reached(mode: Mode, number: int, entity: str = "orders", *, complete: bool = False) -> Checkpoint:
-    """Return the checkpoint after page `number`."""
+    """Return the checkpoint after page `number`. Its log is another one after each page, written anew."""
     return Checkpoint(
         "conformance",
         entity,
@@ -76,6 +76,7 @@ def reached(mode: Mode, number: int, entity: str = "orders", *, complete: bool =
         rows=2 * number,
         pages=number,
         complete=complete,
+        log=FingerprintLog(0, f"the log after page {number}".encode()),
     )
 
 
@@ -214,7 +215,7 @@ DESTINATION_LAWS: Final[Laws[DestinationSubject, FixtureFactory]] = Laws(
     "a destination",
     DestinationSubject.of,
     "connector_kit.testing.conformance.destination",
-    "call_sequences checkpoints entities interruption modes refusals values",
+    "bad_records call_sequences checkpoints entities interruption modes refusals states values",
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .stored_values import with_size_alone
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
@@ -57,9 +59,9 @@ class WatchedDestination:
             return await self.inner.states()
 
     async def stored(self, entity: str) -> Checkpoint | None:
-        """Return the entity's checkpoint that `states` gives."""
+        """Return the entity's checkpoint that `states` gives, of whose log it gives the size at least."""
         state = (await self.states()).get(entity)
-        return None if state is None else state.checkpoint
+        return with_size_alone(None if state is None else state.checkpoint)
 
     async def count(self, entity: str, /) -> int | None:
         """Return the number of rows that are shown."""
