@@ -260,7 +260,10 @@ def rows_of(folder: Path, scheme: str) -> list[Record]:
     if scheme == "sqlite":
         with closing(sqlite3.connect(folder / "out.sqlite")) as database:
             database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+            rows = [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+        for row in rows:  # SQLite has times in a form of its own
+            row["updated_at"] = datetime.fromisoformat(row["updated_at"]).isoformat()
+        return rows
     return [json.loads(line) for line in (folder / "out" / "orders.jsonl").read_text().splitlines()]
 
 
