@@ -347,7 +347,7 @@ class Read:
         """Return the read of what is new after a complete one."""
         if self.entity.incremental == "cursor":
             return self._begun(now, cursor=last.cursor, watermark=last.watermark)
-        since = _since(last.watermark, self.options)
+        since = _since(last, self.options)
         boundary = self._boundary_of(last)
         return self._begun(now, since=since, watermark=last.watermark, boundary=boundary)
 
@@ -434,12 +434,18 @@ class Read:
         )
 
 
-def _since(watermark: datetime | None, options: EntityOptions) -> datetime | None:
-    """Return the lower bound of the next read: the lookback before the watermark, but never before the start."""
-    if watermark is None:
+def _since(last: Checkpoint, options: EntityOptions) -> datetime | None:
+    """Return the lower bound of the next read: the lookback before the watermark, but never before the start.
+
+    What was committed late while the last read went on is late by the clock of then, and not by the last key of an ordered read.
+    """
+    since, lookback = last.watermark, options.lookback.timedelta
+    if since is None:
         return options.start
+    if lookback and last.began is not None:
+        since = min(since, moved(last.began, -options.clock_tolerance.timedelta))
     try:
-        since = watermark - options.lookback.timedelta
+        since -= lookback
     except OverflowError:  # further back than the calendar goes
         return options.start
     return since if options.start is None else max(since, options.start)
