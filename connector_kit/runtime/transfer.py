@@ -78,6 +78,7 @@ class Transfer:
         self._stopped = False
         self._resumed = False
         self._unusable = 0
+        self._duplicates = 0
         self._stored: Read | None = None
         self._told = set[str]()
         self._rows = 0
@@ -157,6 +158,16 @@ class Transfer:
         if read.mode == "replace":
             await self._refuse_shrinking()
         await self._context.destination.finish(self.table, checkpoint)
+        if read.mode == "replace" and read.entity.primary_key:
+            await self._count_duplicates()
+
+    async def _count_duplicates(self) -> None:
+        """Tell how many records of a replace another one with the same primary key took the place of."""
+        shown = await self._context.destination.count(self.table)
+        self._duplicates = 0 if shown is None else max(0, self._read.rows - shown)
+        if self._duplicates:
+            came = counted(self._duplicates, "record", "records")
+            self._tell(f"{came} had the primary key of a later one, which is stored in place of it")
 
     async def _refuse_shrinking(self) -> None:
         """Drop the new generation and raise `DataError` where it has far fewer rows than are there."""
@@ -280,10 +291,11 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
-            unusable_keys=self._unusable if self._ended else self._unusable + self._read.keys.unusable,
-            held_back=self._read.held_back if self._ended else None,
+            duplicates=self._duplicates,
             bad_records=totals.bad_records,
             bad_record_reasons=totals.bad_record_reasons,
+            unusable_keys=self._unusable if self._ended else self._unusable + self._read.keys.unusable,
+            held_back=self._read.held_back if self._ended else None,
             notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),
         )
 
