@@ -23,6 +23,7 @@ from .text import counted, one_line
 
 __all__ = [
     "AnswerReused",
+    "BadRecordsFound",
     "BreakerMoved",
     "CallFinished",
     "EntityFinished",
@@ -327,6 +328,26 @@ class RecordsRejected(Event):
         becomes = {"fail": "the read fails", "drop": "left out", "quarantine": "put aside"}
         which = counted(self.count, "record does", "records do")
         line = f"{self.entity}: {which} not fit, {becomes.get(self.action, self.action)}"
+        return ": ".join([line, *self.reasons[:1]])
+
+
+@attrs.frozen
+class BadRecordsFound(Event):
+    """Records that came together cannot be stored: `count` of them; `reasons` has the first few, a line each.
+
+    `action` says what becomes of them: fail, skip or quarantine. Values in the reasons are shortened.
+    """
+
+    LEVEL = logging.WARNING
+
+    entity: str
+    count: int
+    action: str
+    reasons: tuple[str, ...]
+
+    def _sentence(self) -> str:
+        becomes = {"fail": "the read fails", "skip": "left out", "quarantine": "put aside"}
+        line = f"{self.entity}: {counted(self.count, 'bad record')}, {becomes.get(self.action, self.action)}"
         return ": ".join([line, *self.reasons[:1]])
 
 

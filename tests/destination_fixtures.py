@@ -97,6 +97,8 @@ class SQLiteFixture:
 def _whole(row: sqlite3.Row) -> Record:
     """Give a row as a reader does who wants all digits of its numbers."""
     record = dict(row)
+    for name in [name for name in record if name.partition(".")[0] in record.keys() - {name}]:
+        del record[name]  # a key that leads into nested records has a column of its own
     for name in [name for name in record if name.startswith("_digits_")]:
         digits = record.pop(name)
         field = name.removeprefix("_digits_")

@@ -26,9 +26,6 @@ class Store(Protocol):
     keeps_upserted: bool
     """Whether provisional rows stay in mode "upsert", as they may."""
 
-    one_row_a_key: bool
-    """Whether a replace has one row for each primary key."""
-
     def destination(self) -> Destination:
         """Give a new destination for what is here."""
         ...
@@ -46,7 +43,6 @@ class Store(Protocol):
 class MemoryStore:
     folder: Path
     keeps_upserted: bool = False
-    one_row_a_key: bool = False
     _memory: MemoryDestination = attrs.field(factory=MemoryDestination)
 
     def destination(self) -> Destination:
@@ -63,7 +59,6 @@ class MemoryStore:
 class SQLiteFileStore:
     folder: Path
     keeps_upserted: bool = True
-    one_row_a_key: bool = True
 
     @property
     def file(self) -> Path:
@@ -91,7 +86,6 @@ class SQLiteFileStore:
 class JsonlStore:
     folder: Path
     keeps_upserted: bool = False
-    one_row_a_key: bool = True
 
     @property
     def data_folder(self) -> Path:

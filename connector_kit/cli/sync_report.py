@@ -13,7 +13,15 @@ from .tables import Table
 if TYPE_CHECKING:
     from connector_kit.runtime.report import EntityReport, Report
 
-__all__ = ["fault_lines", "next_step", "note_lines", "rejection_lines", "report_table", "summary"]
+__all__ = [
+    "bad_record_lines",
+    "fault_lines",
+    "next_step",
+    "note_lines",
+    "rejection_lines",
+    "report_table",
+    "summary",
+]
 
 _COLUMNS = ("entity", "mode", "status", "rows", "pages", "retries")
 _TIMES = "where the time went"
@@ -69,6 +77,16 @@ def rejection_lines(report: Report) -> list[str]:
         lines += [f"does not fit {entity.entity}: {reason}" for reason in entity.rejections]
         if (others := entity.rejected - len(entity.rejections)) > 0 and entity.rejections:
             lines.append(f"does not fit {entity.entity}: {others:,} more")
+    return lines
+
+
+def bad_record_lines(report: Report) -> list[str]:
+    """Return a line for each of the first bad records of an entity, and one for the others."""
+    lines: list[str] = []
+    for entity in report.entities:
+        lines += [f"bad record of {entity.entity}: {reason}" for reason in entity.bad_record_reasons]
+        if (others := entity.bad_records - len(entity.bad_record_reasons)) > 0:
+            lines.append(f"bad record of {entity.entity}: {others:,} more")
     return lines
 
 

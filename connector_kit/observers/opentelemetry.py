@@ -12,6 +12,7 @@ from connector_kit.clock import AnyioClock, Clock
 from connector_kit.errors import CircuitOpenError, ConfigError, RateLimitError, RetriesExhaustedError
 from connector_kit.events import (
     AnswerReused,
+    BadRecordsFound,
     BreakerMoved,
     CallFinished,
     EntityFinished,
@@ -56,7 +57,7 @@ class OpenTelemetryObserver:
     | `connector_kit.hedges` | `{call}` | calls made once more for a slow answer | |
     | `connector_kit.time_limits` | `{limit}` | time limits that passed | |
     | `connector_kit.breaker.moves` | `{move}` | moves of circuit breakers | `connector_kit.breaker.before` and `connector_kit.breaker.after` |
-    | `connector_kit.records.rejected` | `{record}` | records that do not fit | `connector_kit.action` |
+    | `connector_kit.records.rejected` | `{record}` | records that do not fit, or cannot be stored | `connector_kit.action` |
     | `connector_kit.answers.reused` | `{answer}` | calls answered from memory | |
     | `connector_kit.rows` | `{row}` | rows that a run has written | |
     | `connector_kit.entities` | `{entity}` | entities that a run is done with | `connector_kit.status` |
@@ -164,7 +165,9 @@ class _Metrics:
         self._hedges = counter("connector_kit.hedges", "{call}", "Calls made once more for a slow answer")
         self._limits = counter("connector_kit.time_limits", "{limit}", "Time limits that passed")
         self._moves = counter("connector_kit.breaker.moves", "{move}", "Moves of circuit breakers")
-        self._rejected = counter("connector_kit.records.rejected", "{record}", "Records that do not fit")
+        self._rejected = counter(
+            "connector_kit.records.rejected", "{record}", "Records that do not fit, or cannot be stored"
+        )
         self._reused = counter("connector_kit.answers.reused", "{answer}", "Calls answered from memory")
         self._rows = counter("connector_kit.rows", "{row}", "Rows written by runs")
         self._entities = counter("connector_kit.entities", "{entity}", "Entities that runs are done with")
@@ -208,7 +211,7 @@ class _Metrics:
                 about["connector_kit.breaker.before"] = event.before
                 about["connector_kit.breaker.after"] = event.after
                 self._moves.add(1, about)
-            case RecordsRejected():
+            case RecordsRejected() | BadRecordsFound():
                 self._rejected.add(event.count, about | {"connector_kit.action": event.action})
             case HedgeStarted():
                 self._hedges.add(1, about)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import SchemaMismatchError
 
-from .batches import peeked
-from .json_lines import encoding_fault
+from .batches import parts_of, peeked
+from .json_lines import SupportsJson, encoding_fault
 from .json_records import DocumentError, JsonRecords
 from .keys import value_at
 from .values import is_mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .page import Record
 
-__all__ = ["key_text", "raw_record", "unencodable", "unusable", "without"]
+__all__ = ["as_mapping", "key_text", "raw_record", "unencodable", "unusable", "without"]
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 40
@@ -38,8 +38,18 @@ def unusable(entity: str, records: Sequence[Record]) -> dict[int, str]:
     Raises `SchemaMismatchError` for rows that are something else than mappings: then not a record is bad, but the connector
     has not made any of its rows.
     """
+    found, first = dict[int, str](), 0
+    for part in parts_of(records):
+        found |= {first + position: reason for position, reason in _unusable_in(entity, part).items()}
+        first += len(part)
+    return found
+
+
+def _unusable_in(entity: str, records: Sequence[Record]) -> dict[int, str]:
     if isinstance(records, JsonRecords):
         return {position: _encoding_fault(records, position) for position in records.unusable()}
+    if not isinstance(records, list) and isinstance(records, SupportsJson):
+        return {}  # each is JSON of a record already; to look at one would make it
     rows: Sequence[Any] = records
     kinds = set(map(_kind, rows))
     if kinds <= {dict}:
@@ -49,7 +59,7 @@ def unusable(entity: str, records: Sequence[Record]) -> dict[int, str]:
             position = list(map(_kind, rows)).index(kind)
             raise SchemaMismatchError(
                 f"record {position} of a page of entity {entity!r} is a {kind.__name__}; expected a mapping of field name to value; write "
-                f"{_as_mapping(kind)} in the connector"
+                f"{as_mapping(kind)} in the connector"
             )
     return {position: "it is null" for position, row in enumerate(rows) if row is None}
 
@@ -84,8 +94,10 @@ def raw_record(records: Sequence[Record], position: int) -> Any:
     try:
         return records[position]
     except SchemaMismatchError:
-        if isinstance(records, JsonRecords):
-            return records.text(position)
+        for part in parts_of(records):
+            if position < len(part) and isinstance(part, JsonRecords):
+                return part.text(position)
+            position -= len(part)
         raise
 
 
@@ -102,7 +114,7 @@ def _encoding_fault(records: Sequence[Record], position: int) -> str:
     return encoding_fault(record)
 
 
-def _as_mapping(kind: type[object]) -> str:
+def as_mapping(kind: type[object]) -> str:
     """Return how a row of a class becomes a mapping."""
     if hasattr(kind, "_asdict"):
         return "row._asdict()"

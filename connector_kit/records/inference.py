@@ -167,7 +167,8 @@ def infer_fields(records: Iterable[Record]) -> tuple[Field, ...]:
     count, shapes, present = 0, dict[str, Shape](), Counter[str]()
     for count, record in enumerate(records, 1):  # noqa: B007 - the last one is how many there were
         for name, value in record.items():  # those alone that it has: there may be thousands of others
-            shapes[name] = merge(shapes.get(name, NOTHING), shape_of(value), max_names=MAX_NAMES)
+            shape, known = shape_of(value), shapes.get(name)
+            shapes[name] = shape if known is None else merge(known, shape, max_names=MAX_NAMES)
         present.update(record.keys())
     return tuple(
         field_of(name, shape if present[name] == count else merge(shape, _MISSING))

@@ -149,7 +149,7 @@ class Documents:
         return [raw if record is None else record for raw, record in zip(raws, handed_out, strict=True)]
 
     def field(self, name: str, indexes: range) -> list[Any]:
-        """Return one field of each, None where it is missing."""
+        """Return one field of each, None where it is missing, or no record can be made."""
         decoder = _field_decoder(name) if self._handed_out is None else None
         if decoder is not None:
             try:
@@ -158,7 +158,7 @@ class Documents:
                 pass  # one of them: the way below says which
             else:
                 return list(map(_VALUE, found))
-        return [self.peek(index).get(name) for index in indexes]
+        return [self._value(index, name) for index in indexes]
 
     def decode_as(self, decoder: msgspec.json.Decoder[Any], indexes: range) -> bool:
         """Whether each of them decodes this way. What was handed out may have been changed: then false."""
@@ -218,6 +218,9 @@ class Documents:
                 return [Raw(_end_line(self._lines, last=indexes[0] > 0))]
             self._raws = _RAW.decode_lines(self._lines)
         return _at(self._raws or [], indexes)
+
+    def _value(self, index: int, name: str) -> Any:
+        return self.peek(index).get(name) if not self._mixed or self._is_usable(index) else None
 
     def _is_usable(self, index: int) -> bool:
         try:
@@ -392,7 +395,7 @@ class JsonRecords(Sequence["Record"]):
         return f"<JsonRecords: {len(self)} records>"
 
     def field(self, name: str) -> list[Any]:
-        """Return one field of each record, None where it is missing; nothing else is decoded."""
+        """Return one field of each record, None where it is missing or there is no record; nothing else is decoded."""
         return self._documents.field(name, self._indexes)
 
     def peek(self, index: int) -> Record:
@@ -407,6 +410,12 @@ class JsonRecords(Sequence["Record"]):
     def text(self, position: int) -> str:
         """Return a document as it came."""
         return self._documents.text(self._indexes[position])
+
+    def hand_out(self) -> None:
+        """Make a record of every document that one can be made of, so that these go on as what the records say."""
+        for position in range(len(self)):
+            with suppress(SchemaMismatchError):
+                self[position]
 
     def has_doubled_names(self, position: int) -> bool:
         """Whether a document has a name twice in one object: then its JSON says more than the record that is made of it."""

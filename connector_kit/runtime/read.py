@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from connector_kit.errors import ConfigError, DataError, SchemaMismatchError
+from connector_kit.records.bad_records import without
 from connector_kit.records.canonical import Fingerprints
 from connector_kit.records.catalog import Entity
 from connector_kit.records.checkpoint import Checkpoint, FingerprintLog, Mode, Reading
@@ -172,6 +173,10 @@ class Read:
             self._fingerprints,
         )
         return behind, self._fit_fields(records)
+
+    def with_fewer(self, rows: int) -> Read:
+        """Return the read with so many rows fewer, which turned out not to be stored."""
+        return attrs.evolve(self, rows=self.rows - rows) if rows else self
 
     @property
     def reading(self) -> Reading:
@@ -356,7 +361,7 @@ class Read:
         """Return the read of what is new after a complete one."""
         if self.entity.incremental == "cursor":
             return self._begun(now, cursor=last.cursor, watermark=last.watermark)
-        since = _since(last.watermark, self.options)
+        since = _since(last, self.options)
         boundary = self._boundary_of(last)
         return self._begun(now, since=since, watermark=last.watermark, boundary=boundary)
 
@@ -443,12 +448,18 @@ class Read:
         )
 
 
-def _since(watermark: datetime | None, options: EntityOptions) -> datetime | None:
-    """Return the lower bound of the next read: the lookback before the watermark, but never before the start."""
-    if watermark is None:
+def _since(last: Checkpoint, options: EntityOptions) -> datetime | None:
+    """Return the lower bound of the next read: the lookback before the watermark, but never before the start.
+
+    What was committed late while the last read went on is late by the clock of then, and not by the last key of an ordered read.
+    """
+    since = last.watermark
+    if since is None:
         return options.start
+    if options.lookback and last.began is not None:
+        since = min(since, moved(last.began, -options.clock_tolerance.timedelta))
     try:
-        since = watermark - options.lookback.timedelta
+        since -= options.lookback.timedelta
     except OverflowError:  # further back than the calendar goes
         return options.start
     return since if options.start is None else max(since, options.start)
@@ -456,10 +467,35 @@ def _since(watermark: datetime | None, options: EntityOptions) -> datetime | Non
 
 @attrs.frozen
 class Step:
-    """What a destination stores at once: the records of one or more pages, a part each, and the read behind the last."""
+    """What a destination stores at once: the records of one or more pages, a part each, and the read behind each part."""
 
     parts: Sequence[Sequence[Record]]
-    read: Read
+    reads: Sequence[Read]
+
+    @property
+    def read(self) -> Read:
+        """The read behind the last part."""
+        return self.reads[-1]
+
+    def pages(self) -> Iterator[Step]:
+        """Yield a step for each part."""
+        for records, read in zip(self.parts, self.reads, strict=True):
+            yield Step([records], [read])
+
+    def with_fewer(self, rows: int) -> Step:
+        """Return the step after so many records before it were left out."""
+        return Step(self.parts, [read.with_fewer(rows) for read in self.reads]) if rows else self
+
+    def without(self, bad: AbstractSet[int]) -> Step:
+        """Return the step without the records at these positions, which count over all parts."""
+        parts, reads, first, left_out = list[Sequence[Record]](), list[Read](), 0, 0
+        for records, read in zip(self.parts, self.reads, strict=True):
+            here = {position - first for position in bad if first <= position < first + len(records)}
+            first += len(records)
+            left_out += len(here)
+            parts.append(without(records, here) if here else records)
+            reads.append(read.with_fewer(left_out))
+        return Step(parts, reads)
 
 
 def steps(read: Read, pages: Sequence[Page]) -> Iterator[Step]:
@@ -468,9 +504,9 @@ def steps(read: Read, pages: Sequence[Page]) -> Iterator[Step]:
     The first step ends with the last page from which a read could go on. Where a page cannot be written, those before it
     come first; then what is wrong with it is raised.
     """
-    parts: list[Sequence[Record]] = []
+    parts, reads = list[Sequence[Record]](), list[Read]()
     fault: Exception | None = None
-    covered, at_covered = 0, read
+    covered = 0
     for page in pages:
         try:
             behind, records = read.advance(page)
@@ -479,11 +515,12 @@ def steps(read: Read, pages: Sequence[Page]) -> Iterator[Step]:
             break
         read = behind
         parts.append(records)
+        reads.append(read)
         if read.coverable:
-            covered, at_covered = len(parts), read
+            covered = len(parts)
     if covered:
-        yield Step(parts[:covered], at_covered)
+        yield Step(parts[:covered], reads[:covered])
     if covered < len(parts):
-        yield Step(parts[covered:], read)
+        yield Step(parts[covered:], reads[covered:])
     if fault is not None:
         raise fault

@@ -11,6 +11,7 @@ import attrs
 
 from connector_kit.errors import CircuitOpenError, ConnectorError
 from connector_kit.events import (
+    BadRecordsFound,
     Event,
     Observer,
     PageDelivered,
@@ -104,6 +105,11 @@ class Report:
         return sum(entity.rejected for entity in self.entities)
 
     @property
+    def bad_records(self) -> int:
+        """The records that could not be stored, of all entities."""
+        return sum(entity.bad_records for entity in self.entities)
+
+    @property
     def failed(self) -> tuple[EntityReport, ...]:
         """The entities that failed."""
         return tuple(entity for entity in self.entities if entity.status == "failed")
@@ -123,6 +129,7 @@ class Report:
             "rows": self.rows,
             "retries": self.retries,
             "rejected": self.rejected,
+            "bad_records": self.bad_records,
             "stopped": self.stopped,
             "complete": self.complete,
             "left_out": list(self.left_out),
@@ -161,11 +168,27 @@ class EntityTotals:
     faults: Counter[str] = attrs.field(factory=Counter[str])
     rejected: int = 0
     rejections: tuple[str, ...] = ()
+    bad_records: int = 0
+    bad_record_reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     asking: float = 0.0
     limited: float = 0.0
     backing_off: float = 0.0
     writing: float = 0.0
+
+    def tell(self, event: RecordsRejected | BadRecordsFound | Warned) -> None:
+        """Take note of what an operator is told of the entity."""
+        match event:
+            case RecordsRejected(count=count, reasons=reasons):
+                self.rejected += count
+                self.rejections = (*self.rejections, *reasons)[:MAX_REJECTIONS]
+            case BadRecordsFound(count=count, reasons=reasons):
+                self.bad_records += count
+                self.bad_record_reasons = (*self.bad_record_reasons, *reasons)[:MAX_REJECTIONS]
+            case Warned(warning=warning) if warning not in self.notes:
+                self.notes = (*self.notes, warning)
+            case Warned():
+                pass
 
     @property
     def fetching(self) -> float:
@@ -203,14 +226,8 @@ class RunTotals:
                 totals.retries += 1
                 totals.backing_off += wait
                 totals.faults[type(error).__name__] += 1
-            case RecordsRejected(entity=entity, count=count, reasons=reasons):
-                totals = self.of(entity)
-                totals.rejected += count
-                totals.rejections = (*totals.rejections, *reasons)[:MAX_REJECTIONS]
-            case Warned(entity=entity, warning=warning):
-                totals = self.of(entity)
-                if warning not in totals.notes:
-                    totals.notes = (*totals.notes, warning)
+            case RecordsRejected() | BadRecordsFound() | Warned():
+                self.of(event.entity).tell(event)
             case PagesWritten(entity=entity, pages=pages, rows=rows, seconds=seconds):
                 totals = self.of(entity)
                 totals.rows = rows

@@ -15,6 +15,8 @@ from connector_kit.wrappers.retry.wrapper import Retrying
 from connector_kit.wrappers.stack.layers import layers
 from connector_kit.wrappers.wrapper import Wrapper
 
+from .bad_records import BadRecords
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from datetime import datetime
@@ -61,12 +63,16 @@ class Stream:
     """One read of an entity: an async context manager over which one iterates by page or by record.
 
     Raises `RepeatedCursorError` where a page carries the cursor of an earlier one, by `watch`; None where a layer of the
-    stack looks for that already.
+    stack looks for that already. Raises `SchemaMismatchError` for records that are none, unless `bad_records` lets the others
+    through.
     """
 
-    def __init__(self, pages: AsyncIterator[Page], watch: CursorWatch | None) -> None:
+    def __init__(
+        self, pages: AsyncIterator[Page], watch: CursorWatch | None, bad_records: BadRecords
+    ) -> None:
         self._pages = pages
         self._watch = watch
+        self._bad_records = bad_records
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -96,7 +102,8 @@ class Stream:
         page = await self._pages.__anext__()
         if self._watch is not None:
             self._watch.see(page.cursor)
-        return page
+        bad = self._bad_records.found_in(page)
+        return await self._bad_records.without(page, bad) if bad else page
 
     def records(self) -> AsyncIterator[Record]:
         """Iterate by record instead of by page."""
@@ -121,16 +128,23 @@ class _Records:
 
 
 def stream(
-    connector: Connector, entity: str, /, *, since: datetime | None = None, cursor: Cursor = None
+    connector: Connector,
+    entity: str,
+    /,
+    *,
+    since: datetime | None = None,
+    cursor: Cursor = None,
+    bad_records: BadRecords | None = None,
 ) -> Stream:
-    """Read an entity of a connected connector.
+    """Read an entity of a connected connector. A record that cannot be used is an error, unless `bad_records` says otherwise.
 
     >>> async with stream(connector, "orders") as orders:  # doctest: +SKIP
     ...     async for record in orders.records():
     ...         print(record["id"])
     """
     watch = None if _watches_cursors(connector) else CursorWatch()
-    return Stream(connector.fetch_data(entity, since=since, cursor=cursor), watch)
+    pages = connector.fetch_data(entity, since=since, cursor=cursor)
+    return Stream(pages, watch, bad_records or BadRecords(entity))
 
 
 def _watches_cursors(connector: Connector) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
@@ -16,6 +17,8 @@ from connector_kit.structure.explain import require
 from connector_kit.tasks import task_group
 from connector_kit.wrappers.observation.wrapper import Observed
 from connector_kit.wrappers.stack.layers import innermost
+from connector_kit.wrappers.validation.quarantine import QuarantineFile
+from connector_kit.wrappers.validation.wrapper import quarantine_of
 
 from .metadata import WithMetadata
 from .naming import Naming, refuse_shared_tables
@@ -27,11 +30,13 @@ from .transfer import RunContext, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from connector_kit.events import Observer
     from connector_kit.protocols import Connector, Destination
     from connector_kit.records.catalog import Catalog
     from connector_kit.records.checkpoint import EntityState, Mode
+    from connector_kit.wrappers.validation.wrapper import Quarantine
 
     from .report import EntityReport
 
@@ -57,6 +62,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
+    quarantine: Quarantine | Path | str | None = None,
 ) -> Report:
     """Read what is new of `entities` (all by default) and write it, with its checkpoints, into `destination`.
 
@@ -81,6 +87,8 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
         clock: For tests.
+        quarantine: Where bad records go of entities whose options say `on_bad_record="quarantine"`: a file, or a function. By
+            default the file `<name>.quarantine.jsonl` where the program runs.
 
     Raises:
         ConfigError: An option, a mode or an entity's name cannot work, or the object is no connector. Nothing was read or written.
@@ -98,7 +106,8 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         destination = WithMetadata(destination, run_id, clock)
     totals = RunTotals(observer)
     observed = Observed(connector, totals, clock=clock)
-    context = RunContext(name, observed, destination, totals, clock, buffer)
+    place = quarantine_of(f"{quote(name, safe=' ')}.quarantine.jsonl" if quarantine is None else quarantine)
+    context = RunContext(name, observed, destination, totals, clock, buffer, place)
     started, started_ns = clock.now(), clock.monotonic_ns()
     validate(observed)
     async with task_group() as tasks:
@@ -164,6 +173,8 @@ class _Run:
                 await disconnect_surely(connector)
             with anyio.CancelScope(shield=True):
                 await destination.close()
+                if isinstance(self._context.quarantine, QuarantineFile):
+                    await self._context.quarantine.close()
 
     def _plan(self, catalog: Catalog, entities: Iterable[str] | None, mode: Mode | None) -> list[Transfer]:
         modes = self._context.destination.modes

@@ -9,13 +9,16 @@ import attrs
 
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
-from connector_kit.errors import ConnectorError, CursorExpiredError, DataError
+from connector_kit.errors import BadRecordError, ConnectorError, CursorExpiredError, DataError
 from connector_kit.events import EntityFinished, EntityStarted, PagesWritten, Warned
 from connector_kit.protocols import Connector, Destination
 from connector_kit.records.batches import joined
 from connector_kit.tasks import task_group
 from connector_kit.text import counted
+from connector_kit.wrappers.validation.taking import taking_rejected
+from connector_kit.wrappers.validation.wrapper import Quarantine
 
+from .bad_records import BadRecords
 from .page_buffer import PageBuffer
 from .read import Read, Step, steps
 from .report import EntityReport, RunTotals, Status
@@ -39,7 +42,10 @@ _BEGUN_ANEW = "begun anew: the source no longer accepts the cursor at which the 
 
 @attrs.frozen
 class RunContext:
-    """What all transfers of a run share. `name` is the connector's; `buffer` is how many bytes may be read ahead."""
+    """What all transfers of a run share. `name` is the connector's; `buffer` is how many bytes may be read ahead.
+
+    `quarantine` is where bad records of entities go whose options say so.
+    """
 
     name: str
     connector: Connector
@@ -47,6 +53,7 @@ class RunContext:
     totals: RunTotals
     clock: Clock
     buffer: int
+    quarantine: Quarantine | None = None
 
 
 class Transfer:
@@ -59,10 +66,19 @@ class Transfer:
         self._fresh = self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
         self._naming = naming
+        self._bad_records = BadRecords(
+            entity.name,
+            primary_key=entity.primary_key,
+            action=options.on_bad_record,
+            quarantine=context.quarantine,
+            thorough=mode == "append" and entity.incremental == "since",
+            tell=context.totals.observe,
+        )
         self._reading = anyio.CancelScope()
         self._stopped = False
         self._resumed = False
         self._unusable = 0
+        self._duplicates = 0
         self._stored: Read | None = None
         self._told = set[str]()
         self._rows = 0
@@ -142,6 +158,16 @@ class Transfer:
         if read.mode == "replace":
             await self._refuse_shrinking()
         await self._context.destination.finish(self.table, checkpoint)
+        if read.mode == "replace" and read.entity.primary_key:
+            await self._count_duplicates()
+
+    async def _count_duplicates(self) -> None:
+        """Tell how many records of a replace another one with the same primary key took the place of."""
+        shown = await self._context.destination.count(self.table)
+        self._duplicates = 0 if shown is None else max(0, self._read.rows - shown)
+        if self._duplicates:
+            came = counted(self._duplicates, "record", "records")
+            self._tell(f"{came} had the primary key of a later one, which is stored in place of it")
 
     async def _refuse_shrinking(self) -> None:
         """Drop the new generation and raise `DataError` where it has far fewer rows than are there."""
@@ -185,24 +211,49 @@ class Transfer:
 
     async def _read_pages(self, read: Read, into: PageBuffer) -> None:
         connector = self._context.connector
-        pages = stream(connector, self._name, since=read.since, cursor=read.cursor)
+        bad = self._bad_records
+        pages = stream(connector, self._name, since=read.since, cursor=read.cursor, bad_records=bad)
         try:
-            async for page in pages:
-                self._delivered = True
-                await into.put(page)
+            with taking_rejected(None if bad.fail else bad.take):
+                async for page in pages:
+                    self._delivered = True
+                    await into.put(page)
         finally:
             await close_broken_stream(pages)
 
     async def _write_all(self, pages: PageBuffer) -> None:
         while waiting := await pages.take():
             next_step = anyio.current_time() + _BETWEEN_STEPS
+            left_out = 0
             for step in steps(self._read, waiting):
-                await self._write(step)
+                left_out += await self._write(step.with_fewer(left_out))
             if anyio.current_time() < next_step:
                 with anyio.CancelScope(deadline=next_step):
                     await pages.enough()
 
-    async def _write(self, step: Step) -> None:
+    async def _write(self, step: Step) -> int:
+        """Write a step, and return how many bad records were left out of it.
+
+        Where a destination refuses some records, the pages before them are stored; with an option, all others.
+        """
+        records = joined(step.parts)
+        try:
+            await self._store(step)
+        except BadRecordError as error:
+            bad = {
+                position: reason for position, reason in error.bad.items() if position in range(len(records))
+            }
+            if not bad:
+                raise
+            if self._bad_records.fail and len(step.parts) > 1:
+                for page in step.pages():
+                    await self._write(page)
+                return 0
+            await self._bad_records.put_aside(records, bad)
+            return len(bad) + await self._write(step.without(bad.keys()))
+        return 0
+
+    async def _store(self, step: Step) -> None:
         clock, records = self._context.clock, self._naming.apply(joined(step.parts))
         started = clock.monotonic_ns()
         checkpoint = step.read.cover(clock.now(), self._stored)
@@ -240,6 +291,9 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
+            duplicates=self._duplicates,
+            bad_records=totals.bad_records,
+            bad_record_reasons=totals.bad_record_reasons,
             unusable_keys=self._unusable if self._ended else self._unusable + self._read.keys.unusable,
             held_back=self._read.held_back if self._ended else None,
             notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),

@@ -30,6 +30,7 @@ from connector_kit.errors import (
 from connector_kit.events import (
     MAX_TEXT,
     AnswerReused,
+    BadRecordsFound,
     BreakerMoved,
     CallFinished,
     EntityFinished,
@@ -167,6 +168,9 @@ SENTENCES: list[tuple[Event, str]] = [
     (HedgeStarted("discover_schema", None, 1, 0.5), "discover_schema asked once more, no answer after 0.50s"),
     (LimiterDegraded("connection refused"), "the shared limiter is out of reach, this process keeps to a share of the limit: connection refused"),
     (LimiterRestored(65.0), "the shared limiter is back after 1m5s"),
+    (BadRecordsFound("orders", 1, "skip", ("record 3 of a page: it is null",)), "orders: 1 bad record, left out: record 3 of a page: it is null"),
+    (BadRecordsFound("orders", 1200, "quarantine", ()), "orders: 1,200 bad records, put aside"),
+    (BadRecordsFound("orders", 2, "fail", ("a", "b")), "orders: 2 bad records, the read fails: a"),
     (Warned("orders", "pages overlap"), "orders: warning: pages overlap"),
     (TimeLimitPassed("fetch_data", "orders", 60.0), "orders: no answer within 1m"),
 ]  # fmt: skip

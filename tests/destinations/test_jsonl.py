@@ -26,7 +26,7 @@ from connector_kit.destinations.jsonl.folder import Folder, FolderLock, file_nam
 from connector_kit.destinations.jsonl.state import FORMAT_VERSION, decode_last, encode
 from connector_kit.destinations.jsonl.unique import MAX_KEYS, Keys
 from connector_kit.destinations.ledger import Entry, Generation, Phase
-from connector_kit.errors import ConfigError, DataError, DestinationError, SchemaMismatchError
+from connector_kit.errors import BadRecordError, ConfigError, DataError, DestinationError
 from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.checkpoint import Checkpoint, EntityState, FingerprintLog, Mode
 from connector_kit.records.json_lines import json_lines
@@ -458,7 +458,7 @@ def test_a_log_that_was_lost_in_part_is_refused_with_the_way_out(opened: Folder,
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
+def test_a_data_file_shorter_than_its_state_is_reported_and_can_be_replaced_after_a_reset(
     tmp_path: Path, mode: Mode
 ) -> None:
     there = folder(tmp_path)
@@ -469,10 +469,14 @@ def test_a_data_file_shorter_than_its_state_is_reported_and_mended_by_reset(
     with pytest.raises(DestinationError, match="power failure"):
         there.start(ENTITY, mode, resume=True)
     there.reset("orders")
-    assert there.start(ENTITY, mode, resume=True) is None
     assert not there.states()
     if mode == "append":
-        assert complete_content(tmp_path) == b'{"id":1}\n'
+        with pytest.raises(DestinationError, match="--mode replace"):
+            there.start(ENTITY, mode, resume=True)
+    replaced(there, ENTITY, [{"id": 7}])
+    there.start(ENTITY, "append", resume=True)
+    there.write("orders", [{"id": 8}], reached(1))
+    assert ids(tmp_path) == [7, 8]
     there.release()
 
 
@@ -703,9 +707,12 @@ def test_a_value_without_a_json_form_leaves_nothing_of_its_page(
 ) -> None:
     opened.start(ENTITY, "append", resume=True)
     records = [{"id": n} for n in range(2_000)]
-    with pytest.raises(SchemaMismatchError, match="no JSON form"):
-        opened.write("orders", [*records, {"id": value}], reached(1))
+    with pytest.raises(BadRecordError, match="field 'id'") as caught:
+        opened.write("orders", [{"id": value}, *records, {"id": value}], reached(1))
+    assert list(caught.value.bad) == [0, 2_001]
     assert complete_content(tmp_path) == b""
+    opened.write("orders", records, reached(1))
+    assert ids(tmp_path) == list(range(2_000))
 
 
 def test_lazy_records_are_written_as_they_came() -> None:

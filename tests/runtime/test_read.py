@@ -174,8 +174,15 @@ class TestBegin:
     ) -> None:
         """However far back it goes. The watermark itself does not go back."""
         options = EntityOptions(lookback=Duration.parse(lookback), start=start)
-        begun = read(entity(), "upsert", options).begin(checkpoint(watermark=NOON), NOON)
+        last = checkpoint(watermark=NOON, began=NOW)
+        begun = read(entity(), "upsert", options).begin(last, NOW)
         assert (begun.since, begun.watermark) == (since, NOON)
+
+    def test_a_lookback_goes_by_the_moment_the_last_read_began(self) -> None:
+        """What was committed late meanwhile is late by the clock of then: later keys, of an ordered read, do not count."""
+        options, last = EntityOptions(lookback=Duration.parse("1h")), checkpoint(watermark=NOON, began=NOON)
+        begun = read(entity(ordered=True), "upsert", options).begin(last, NOW)
+        assert begun.since == NOON - HOUR - timedelta(minutes=5)
 
     def test_a_read_that_saw_no_key_begins_at_the_start_again(self) -> None:
         options = EntityOptions(start=NOON, lookback=Duration(60))

@@ -58,6 +58,7 @@ def test_as_json() -> None:
         "rows": 13,
         "retries": 3,
         "rejected": 7,
+        "bad_records": 0,
         "stopped": False,
         "complete": False,
         "left_out": [],

@@ -12,6 +12,7 @@ from connector_kit.destinations.memory import MemoryDestination
 from connector_kit.errors import CircuitOpenError, ServiceUnavailableError, TimedOutError
 from connector_kit.events import (
     AnswerReused,
+    BadRecordsFound,
     Event,
     PageDelivered,
     PagesWritten,
@@ -83,6 +84,13 @@ def test_records_that_do_not_fit_are_counted_and_the_first_three_told_of() -> No
     assert tally.of("orders").rejected == 42
     assert tally.of("orders").rejections == ("record 0: a", "record 4: b", "record 1: c")
     assert (tally.of("events").rejected, tally.of("events").rejections) == (1, ())
+
+
+def test_bad_records_are_counted_and_the_first_three_told_of() -> None:
+    tally = RunTotals()
+    tally.observe(BadRecordsFound("orders", 40, "skip", ("a", "b")))
+    tally.observe(BadRecordsFound("orders", 2, "skip", ("c", "d")))
+    assert (tally.of("orders").bad_records, tally.of("orders").bad_record_reasons) == (42, ("a", "b", "c"))
 
 
 def test_a_warning_is_noted_once_with_its_entity() -> None:

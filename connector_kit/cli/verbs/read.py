@@ -20,12 +20,14 @@ from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.registry.connectors import Located, locate
+from connector_kit.runtime.bad_records import BadRecords
+from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.session import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from connector_kit.records.catalog import Catalog
+    from connector_kit.records.catalog import Catalog, Entity
     from connector_kit.records.page import Record
 
 __all__ = ["command"]
@@ -89,11 +91,22 @@ async def _read(
             start = since or (located.entities[name].start if name in located.entities else None)
             if start is not None and catalog[name].replication_key is None:
                 print_to_stderr(f"{name} has no replication key to tell what is new by: all of it is read")
-            async with stream(connector, name, since=start) as pages:
+            bad = _bad_records(catalog[name], located.entities.get(name, EntityOptions()))
+            async with stream(connector, name, since=start, bad_records=bad) as pages:
                 async for page in pages:
                     # Not in a worker thread: a reader that is slower than the source is meant to hold it up.
                     for lines in _lines(name, page.records, alone=len(entities) == 1):
                         write(lines)
+
+
+def _bad_records(entity: Entity, options: EntityOptions) -> BadRecords:
+    """Return what becomes of bad records here: none is put aside, since nothing is stored."""
+    return BadRecords(
+        entity.name,
+        primary_key=entity.primary_key,
+        action="fail" if options.on_bad_record == "fail" else "skip",
+        tell=lambda event: print_to_stderr(event.message),
+    )
 
 
 def _lines(entity: str, records: Sequence[Record], *, alone: bool) -> Iterator[bytes]:

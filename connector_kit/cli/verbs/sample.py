@@ -21,6 +21,7 @@ from connector_kit.cli.session import opened
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.tables import Table, show
 from connector_kit.errors import DataError
+from connector_kit.records.bad_records import unusable, without
 from connector_kit.records.json_lines import ENCODER
 from connector_kit.records.page import Record
 from connector_kit.registry.connectors import Located, locate
@@ -97,7 +98,8 @@ async def _samples(
         found = _Samples(alone=len(entities) == 1)
         for name in names:
             try:
-                found.records[name] = await connector.get_sample_data(name, limit)
+                records = await connector.get_sample_data(name, limit)
+                found.records[name] = without(records, unusable(name, records))
             except Exception as error:  # noqa: BLE001 - the other entities are shown all the same; it is told behind them
                 found.errors[name] = error
     return found

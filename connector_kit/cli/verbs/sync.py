@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,6 +25,7 @@ from connector_kit.cli.report_file import report_option, store_report
 from connector_kit.cli.session import until_signalled
 from connector_kit.cli.settings import settings_option
 from connector_kit.cli.sync_report import (
+    bad_record_lines,
     fault_lines,
     next_step,
     note_lines,
@@ -39,7 +41,6 @@ from connector_kit.wrappers.stack.protect import protect
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from connector_kit.events import Observer
     from connector_kit.records.checkpoint import Mode
@@ -89,6 +90,11 @@ __all__ = ["command"]
     metavar="TEXT",
     help="What the entities' names begin with in the destination, so that several connectors can share it.",
 )
+@click.option(
+    "--quarantine",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where bad records go of entities whose options say so; by default NAME.quarantine.jsonl here.",
+)
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON instead of a table.")
 @report_option
@@ -107,6 +113,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     allow_shrink: bool,
     metadata: bool,
     entities: tuple[str, ...],
+    quarantine: Path | None,
     as_json: bool,
     report_file: Path | None,
 ) -> Code:
@@ -134,6 +141,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             metadata=metadata,
             stop=stop,
             observer=observer,
+            quarantine=quarantine,
         )
 
     with display:
@@ -165,7 +173,15 @@ def _show_report(report: Report, destination: str, diagnostics: Diagnostics, *, 
         if report.entities:
             show(report_table(report))
         print_line(
-            "\n".join([*fault_lines(report), *rejection_lines(report), *note_lines(report), summary(report)])
+            "\n".join(
+                [
+                    *fault_lines(report),
+                    *rejection_lines(report),
+                    *bad_record_lines(report),
+                    *note_lines(report),
+                    summary(report),
+                ]
+            )
         )
     for entity in report.failed:
         if entity.error is not None:

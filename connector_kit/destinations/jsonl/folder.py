@@ -218,7 +218,8 @@ class Folder:
     def reset(self, entity: str) -> None:
         """Forget the checkpoint, what it does not cover, and an unfinished generation; whole lines stay.
 
-        This also mends an entity whose data file has become shorter than its state says.
+        A data file that has become shorter than its state says stays as it is, and can only be replaced: to append to it from the
+        start would repeat its lines.
         """
         self._lock.acquire()
         self._reads.pop(entity, None)
@@ -234,9 +235,6 @@ class Folder:
         entry = self._repaired(entry)
         length = entry.current.covered or 0
         if entry.phase is not Phase.IDLE:
-            self._cut(data, length)
-        if size_of(data) < length:
-            length = last_line_end(data)
             self._cut(data, length)
         self._save(entry.reset(length))
         self._files.remove(self._next_file(entity))
@@ -356,8 +354,9 @@ def _refuse_shorter(file: Path, covered: int) -> None:
     size = size_of(file)
     if size < covered:
         raise DestinationError(
-            f"{file} has {size} bytes, but its checkpoint covers {covered}; expected all of them: part of the file "
-            "was lost, in a power failure perhaps; restore it, or reset the entity's state to read it from the start"
+            f"{file} has {size} bytes, and {covered} were written; expected all of them: part of the file was lost, in a power "
+            "failure perhaps; restore it, or reset the entity's state and read it anew with --mode replace: appended, the lines "
+            "that are left would be there twice"
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from reprlib import Repr
 from typing import Any, Literal, TypeGuard
 
 import attrs
 
+from connector_kit.records.bad_records import as_mapping, key_text, raw_record, unusable
 from connector_kit.records.catalog import Entity, Struct
 from connector_kit.records.fitting import fits, mismatches
 from connector_kit.records.json_records import JsonRecords
@@ -85,16 +86,24 @@ class Announced:
             return None
         seen: list[Record] = []
         found: dict[int, tuple[str, ...]] = {}
-        for index, record in enumerate(records):
+        undecodable = unusable(self.entity.name, records) if isinstance(records, JsonRecords) else {}
+        raw: Iterable[Any] = (raw_record(records, index) for index in range(len(records)))
+        for index, record in enumerate(raw if undecodable else records):
             seen.append(record)
-            if reasons := self.reasons(record):
+            if reasons := ((undecodable[index],) if index in undecodable else self.reasons(record)):
                 found[index] = reasons
         if not found:
             return None
         return SplitRecords(
             [record for index, record in enumerate(seen) if index not in found],
             tuple(
-                Rejected(self.entity.name, index, reasons, seen[index], self._key(seen[index]))
+                Rejected(
+                    self.entity.name,
+                    index,
+                    reasons,
+                    seen[index],
+                    key_text(seen[index], self.entity.primary_key),
+                )
                 for index, reasons in found.items()
             ),
         )
@@ -105,7 +114,8 @@ class Announced:
         if fits(record, self._struct) and all(record.get(key) is not None for key in keys):
             return ()
         if not _is_record(record):
-            return (f"{_SHORT.repr(record)} is no record; expected a mapping of field name to value",)
+            shown, mapping = _SHORT.repr(record), as_mapping(type(record))
+            return (f"{shown} is no record; expected a mapping of field name to value; write {mapping}",)
         reasons = mismatches(record, self.entity)
         named = {reason.partition(":")[0] for reason in reasons}
         for key in keys:
@@ -115,11 +125,6 @@ class Announced:
         if len(reasons) > _MOST_REASONS:
             reasons[_MOST_REASONS:] = [f"and {len(reasons) - _MOST_REASONS} more"]
         return tuple(reasons)
-
-    def _key(self, record: Any) -> str:
-        if not _is_record(record):
-            return ""
-        return ", ".join(f"{name}={_SHORT.repr(record.get(name))}" for name in self.entity.primary_key)
 
 
 def _is_record(record: object) -> TypeGuard[Record]:

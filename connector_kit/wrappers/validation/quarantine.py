@@ -156,7 +156,10 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 def _line(rejected: Rejected) -> bytes:
     content = {"entity": rejected.entity, "reasons": rejected.reasons, "record": rejected.record}
-    return _ENCODER.encode(content) + b"\n"
+    try:
+        return _ENCODER.encode(content) + b"\n"
+    except (TypeError, ValueError, RecursionError):  # what is bad about it may be that it has no JSON form
+        return _ENCODER.encode({**content, "record": ascii(rejected.record)}) + b"\n"
 
 
 def _digest(line: bytes) -> bytes:

@@ -19,13 +19,14 @@ from connector_kit.wrappers.wrapper import WrappedPages, Wrapper
 
 from .policy import Announced, Rejected, Validation
 from .quarantine import QuarantineFile
+from .taking import current_taker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from connector_kit.records.page import Page, Record
 
-__all__ = ["Quarantine", "Validating"]
+__all__ = ["Quarantine", "Validating", "put_aside", "quarantine_of"]
 
 C = TypeVar("C", bound=Connector)
 
@@ -51,7 +52,8 @@ class _KnownCatalog:
         self._asking = anyio.Lock()  # one that was used in another event loop may not work in this one
 
 
-def _quarantine(given: Quarantine | Path | str | None) -> Quarantine | None:
+def quarantine_of(given: Quarantine | Path | str | None) -> Quarantine | None:
+    """Return the place that is meant: a path is that of a file."""
     return QuarantineFile(Path(given)) if isinstance(given, str | Path) else given
 
 
@@ -59,7 +61,7 @@ def _quarantine(given: Quarantine | Path | str | None) -> Quarantine | None:
 class Validating(Wrapper[C]):
     """Looks at every record that is read; what becomes of one that does not fit is for `validation` to say.
 
-    "fail" raises `SchemaMismatchError` instead of the page. With "drop" and "quarantine" the page is delivered without
+    "fail" raises `SchemaMismatchError` instead of the page, unless the run that reads takes bad records (`taking_rejected`). With "drop" and "quarantine" the page is delivered without
     the record, with its cursor, and be it empty. Pages in which all fit pass as they are. A `RecordsRejected` event
     tells of each page in which some did not. Entities without fields, and those that are not in the catalog, pass.
 
@@ -70,7 +72,7 @@ class Validating(Wrapper[C]):
     """
 
     validation: Validation = attrs.field(factory=Validation)
-    quarantine: Quarantine | None = attrs.field(default=None, kw_only=True, converter=_quarantine)
+    quarantine: Quarantine | None = attrs.field(default=None, kw_only=True, converter=quarantine_of)
     _known: _KnownCatalog = attrs.field(factory=_KnownCatalog, init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -134,8 +136,12 @@ class Validating(Wrapper[C]):
         if found is None:
             return records
         rejected, action, name = found.rejected, self.validation.action, announced.entity.name
+        taker = current_taker() if action == "fail" else None
+        if taker is not None:
+            await taker(rejected)
+            return found.fitting
         if self.quarantine is not None:
-            await _put_aside(self.quarantine, rejected)
+            await put_aside(self.quarantine, rejected)
         examples = tuple(str(each) for each in rejected[: self.validation.examples])
         emit(RecordsRejected(name, len(rejected), action, examples))
         if action == "fail":
@@ -146,7 +152,8 @@ class Validating(Wrapper[C]):
         return found.fitting
 
 
-async def _put_aside(quarantine: Quarantine, rejected: Sequence[Rejected]) -> None:
+async def put_aside(quarantine: Quarantine, rejected: Sequence[Rejected]) -> None:
+    """Put records where they belong, be it a file or a function."""
     if isinstance(quarantine, QuarantineFile):
         await quarantine.add(rejected)
     else:

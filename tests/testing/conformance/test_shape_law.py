@@ -138,6 +138,7 @@ class Rows(Shelf):
 async def test_a_record_that_is_no_mapping_is_found() -> None:
     verdict = await shape(Rows)
     assert "is no record" in verdict.evidence[0].what
+    assert "write dict(zip(names, row))" in verdict.evidence[0].what
     assert verdict.evidence[0].page == 1
 
 
