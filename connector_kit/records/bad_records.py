@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .page import Record
 
-__all__ = ["key_text", "raw_record", "unencodable", "unusable", "without"]
+__all__ = ["as_mapping", "key_text", "raw_record", "unencodable", "unusable", "without"]
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 40
@@ -49,7 +49,7 @@ def unusable(entity: str, records: Sequence[Record]) -> dict[int, str]:
             position = list(map(_kind, rows)).index(kind)
             raise SchemaMismatchError(
                 f"record {position} of a page of entity {entity!r} is a {kind.__name__}; expected a mapping of field name to value; write "
-                f"{_as_mapping(kind)} in the connector"
+                f"{as_mapping(kind)} in the connector"
             )
     return {position: "it is null" for position, row in enumerate(rows) if row is None}
 
@@ -102,7 +102,7 @@ def _encoding_fault(records: Sequence[Record], position: int) -> str:
     return encoding_fault(record)
 
 
-def _as_mapping(kind: type[object]) -> str:
+def as_mapping(kind: type[object]) -> str:
     """Return how a row of a class becomes a mapping."""
     if hasattr(kind, "_asdict"):
         return "row._asdict()"

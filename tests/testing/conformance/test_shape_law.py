@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+import sqlite3
+from collections import deque, namedtuple
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -137,8 +139,39 @@ class Rows(Shelf):
 
 async def test_a_record_that_is_no_mapping_is_found() -> None:
     verdict = await shape(Rows)
-    assert "is no record" in verdict.evidence[0].what
+    assert "a list is no record: write dict(zip(names, row)) in its place" in verdict.evidence[0].what
     assert verdict.evidence[0].page == 1
+
+
+def test_rows_of_any_kind_are_told_with_what_to_write_for_them() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        row = database.execute("SELECT 1 AS id").fetchone()
+    pair = namedtuple("pair", "id name")  # noqa: PYI024 - rows come as these
+    told = {
+        kind: next(misfits(BOOKS, value))
+        for kind, value in {"driver": row, "pair": pair(1, "a"), "none": None}.items()
+    }
+    assert told == {
+        "driver": "a Row is no record: write dict(row) in its place",
+        "pair": "a pair is no record: write row._asdict() in its place",
+        "none": "it is null, and no record",
+    }
+
+
+class Nested(Shelf):
+    """Has its key in a record within the record, and begins each page with the last key of the one before."""
+
+    async def discover_schema(self) -> Catalog:
+        return Catalog([Entity("books", primary_key="sys.id")])
+
+    def page(self, records: Sequence[Record], position: int) -> Page:
+        return Page([{"sys": {"id": record["id"] // 2}} for record in records], self.cursor(position))
+
+
+async def test_a_key_in_nested_records_that_comes_twice_is_found() -> None:
+    verdict = await shape(Nested)
+    assert "the primary key sys.id=0 comes twice" in verdict.evidence[0].what
 
 
 async def test_a_page_that_begins_one_too_far_back_is_found() -> None:

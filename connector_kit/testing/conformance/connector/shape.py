@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.bad_records import as_mapping
+from connector_kit.records.keys import value_at
 from connector_kit.runtime.watermark import instant_of
 from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
@@ -125,7 +127,7 @@ def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str]
     seen: dict[str, int] = {}
     for page in reading.pages:
         for record, text in zip(page.page.records, page.records, strict=True):
-            values = [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
+            values = [value_at(record, name) for name in entity.primary_key] if _is_mapping(record) else []
             if not values or None in values:
                 continue
             key = ", ".join(
@@ -167,9 +169,15 @@ def _tell_checked(read: Baseline) -> None:
 
 def misfits(entity: Entity, record: Any) -> Iterator[str]:
     """Yield what is wrong with a record, by the kit's own rules for records, one line each."""
-    yield from Announced(entity).reasons(record)
     if not _is_mapping(record):
+        kind = type(record)
+        yield (
+            "it is null, and no record"
+            if record is None
+            else f"a {kind.__name__} is no record: write {as_mapping(kind)} in its place"
+        )
         return
+    yield from Announced(entity).reasons(record)
     yield from (f"the name {name!r} of a field is no text" for name in record if not isinstance(name, str))
     yield from (
         f"{path}: {moment.isoformat()} has no time zone; say which one it is in, as in moment.replace(tzinfo=UTC)"
