@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 FIELDS = (Field("id", Scalar.INTEGER), Field("updated_at", Scalar.DATETIME), Field("title", Scalar.STRING))
-START = datetime(2024, 1, 1, tzinfo=UTC)
+START = datetime(2023, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen

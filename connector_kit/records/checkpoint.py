@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -47,10 +46,9 @@ class FingerprintLog:
 class Checkpoint:
     """How far an entity's read has come.
 
-    `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is the largest replication key
-    seen; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
-    so that the next one reads what is new. `connector` names whose read it is. `seen` and `stored` are for mode
-    "append": fingerprints of records at the boundary between two reads, at most a thousand each, and how often.
+    `since` and `cursor` are what `fetch_data` is called with to go on; `watermark` is how far the replication
+    keys have come; `rows` and `pages` count this read, over all the runs it took. `complete` says that the read has ended,
+    so that the next one reads what is new. `connector` names whose read it is.
 
     `revision`, `replication_key` and `reading` say what the cursor and the watermark belong to; `began` is when the read
     began, over all its runs. `log` is stored beside the checkpoint: its JSON has only the log's size.
@@ -66,8 +64,6 @@ class Checkpoint:
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
-    seen: Mapping[str, int] = attrs.field(factory=dict[str, int])
-    stored: Mapping[str, int] = attrs.field(factory=dict[str, int])
     revision: str = ""
     replication_key: str | None = None
     reading: Reading | None = None
@@ -144,8 +140,6 @@ class _Stored(msgspec.Struct):
     pages: int = 0
     complete: bool = False
     updated: datetime | None = None
-    seen: dict[str, int] = msgspec.field(default_factory=dict[str, int])
-    stored: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     revision: str = ""
     replication_key: str | None = None
     reading: Reading | None = None

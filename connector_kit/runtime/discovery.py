@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
+from connector_kit.errors import ConfigError
 from connector_kit.records.catalog import Catalog, Field
 from connector_kit.records.inference import infer_fields
+from connector_kit.records.instants import refuse_key
 
 from .session import stream
+from .watermark import refuse_sampled_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,11 +33,13 @@ _SAMPLE_PAGES = 3
 class Discovery:
     """The entities that were asked for, and by name the error of each whose fields could not be inferred.
 
-    Such an entity is in the catalog as it was announced: without fields. `left_out` names the others that there are.
+    Such an entity is in the catalog as it was announced: without fields. `problems` has what no sync of an entity could do,
+    by what is declared and by the sample, if one was taken. `left_out` names the others that there are.
     """
 
     catalog: Catalog
     errors: Mapping[str, Exception] = attrs.field(factory=dict[str, Exception])
+    problems: Mapping[str, ConfigError] = attrs.field(factory=dict[str, ConfigError])
     left_out: tuple[str, ...] = ()
 
 
@@ -53,13 +58,14 @@ async def discover(
     names = announced.names if entities is None else tuple(dict.fromkeys(entities))
     found = {name: announced[name] for name in names}
     errors: dict[str, Exception] = {}
+    samples: dict[str, Sequence[Record]] = {}
     slots = anyio.Semaphore(concurrency)
 
     async def infer(entity: Entity) -> None:
         async with slots:
             try:
-                fields = infer_fields(await _first_records(connector, entity.name))
-                found[entity.name] = _with_fields(entity, fields)
+                records = samples[entity.name] = await _first_records(connector, entity.name)
+                found[entity.name] = _with_fields(entity, infer_fields(records))
             except Exception as error:  # noqa: BLE001 - one entity's failure is its own: it is told with the catalog
                 errors[entity.name] = error
 
@@ -68,7 +74,19 @@ async def discover(
             if not entity.fields:
                 tasks.start_soon(infer, entity)
     left_out = tuple(name for name in announced.names if name not in found)
-    return Discovery(Catalog([found[name] for name in names]), errors, left_out)
+    catalog = Catalog([found[name] for name in names])
+    return Discovery(catalog, errors, _problems(catalog, samples), left_out)
+
+
+def _problems(catalog: Catalog, samples: Mapping[str, Sequence[Record]]) -> dict[str, ConfigError]:
+    problems: dict[str, ConfigError] = {}
+    for entity in catalog:
+        try:
+            refuse_key(entity)
+            refuse_sampled_keys(entity, samples.get(entity.name, ()))
+        except ConfigError as error:
+            problems[entity.name] = error
+    return problems
 
 
 async def _first_records(connector: Connector, entity: str) -> Sequence[Record]:

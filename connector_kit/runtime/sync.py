@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
+import attrs
 
 from connector_kit.capabilities import validate
 from connector_kit.clock import AnyioClock, Clock
@@ -56,6 +57,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     concurrency: int = 4,
     prefix: str = "",
     buffer: int = BUFFER_BYTES,
+    allow_shrink: bool = False,
     metadata: bool = False,
     stop: anyio.Event | None = None,
     observer: Observer | None = None,
@@ -80,6 +82,7 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
         prefix: What the names of all entities begin with in the destination.
         buffer: How much of an entity may be read ahead of what is being written, in bytes of JSON; a single page may always.
             What was read meanwhile is written in one step, with one checkpoint.
+        allow_shrink: Let a replace take the place of many more rows than it has: `min_share` of each entity is 0.
         metadata: Add to every row when it was written (`_synced_at`) and by which run (`_run_id`, the report's `run_id`).
         stop: Set it, and the run writes the pages it has, asks for no more, and ends with `stopped` in the report.
         observer: Hears of everything that happens.
@@ -108,19 +111,15 @@ async def sync(  # noqa: PLR0913 - keyword arguments with defaults; each is one 
     started, started_ns = clock.now(), clock.monotonic_ns()
     validate(observed)
     async with task_group() as tasks:
-        run = _Run(context, options or {}, prefix, anyio.Semaphore(concurrency), stop)
+        run = _Run(
+            context, options or {}, prefix, anyio.Semaphore(concurrency), stop, allow_shrink=allow_shrink
+        )
         tasks.start_soon(run.watch_stop)
         reports = await run.run(entities, mode)
         tasks.cancel_scope.cancel()
     seconds = (clock.monotonic_ns() - started_ns) / 1e9
     return Report(
-        name,
-        started,
-        seconds,
-        tuple(reports),
-        stopped=stop.is_set(),
-        run_id=run_id,
-        left_out=run.left_out,
+        name, started, seconds, tuple(reports), stopped=stop.is_set(), run_id=run_id, left_out=run.left_out
     )
 
 
@@ -134,8 +133,11 @@ class _Run:
         prefix: str,
         slots: anyio.Semaphore,
         stop: anyio.Event,
+        *,
+        allow_shrink: bool,
     ) -> None:
         self._context = context
+        self._allow_shrink = allow_shrink
         self._options = options
         self._prefix = prefix
         self._slots = slots
@@ -183,6 +185,8 @@ class _Run:
         self.left_out = tuple(name for name in catalog.names if name not in chosen_names)
         for name in chosen_names:
             entity, options = catalog[name], self._options.get(name, EntityOptions())
+            if self._allow_shrink:
+                options = attrs.evolve(options, min_share=0.0)
             chosen = choose_mode(entity, options.mode or mode, modes)
             naming = Naming.of(entity, options, self._prefix)
             namings.append((name, naming))

@@ -9,11 +9,12 @@ import attrs
 
 from connector_kit.capabilities import close_broken_stream
 from connector_kit.clock import Clock
-from connector_kit.errors import BadRecordError, ConnectorError, CursorExpiredError
+from connector_kit.errors import BadRecordError, ConnectorError, CursorExpiredError, DataError
 from connector_kit.events import EntityFinished, EntityStarted, PagesWritten, Warned
 from connector_kit.protocols import Connector, Destination
 from connector_kit.records.batches import joined
 from connector_kit.tasks import task_group
+from connector_kit.text import counted
 from connector_kit.wrappers.validation.taking import taking_rejected
 from connector_kit.wrappers.validation.wrapper import Quarantine
 
@@ -62,7 +63,7 @@ class Transfer:
         self, context: RunContext, entity: Entity, mode: Mode, options: EntityOptions, naming: Naming
     ) -> None:
         self._context = context
-        self._read = Read(context.name, entity, mode, options)
+        self._fresh = self._read = Read(context.name, entity, mode, options)
         self._name = entity.name
         self._naming = naming
         self._bad_records = BadRecords(
@@ -74,6 +75,12 @@ class Transfer:
             tell=context.totals.observe,
         )
         self._reading = anyio.CancelScope()
+        self._stopped = False
+        self._resumed = False
+        self._unusable = 0
+        self._duplicates = 0
+        self._stored: Read | None = None
+        self._told = set[str]()
         self._rows = 0
         self._delivered = False
         self._ended = False
@@ -81,6 +88,7 @@ class Transfer:
 
     def stop(self) -> None:
         """Ask for no more pages; those that were read are still written."""
+        self._stopped = True
         self._reading.cancel()
 
     @property
@@ -94,15 +102,43 @@ class Transfer:
         `stored` is the last checkpoint that the destination has under the entity's name, whoever made it.
         """
         try:
-            if not self._reading.cancel_called:
+            if not self._stopped:
                 self._read.refuse_owner(stored, self.table)
-                last = await self._context.destination.start(self._naming.entity, self._read.mode)
-                self._read = self._read.begin(last)
-                self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._read.resumed))
+                await self._begin()
+                self._context.totals.observe(EntityStarted(self._name, self._read.mode, self._resumed))
                 await self._transfer()
+            if self._ended and self._read.leaves_changes_behind:
+                await self._catch_up()
         except Exception as error:  # noqa: BLE001 - one entity's failure must not stop the others: it goes into the report
             self._fault = error
         return self._report()
+
+    async def _catch_up(self) -> None:
+        """Read what changed before the place where a read of an earlier run went on: only then is the entity complete."""
+        self._ended = False
+        if not self._stopped:
+            await self._begin()
+            await self._transfer()
+
+    async def _begin(self) -> None:
+        """Go on behind the last checkpoint; where that must not be, from the start, with a new generation."""
+        fresh, destination = self._fresh, self._context.destination
+        last = await destination.start(self._naming.entity, fresh.mode)
+        read = self._read = fresh.begin(last, self._context.clock.now())
+        self._stored, self._delivered, self._ended = None, False, False
+        self._resumed = self._resumed or read.resumed
+        if last is not None and (read.resumed or read.mode == "append"):
+            self._stored = read
+        elif last is not None and read.mode == "replace":
+            await destination.start(self._naming.entity, read.mode, resume=False)
+        self._tell()
+
+    def _tell(self, *warnings: str) -> None:
+        """Tell the notes of the read, and these warnings, each once."""
+        for warning in (*self._read.notes, *warnings):
+            if warning not in self._told:
+                self._told.add(warning)
+                self._context.totals.observe(Warned(self._name, warning))
 
     async def _transfer(self) -> None:
         pages = PageBuffer(self._context.buffer)
@@ -112,11 +148,45 @@ class Transfer:
         if self._fault is not None:
             raise self._fault
         if self._ended:
-            await self._context.destination.finish(self.table, self._read.finish(self._context.clock.now()))
+            await self._finish()
+
+    async def _finish(self) -> None:
+        read, now = self._read, self._context.clock.now()
+        checkpoint = read.finish(now)
+        self._unusable += read.keys.unusable
+        self._tell(*read.warnings(now))
+        if read.mode == "replace":
+            await self._refuse_shrinking()
+        await self._context.destination.finish(self.table, checkpoint)
+        if read.mode == "replace" and read.entity.primary_key:
+            await self._count_duplicates()
+
+    async def _count_duplicates(self) -> None:
+        """Tell how many records of a replace another one with the same primary key took the place of."""
+        shown = await self._context.destination.count(self.table)
+        self._duplicates = 0 if shown is None else max(0, self._read.rows - shown)
+        if self._duplicates:
+            came = counted(self._duplicates, "record", "records")
+            self._tell(f"{came} had the primary key of a later one, which is stored in place of it")
+
+    async def _refuse_shrinking(self) -> None:
+        """Drop the new generation and raise `DataError` where it has far fewer rows than are there."""
+        read, least = self._read, self._read.options.min_share
+        shown = await self._context.destination.count(self.table) if least else None
+        if not shown or read.rows >= max(1, least * shown):
+            return
+        await self._context.destination.start(self._naming.entity, read.mode, resume=False)
+        raise DataError(
+            f"a replace of entity {self._name!r} would leave {counted(read.rows, 'row')} where there are {shown:,}; expected at least {least:.0%} of them "
+            "(min_share); nothing was replaced: look at the source, and where it really has so few, run once with --allow-shrink, or set "
+            "min_share to 0 for the entity"
+        )
 
     async def _read_all(self, pages: PageBuffer) -> None:
         try:
-            with self._reading:
+            with anyio.CancelScope() as self._reading:
+                if self._stopped:
+                    self._reading.cancel()
                 await self._read_or_begin_anew(pages)
                 self._ended = True
         except Exception as error:  # noqa: BLE001 - the pages before it are still written; then it is raised
@@ -131,12 +201,12 @@ class Transfer:
         except CursorExpiredError as error:
             if read.cursor is None or self._delivered:
                 raise
-            anew = read.without_cursor()
+            anew = read.without_cursor(self._context.clock.now())
             if anew is None:
                 raise _cannot_begin_anew(error, read.mode, self.table) from error
-            self._context.totals.observe(Warned(self._name, _BEGUN_ANEW))
+            self._tell(_BEGUN_ANEW)
             await self._context.destination.start(self._naming.entity, read.mode, resume=False)
-            self._read = anew
+            self._read, self._stored = anew, None
             await self._read_pages(anew, into)
 
     async def _read_pages(self, read: Read, into: PageBuffer) -> None:
@@ -186,8 +256,12 @@ class Transfer:
     async def _store(self, step: Step) -> None:
         clock, records = self._context.clock, self._naming.apply(joined(step.parts))
         started = clock.monotonic_ns()
-        await self._context.destination.write(self.table, records, step.read.cover(clock.now()))
+        checkpoint = step.read.cover(clock.now(), self._stored)
+        await self._context.destination.write(self.table, records, checkpoint)
         self._read = step.read
+        if checkpoint is not None:
+            self._stored = step.read
+        self._tell()
         self._rows += len(records)
         seconds = (clock.monotonic_ns() - started) / 1e9
         self._context.totals.observe(
@@ -204,7 +278,7 @@ class Transfer:
             entity=self._name,
             mode=self._read.mode,
             status=status,
-            resumed=self._read.resumed,
+            resumed=self._resumed,
             rows=self._rows,
             pages=totals.pages,
             retries=totals.retries,
@@ -217,9 +291,12 @@ class Transfer:
             writing=totals.writing,
             watermark=self._read.watermark,
             error=self._fault,
+            duplicates=self._duplicates,
             bad_records=totals.bad_records,
             bad_record_reasons=totals.bad_record_reasons,
-            notes=totals.notes,
+            unusable_keys=self._unusable if self._ended else self._unusable + self._read.keys.unusable,
+            held_back=self._read.held_back if self._ended else None,
+            notes=(*totals.notes, *([self._read.held_note] if self._ended and self._read.held_back else [])),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,8 +26,9 @@ from connector_kit.errors import (
     SchemaMismatchError,
     UnknownEntityError,
 )
-from connector_kit.events import EntityFinished, EntityStarted, Event, PagesWritten
+from connector_kit.events import EntityFinished, EntityStarted, Event, PagesWritten, Warned
 from connector_kit.limiters.rate_limiter import RateLimiter
+from connector_kit.records.catalog import Catalog
 from connector_kit.records.page import Page
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.sync import sync
@@ -39,7 +40,6 @@ from connector_kit.wrappers.retry.wrapper import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from datetime import datetime
 
     from connector_kit.records.checkpoint import Checkpoint, Mode
     from connector_kit.records.page import Cursor, Record
@@ -218,9 +218,29 @@ class TestReport:
             assert isinstance(of(first, "orders").error, ConnectionFailedError)
             shop = sources.Shop()
             second = await sync(shop, destination, name="shop", clock=clock)
-            assert shop.asked == [("orders", {"after": 6})]
-            assert (of(second, "orders").resumed, of(second, "orders").rows) == (True, 4)
-            assert (await self.checkpoint(destination)).rows == 10
+            assert shop.asked[0] == ("orders", {"after": 6})
+            assert (of(second, "orders").resumed, len(destination.rows("orders"))) == (True, 10)
+
+        virtually(test)
+
+    def test_a_read_of_an_earlier_run_is_followed_by_one_for_what_changed_meanwhile(
+        self, virtually: Virtually
+    ) -> None:
+        """Before the place where it goes on; only then is the entity complete. One that is read in full is not read twice."""
+
+        async def test(clock: VirtualClock) -> None:
+            for table, asked in [
+                (sources.Table(), [{"after": 6}, None]),
+                (sources.Table(incremental=None), [{"after": 6}]),
+                (sources.Table(incremental="cursor"), [{"after": 6}]),
+            ]:
+                destination, shop = MemoryDestination(), sources.Shop({"orders": table})
+                broken = Faulty(
+                    sources.Shop({"orders": table}), (None, None, None, None, Fail()), clock=clock
+                )
+                assert not (await sync(broken, destination, name="shop", clock=clock)).complete
+                assert (await sync(shop, destination, name="shop", clock=clock)).complete
+                assert [cursor for _, cursor in shop.asked] == asked
 
         virtually(test)
 
@@ -229,6 +249,112 @@ class TestReport:
         checkpoint = (await destination.states())["orders"].checkpoint
         assert checkpoint is not None
         return checkpoint
+
+
+class TestShrinking:
+    """A replace that would leave far fewer rows than were there."""
+
+    @staticmethod
+    def shop(size: int) -> sources.Shop:
+        return sources.Shop({"orders": sources.Table(size=size, incremental=None)})
+
+    @pytest.mark.parametrize("size", [0, 1, 9])
+    def test_it_is_refused_and_what_was_there_stays(self, virtually: Virtually, size: int) -> None:
+        """The next run begins anew."""
+
+        async def test(clock: VirtualClock) -> None:
+            destination, shop = MemoryDestination(), self.shop(100)
+            assert (await sync(self.shop(100), destination, name="shop", clock=clock)).complete
+            report = await sync(self.shop(size), destination, name="shop", clock=clock)
+            error = of(report, "orders").error
+            assert isinstance(error, DataError)
+            assert "where there are 100; expected at least 10% of them (min_share)" in error.message
+            assert "run once with --allow-shrink" in error.message
+            assert len(destination.rows("orders")) == 100
+            assert (await sync(shop, destination, name="shop", clock=clock)).complete
+            assert shop.asked == [("orders", None)]
+
+        virtually(test)
+
+    @pytest.mark.parametrize(
+        ("share", "size", "complete"),
+        [(0.1, 10, True), (0.5, 49, False), (1.0, 99, False), (1.0, 100, True), (0.0, 0, True)],
+    )
+    def test_the_share_is_an_option(
+        self, virtually: Virtually, share: float, size: int, *, complete: bool
+    ) -> None:
+        async def test(clock: VirtualClock) -> None:
+            destination, options = MemoryDestination(), {"orders": EntityOptions(min_share=share)}
+            await sync(self.shop(100), destination, name="shop", clock=clock)
+            report = await sync(self.shop(size), destination, name="shop", options=options, clock=clock)
+            assert report.complete == complete
+            assert len(destination.rows("orders")) == (size if complete else 100)
+
+        virtually(test)
+
+    def test_a_run_may_allow_it(self, virtually: Virtually) -> None:
+        async def test(clock: VirtualClock) -> None:
+            destination = MemoryDestination()
+            await sync(self.shop(100), destination, name="shop", clock=clock)
+            report = await sync(self.shop(0), destination, name="shop", allow_shrink=True, clock=clock)
+            assert (report.complete, destination.rows("orders")) == (True, [])
+
+        virtually(test)
+
+    def test_a_destination_that_cannot_count_is_not_guarded(self, virtually: Virtually) -> None:
+        """Nor is one in which nothing was."""
+
+        class Uncounted(MemoryDestination):
+            async def count(self, entity: str, /) -> int | None:  # type: ignore[override]  # as the protocol has it
+                return None
+
+        async def test(clock: VirtualClock) -> None:
+            for destination, size in ((Uncounted(), 100), (MemoryDestination(), 0)):
+                await sync(self.shop(size), destination, name="shop", clock=clock)
+                assert (await sync(self.shop(0), destination, name="shop", clock=clock)).complete
+
+        virtually(test)
+
+
+class TestKeys:
+    def test_the_report_and_the_events_say_what_is_wrong_with_them(self, virtually: Virtually) -> None:
+        """A key that is no time, one of the future, and times without a zone, each once."""
+
+        class Strange(sources.Shop):
+            def change(self, entity: str, page: Page, number: int) -> Page:
+                keys = [None, "0000-00-00", "2099-01-01T00:00:00Z", "2023-05-01 12:00:00"]
+                return Page([{**record, "updated_at": keys[number]} for record in page.records], page.cursor)
+
+        async def test(clock: VirtualClock) -> None:
+            ear, table = Ear(), sources.Table(ordered=False)
+            report = await sync(Strange({"orders": table}), MemoryDestination(), observer=ear, clock=clock)
+            part = of(report, "orders")
+            assert (part.rows, part.unusable_keys) == (10, 6)
+            assert part.watermark == datetime(2023, 5, 1, 12, tzinfo=UTC)
+            assert part.held_back == datetime(2099, 1, 1, tzinfo=UTC)
+            warnings = [event.warning for event in ear.heard if isinstance(event, Warned)]
+            assert [words in warning for words, warning in zip(WARNINGS, warnings, strict=True)] == [True] * 3
+            assert part.notes[:3] == tuple(warnings)
+
+        virtually(test)
+
+    def test_a_key_that_cannot_be_a_time_is_refused_before_anything_is_read(
+        self, virtually: Virtually
+    ) -> None:
+        class Wrong(sources.Shop):
+            def catalog(self) -> Catalog:
+                return Catalog([attrs.evolve(sources.Shop.catalog(self)["orders"], replication_zone="Mars")])
+
+        async def test(clock: VirtualClock) -> None:
+            shop = Wrong()
+            report = await sync(shop, MemoryDestination(), clock=clock)
+            assert "'Mars', which nobody knows" in str(of(report, "orders").error)
+            assert shop.opened == 0
+
+        virtually(test)
+
+
+WARNINGS = ("taken to be in UTC", "6 records have no usable time", "in the future: it does not move")
 
 
 class TestNextRun:
@@ -548,7 +674,9 @@ class TestStopping:
             part = of(reports[0], "orders")
             assert (reports[0].stopped, part.status, part.rows) == (True, "stopped", 6)
             assert clock.monotonic_ns() < 10_000_000_000
-            assert (await sync(sources.Shop(), destination, name="shop", clock=clock)).rows == 4
+            again = await sync(sources.Shop(), destination, name="shop", clock=clock)
+            assert again.rows == 4 + 1  # those that were left, and once more the one at the watermark
+            assert len(destination.rows("orders")) == 10
 
         virtually(test)
 

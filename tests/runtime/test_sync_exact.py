@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -256,11 +257,13 @@ def test_a_cursor_that_expires_in_the_middle_of_a_read_is_left_to_the_next_run(
 
 
 def rows_of(folder: Path, scheme: str) -> list[Record]:
-    """Read what landed in a file."""
+    """Read what landed in a file. SQLite has times in a form of its own."""
     if scheme == "sqlite":
         with closing(sqlite3.connect(folder / "out.sqlite")) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute("SELECT id, updated_at, title FROM orders")]
+            return [
+                {"id": number, "updated_at": datetime.fromisoformat(time).isoformat(), "title": title}
+                for number, time, title in database.execute("SELECT id, updated_at, title FROM orders")
+            ]
     return [json.loads(line) for line in (folder / "out" / "orders.jsonl").read_text().splitlines()]
 
 

@@ -97,7 +97,7 @@ async def _check(
     diagnostics: Diagnostics,
     done: Callable[[CheckStep], None],
 ) -> Mapping[str, Exception]:
-    """Try one step after the other, and return the errors of entities whose fields could not be inferred."""
+    """Try one step after the other, and return the errors of entities that cannot be synced, or whose fields cannot be inferred."""
 
     async def attempt(step: str, call: Callable[[], Awaitable[str]]) -> None:
         try:
@@ -110,6 +110,7 @@ async def _check(
     stack: list[FullConnector] = []
     chosen: list[str] = list(entities)
     errors: dict[str, Exception] = {}
+    problems: dict[str, Exception] = {}
 
     async def configure() -> str:
         located: Located = locate(text, settings)
@@ -124,7 +125,8 @@ async def _check(
 
     async def find() -> str:
         found = await discover(stack[0], chosen or None)
-        errors.update(found.errors)
+        errors.update({**found.problems, **found.errors})
+        problems.update(found.problems)
         names = found.catalog.names
         others = f"; not looked at: {', '.join(found.left_out)}" if found.left_out else ""
         return f"{counted(len(names), 'entity', 'entities')}: {', '.join(names)}{others}"
@@ -135,6 +137,9 @@ async def _check(
         await attempt("catalog", find)
     finally:
         await disconnect_surely(stack[0])
-    for name in errors:
-        done(CheckStep(name, ok=False, found="its fields cannot be inferred"))
+    for name, error in errors.items():
+        found = (
+            "it cannot be read by since" if error is problems.get(name) else "its fields cannot be inferred"
+        )
+        done(CheckStep(name, ok=False, found=found))
     return errors

@@ -72,6 +72,11 @@ __all__ = ["command"]
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Entities at once."
 )
 @click.option(
+    "--allow-shrink",
+    is_flag=True,
+    help="Let a replace leave far fewer rows than are there, or none; else it is refused (min_share).",
+)
+@click.option(
     "--name", help="What the checkpoints are kept under; by default the file's or the connector's name."
 )
 @click.option(
@@ -105,6 +110,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     prefix: str,
     settings: dict[str, Any],
     *,
+    allow_shrink: bool,
     metadata: bool,
     entities: tuple[str, ...],
     quarantine: Path | None,
@@ -131,6 +137,7 @@ def command(  # noqa: PLR0913 - one argument for each option
             name=name or located.name,
             prefix=prefix,
             concurrency=concurrency,
+            allow_shrink=allow_shrink,
             metadata=metadata,
             stop=stop,
             observer=observer,

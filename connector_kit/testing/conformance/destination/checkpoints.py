@@ -67,7 +67,7 @@ async def checkpoints(subject: DestinationSubject, found: Findings) -> None:
     async with scenario(subject, found, f"{len(_CURSORS)} kinds of cursors") as at:
         for cursor in _CURSORS:
             await _comes_back(at, mode, attrs.evolve(reached(mode, 1), cursor=cursor))
-    async with scenario(subject, found, "times, counts and fingerprints") as at:
+    async with scenario(subject, found, "times, counts and what the checkpoint belongs to") as at:
         for checkpoint in _full(mode):
             await _comes_back(at, mode, checkpoint)
     for mode in subject.modes():
@@ -155,8 +155,10 @@ def _full(mode: Mode) -> list[Checkpoint]:
             watermark=datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=east),
             updated=datetime(2024, 3, 1, 0, 0, 0, 1, tzinfo=UTC),
             rows=2**40,
-            seen={"a" * 16: 1, "ü": 2},
-            stored={"b": 3},
+            revision="orders of 2024, 'ü'",
+            replication_key="at",
+            reading="since",
+            began=datetime(2024, 2, 29, 22, tzinfo=UTC),
         ),
         attrs.evolve(reached(mode, 3), since=None, watermark=None, rows=0, pages=0),
         attrs.evolve(reached(mode, 3), connector="shop: 'north' \"ü\"", complete=True),
