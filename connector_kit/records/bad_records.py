@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from connector_kit.errors import SchemaMismatchError
 
-from .batches import peeked
-from .json_lines import encoding_fault
+from .batches import parts_of, peeked
+from .json_lines import SupportsJson, encoding_fault
 from .json_records import DocumentError, JsonRecords
 from .keys import value_at
 from .values import is_mapping
@@ -38,8 +38,18 @@ def unusable(entity: str, records: Sequence[Record]) -> dict[int, str]:
     Raises `SchemaMismatchError` for rows that are something else than mappings: then not a record is bad, but the connector
     has not made any of its rows.
     """
+    found, first = dict[int, str](), 0
+    for part in parts_of(records):
+        found |= {first + position: reason for position, reason in _unusable_in(entity, part).items()}
+        first += len(part)
+    return found
+
+
+def _unusable_in(entity: str, records: Sequence[Record]) -> dict[int, str]:
     if isinstance(records, JsonRecords):
         return {position: _encoding_fault(records, position) for position in records.unusable()}
+    if not isinstance(records, list) and isinstance(records, SupportsJson):
+        return {}  # each is JSON of a record already; to look at one would make it
     rows: Sequence[Any] = records
     kinds = set(map(_kind, rows))
     if kinds <= {dict}:
@@ -84,8 +94,10 @@ def raw_record(records: Sequence[Record], position: int) -> Any:
     try:
         return records[position]
     except SchemaMismatchError:
-        if isinstance(records, JsonRecords):
-            return records.text(position)
+        for part in parts_of(records):
+            if position < len(part) and isinstance(part, JsonRecords):
+                return part.text(position)
+            position -= len(part)
         raise
 
 

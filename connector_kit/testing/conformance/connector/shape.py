@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
-from connector_kit.records.bad_records import as_mapping
 from connector_kit.records.keys import value_at
 from connector_kit.runtime.watermark import instant_of
 from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
@@ -169,15 +168,9 @@ def _tell_checked(read: Baseline) -> None:
 
 def misfits(entity: Entity, record: Any) -> Iterator[str]:
     """Yield what is wrong with a record, by the kit's own rules for records, one line each."""
-    if not _is_mapping(record):
-        kind = type(record)
-        yield (
-            "it is null, and no record"
-            if record is None
-            else f"a {kind.__name__} is no record: write {as_mapping(kind)} in its place"
-        )
-        return
     yield from Announced(entity).reasons(record)
+    if not _is_mapping(record):
+        return
     yield from (f"the name {name!r} of a field is no text" for name in record if not isinstance(name, str))
     yield from (
         f"{path}: {moment.isoformat()} has no time zone; say which one it is in, as in moment.replace(tzinfo=UTC)"
