@@ -439,13 +439,13 @@ def _since(last: Checkpoint, options: EntityOptions) -> datetime | None:
 
     What was committed late while the last read went on is late by the clock of then, and not by the last key of an ordered read.
     """
-    since, lookback = last.watermark, options.lookback.timedelta
+    since = last.watermark
     if since is None:
         return options.start
-    if lookback and last.began is not None:
+    if options.lookback and last.began is not None:
         since = min(since, moved(last.began, -options.clock_tolerance.timedelta))
     try:
-        since -= lookback
+        since -= options.lookback.timedelta
     except OverflowError:  # further back than the calendar goes
         return options.start
     return since if options.start is None else max(since, options.start)

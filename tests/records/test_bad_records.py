@@ -13,6 +13,7 @@ import pytest
 
 from connector_kit.errors import SchemaMismatchError
 from connector_kit.records.bad_records import key_text, raw_record, unencodable, unusable, without
+from connector_kit.records.batches import joined
 from connector_kit.records.json_records import JsonRecords
 
 Pair = namedtuple("Pair", "id name")  # noqa: PYI024 - as a driver gives rows, without types
@@ -89,6 +90,16 @@ def test_a_value_without_json_form_is_named_by_its_field() -> None:
 def test_what_cannot_be_decoded_has_no_json_form_either() -> None:
     records = JsonRecords.of_array(rb'[{"id": 1}, null, {"id": 2, "v": "\ud83d"}]')
     assert list(unencodable(records)) == [1, 2]
+
+
+def test_pages_that_are_joined_stay_lazy_and_their_positions_count_on() -> None:
+    torn = JsonRecords.of_array(rb'[{"id": 2}, {"id": 3, "v": "\ud83d"}]')
+    records = joined([JsonRecords.of_array(b'[{"id":  1}]'), torn, [{"id": 4}]])
+    assert list(unusable("orders", records)) == [2]
+    assert raw_record(records, 2) == r'{"id": 3, "v": "\ud83d"}'
+    lazy = JsonRecords.of_array(b'[{"id": 1.10}]')
+    assert unusable("orders", joined([lazy, lazy])) == {}
+    assert lazy.json_lines() == b'{"id": 1.10}\n'  # nothing was made of it, which would write 1.1
 
 
 def test_keys_are_told_by_path_and_shortened() -> None:

@@ -220,7 +220,12 @@ class TestReasons:
                 {"id": "x", "price": True},
                 ["id: 'x' does not fit; expected integer", "price: True does not fit; expected number"],
             ),
-            ([1, 2], ["[1, 2] is no record; expected a mapping of field name to value"]),
+            (
+                [1, 2],
+                [
+                    "[1, 2] is no record; expected a mapping of field name to value; write dict(zip(names, row))"
+                ],
+            ),
         ],
     )
     def test_each_thing_that_is_wrong_is_named(self, record: Any, reasons: list[str]) -> None:
@@ -240,7 +245,10 @@ class TestReasons:
     def test_what_is_no_record_has_no_key(self) -> None:
         found = Announced(ORDERS).split([GOOD, 5])  # type: ignore[list-item]  # the point of it
         assert found is not None
-        assert str(found.rejected[0]) == "record 1: 5 is no record; expected a mapping of field name to value"
+        assert (
+            str(found.rejected[0])
+            == "record 1: 5 is no record; expected a mapping of field name to value; write dict(row)"
+        )
 
     @pytest.mark.parametrize("given", [{"action": "ignore"}, {"examples": -1}])
     def test_a_policy_that_means_nothing_is_refused(self, given: dict[str, Any]) -> None:
@@ -549,7 +557,10 @@ def test_a_part_of_the_key_that_is_none_or_missing_is_a_reason_each() -> None:
 
 def test_what_is_no_record_is_shown() -> None:
     (told,) = rejected_lines(3)
-    assert (told.key, told.reasons) == ("", ("3 is no record; expected a mapping of field name to value",))
+    assert (told.key, told.reasons) == (
+        "",
+        ("3 is no record; expected a mapping of field name to value; write dict(row)",),
+    )
 
 
 def test_all_that_fit_are_nothing_to_sort_out() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeGuard
 
 import attrs
 
-from connector_kit.records.bad_records import key_text, raw_record, unusable
+from connector_kit.records.bad_records import as_mapping, key_text, raw_record, unusable
 from connector_kit.records.catalog import Entity, Struct
 from connector_kit.records.fitting import fits, mismatches
 from connector_kit.records.json_records import JsonRecords
@@ -115,7 +115,8 @@ class Announced:
         if fits(record, self._struct) and all(value_at(record, key) is not None for key in keys):
             return ()
         if not _is_record(record):
-            return (f"{_SHORT.repr(record)} is no record; expected a mapping of field name to value",)
+            shown, mapping = _SHORT.repr(record), as_mapping(type(record))
+            return (f"{shown} is no record; expected a mapping of field name to value; write {mapping}",)
         reasons = mismatches(record, self.entity)
         named = {reason.partition(":")[0] for reason in reasons}
         for key in keys:
