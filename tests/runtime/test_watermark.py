@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_kit.durations import Duration
-from connector_kit.errors import SchemaMismatchError
+from connector_kit.errors import ConfigError, SchemaMismatchError
 from connector_kit.records.catalog import Entity
 from connector_kit.records.page import Page
 from connector_kit.runtime.options import EntityOptions
 from connector_kit.runtime.read import Read
-from connector_kit.runtime.watermark import instant_of
+from connector_kit.runtime.watermark import instant_of, refuse_sampled_keys
 
 if TYPE_CHECKING:
     from connector_kit.records.catalog import Incremental
@@ -128,6 +128,26 @@ class TestKeys:
     def test_an_entity_that_is_not_read_by_since_has_none(self, incremental: Incremental) -> None:
         read = behind(attrs.evolve(LOOSE, incremental=incremental), ["not looked at"], before=NOON)
         assert (read.watermark, read.keys.unusable) == (NOON, 0)
+
+
+class TestRefusal:
+    """What `check` says before the first sync: no record of a sample has a key that is a time."""
+
+    def test_keys_that_are_counts_are_refused_with_the_way_out(self) -> None:
+        with pytest.raises(
+            ConfigError, match=r"first 2 records the replication key 'at' is a time \(one is 7\)"
+        ):
+            refuse_sampled_keys(LOOSE, [{"at": 7}, {"at": None}])
+        with pytest.raises(ConfigError, match=r"first 1 record the replication key 'at' .* \(one is None\)"):
+            refuse_sampled_keys(LOOSE, [{}])
+
+    @pytest.mark.parametrize("records", [[], [{"at": None}, {"at": NOON}], [{"at": 1_700_000_000}]])
+    def test_one_that_is_a_time_is_enough(self, records: list[Record]) -> None:
+        refuse_sampled_keys(LOOSE, records)
+
+    @pytest.mark.parametrize("incremental", ["cursor", None])
+    def test_an_entity_that_is_not_read_by_since_needs_none(self, incremental: Incremental) -> None:
+        refuse_sampled_keys(attrs.evolve(LOOSE, incremental=incremental), [{"at": 7}])
 
 
 class TestInstantOf:
