@@ -115,7 +115,8 @@ class Announced:
         if fits(record, self._struct) and all(value_at(record, key) is not None for key in keys):
             return ()
         if not _is_record(record):
-            shown, mapping = _SHORT.repr(record), as_mapping(type(record))
+            row: object = record
+            shown, mapping = _SHORT.repr(row), as_mapping(type(row))
             return (f"{shown} is no record; expected a mapping of field name to value; write {mapping}",)
         reasons = mismatches(record, self.entity)
         named = {reason.partition(":")[0] for reason in reasons}
