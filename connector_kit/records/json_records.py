@@ -19,6 +19,7 @@ from connector_kit.errors import SchemaMismatchError
 
 from .fitting import decoder_of
 from .json_lines import ENCODER
+from .keys import column_at
 from .torn_text import Mended, mended
 from .values import is_mapping, is_sequence
 
@@ -431,7 +432,10 @@ class JsonRecords(Sequence["Record"]):
     def surely_fit(self, entity: Entity) -> bool:
         """Whether every record is known to fit the entity, without making any; where not, each has to be looked at."""
         decoder = decoder_of(entity)
-        return decoder is not None and self._documents.decode_as(decoder, self._indexes)
+        if decoder is None or not self._documents.decode_as(decoder, self._indexes):
+            return False
+        known = {field.name for field in entity.fields}
+        return all(None not in column_at(self, key) for key in entity.primary_key if key not in known)
 
     def documents(self) -> list[Document]:
         """Return each record as msgspec encodes it, inside of something else too, on one line."""

@@ -24,6 +24,8 @@ __all__ = ["BadRecords"]
 _EXAMPLES = 3
 _LOOKED_AT = 100
 """Documents of the first page in which names that come twice are looked for; a server that does so does it from the start."""
+_EVERY = 16
+"""From how many pages on one document of one is looked at: that takes as long as a hundredth of a page."""
 
 
 class BadRecords:
@@ -48,7 +50,7 @@ class BadRecords:
         self._quarantine = quarantine if action == "quarantine" else None
         self._thorough = thorough
         self._tell = tell
-        self._looked_at = _LOOKED_AT
+        self._pages = 0
         self._doubled_names = False
 
     @property
@@ -97,7 +99,8 @@ class BadRecords:
 
     def _settle_names(self, records: JsonRecords) -> None:
         """Let the last value of a name that comes twice count for everybody: also for who passes the JSON on."""
-        looked_at, self._looked_at = min(self._looked_at, len(records)), 1
+        looked_at = 0 if self._pages % _EVERY else min(1 if self._pages else _LOOKED_AT, len(records))
+        self._pages += 1
         if not self._doubled_names and any(map(records.has_doubled_names, range(looked_at))):
             self._doubled_names = True
             self._tell(Warned(self._entity, "its JSON has names twice in one object: the last value counts"))

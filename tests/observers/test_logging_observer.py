@@ -20,6 +20,7 @@ from connector_kit.errors import (
 from connector_kit.events import (
     MAX_TEXT,
     AnswerReused,
+    BadRecordsFound,
     BreakerMoved,
     CallFinished,
     EntityFinished,
@@ -67,6 +68,7 @@ EVENTS: list[tuple[Event, int]] = [
     (LimiterRestored(2.5), logging.INFO),
     (AnswerReused("discover_schema", None, 60.0), logging.DEBUG),
     (RecordsRejected("orders", 3, "drop", ("id: 'a' is no integer",)), logging.WARNING),
+    (BadRecordsFound("orders", 3, "skip", ("id=7: field 'at' is no text",)), logging.WARNING),
     (EntityStarted("orders", "upsert", resumed=False), logging.INFO),
     (PagesWritten("orders", 2, 100, 700, 0.01), logging.DEBUG),
     (EntityFinished("orders", "complete", 700), logging.INFO),

@@ -18,6 +18,7 @@ from connector_kit.records.catalog import Entity, Field, Scalar
 from connector_kit.records.json_body import find, split_json
 from connector_kit.records.json_lines import json_lines, wrapped_lines
 from connector_kit.records.json_records import JsonRecords
+from connector_kit.wrappers.validation.policy import Announced
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -323,3 +324,17 @@ class TestSplitting:
         """As the last page of many an API has it."""
         records, rest = split_json(b'{"items": [{"id": 1}], "paging": null}', "items", ("paging.next.after",))
         assert (list(records), rest) == ([{"id": 1}], {"paging": None})
+
+
+@pytest.mark.parametrize("key", ["id", "sys.id"])
+def test_records_that_lack_a_key_are_not_sure_to_fit_though_the_catalog_announces_no_such_field(
+    key: str,
+) -> None:
+    entity = Entity("orders", primary_key=key)
+    whole = JsonRecords.of_lines(b'{"id": 1, "sys": {"id": 2}}\n{"id": 2, "sys": {"id": 3}}\n')
+    lacking = JsonRecords.of_lines(b'{"id": 1, "sys": {"id": 2}}\n{"id": null, "sys": {}}\n')
+    assert (whole.surely_fit(entity), lacking.surely_fit(entity)) == (True, False)
+    assert Announced(entity).split([*whole]) is None
+    rejected = Announced(entity).split(lacking)
+    assert rejected is not None
+    assert [each.index for each in rejected.rejected] == [1]

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 
 def _with_checkpoints_of(stored: Stored, other: Stored) -> Stored:
-    """Give the rows of one with the checkpoints of another."""
-    mixed = attrs.evolve(stored, current=attrs.evolve(stored.current, checkpoint=other.current.checkpoint))
+    """Give the rows of one with the checkpoints of another, and their logs."""
+    mixed = attrs.evolve(stored, current=_covered_as(stored.current, other.current))
     if stored.following is not None and other.following is not None:
-        mixed.following = attrs.evolve(stored.following, checkpoint=other.following.checkpoint)
+        mixed.following = _covered_as(stored.following, other.following)
     return mixed
+
+
+def _covered_as(generation: Generation, other: Generation) -> Generation:
+    return attrs.evolve(generation, checkpoint=other.checkpoint, log=other.log)
 
 
 class CheckpointFirst(Shelf):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -12,7 +12,6 @@ from connector_kit.config.url import Url
 from connector_kit.durations import Duration, as_duration
 from connector_kit.errors import Problem
 from connector_kit.records.catalog import Entity, Field, Incremental, Scalar, as_names
-from connector_kit.records.page import JsonValue
 
 from .body_errors import BodyError
 from .origin import Credentials, Origin
@@ -57,7 +56,7 @@ class Resource:
     path: str
     records: str = ""
     params: Mapping[str, str | int | float | bool] = attrs.field(factory=dict[str, str | int | float | bool])
-    body: Mapping[str, JsonValue] | None = None
+    body: Mapping[str, Any] | None = None
     pagination: Pagination = attrs.field(factory=NoPagination)
     paging_in: ParameterPlace = "query"
     page_size: int | None = None

@@ -8,6 +8,7 @@ database whose cache is bounded.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from operator import lt
@@ -22,7 +23,7 @@ from connector_kit.records.json_records import JsonRecords
 from connector_kit.records.keys import column_at
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from connector_kit.records.catalog import Entity
@@ -51,6 +52,8 @@ class Keys:
     _times: frozenset[str]
     _complete: bool
     _kinds: list[frozenset[type]] = attrs.field(factory=list[frozenset[type]], init=False)
+    _held: list[Sequence[Any]] = attrs.field(factory=list[Sequence[Any]], init=False)
+    """The keys of each page, as long as they grow and are few: what it takes to look for others among them."""
     _different: set[Any] = attrs.field(factory=set[Any], init=False)
     _rows: int = attrs.field(default=0, init=False)
     _last: Any = attrs.field(default=None, init=False)
@@ -78,9 +81,14 @@ class Keys:
         if self._growing:
             self._growing = (self._last is None or self._last < keys[0]) and all(map(lt, keys, keys[1:]))
             self._last = keys[-1]
-        if len(self._different) <= MAX_KEYS:
-            self._different.update(keys)
-        elif not self._growing:
+            self._held.append(keys)
+            if self._rows > MAX_KEYS:
+                self._held.clear()
+        if self._growing:
+            return
+        self._different.update(*self._held, keys)
+        self._held.clear()
+        if self._rows > MAX_KEYS:
             self._forget()
 
     @property
@@ -119,6 +127,7 @@ class Keys:
 
     def _forget(self) -> None:
         self._complete = False
+        self._held.clear()
         self._different.clear()
 
 

@@ -12,6 +12,7 @@ from connector_kit.records.bad_records import as_mapping, key_text, raw_record, 
 from connector_kit.records.catalog import Entity, Struct
 from connector_kit.records.fitting import fits, mismatches
 from connector_kit.records.json_records import JsonRecords
+from connector_kit.records.keys import value_at
 from connector_kit.records.page import Record
 
 __all__ = ["Action", "Announced", "Rejected", "SplitRecords", "Validation"]
@@ -111,15 +112,16 @@ class Announced:
     def reasons(self, record: Any) -> tuple[str, ...]:
         """Return why a record does not fit; empty where it does."""
         keys = self.entity.primary_key
-        if fits(record, self._struct) and all(record.get(key) is not None for key in keys):
+        if fits(record, self._struct) and all(value_at(record, key) is not None for key in keys):
             return ()
         if not _is_record(record):
-            shown, mapping = _SHORT.repr(record), as_mapping(type(record))
+            row: object = record
+            shown, mapping = _SHORT.repr(row), as_mapping(type(row))
             return (f"{shown} is no record; expected a mapping of field name to value; write {mapping}",)
         reasons = mismatches(record, self.entity)
         named = {reason.partition(":")[0] for reason in reasons}
         for key in keys:
-            if record.get(key) is None and key not in named:
+            if value_at(record, key) is None and key not in named:
                 found = "is None" if key in record else "is missing"
                 reasons.append(f"{key}: {found}; expected a value, since it is in the primary key")
         if len(reasons) > _MOST_REASONS:

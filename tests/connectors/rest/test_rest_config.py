@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -277,3 +279,9 @@ async def test_the_catalog_has_what_is_declared_and_asks_the_server_nothing() ->
         Entity("b", (), "sys.id", replication_key="at", ordered=True),
     ]
     assert server.asked == []
+
+
+def test_the_door_gives_classes_whose_settings_can_be_read() -> None:
+    """Their annotations are resolved where they were written, in an interpreter that has imported nothing else."""
+    script = "from connector_kit import json_schema; from connector_kit.connectors import Resource, RestConfig; json_schema(RestConfig)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

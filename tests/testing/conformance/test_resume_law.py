@@ -338,7 +338,7 @@ async def test_a_read_since_a_time_goes_on_within_it() -> None:
                 yield Page(rows[start : start + 3], start + 3)
 
     evidence = (await resume(Subject(Forgets, bounds=NO_FAULTS))).evidence[0]
-    assert "in a read since 2024-01-01T00:05:00+00:00" in evidence.what
+    assert "in a read since 2023-01-01T00:05:00+00:00" in evidence.what
     assert evidence.entity == "orders"
 
 

@@ -142,6 +142,21 @@ async def test_a_record_that_is_no_mapping_is_found() -> None:
     assert verdict.evidence[0].page == 1
 
 
+class Nested(Shelf):
+    """Has its key in a record within the record, and begins each page with the last key of the one before."""
+
+    async def discover_schema(self) -> Catalog:
+        return Catalog([Entity("books", primary_key="sys.id")])
+
+    def page(self, records: Sequence[Record], position: int) -> Page:
+        return Page([{"sys": {"id": record["id"] // 2}} for record in records], self.cursor(position))
+
+
+async def test_a_key_in_nested_records_that_comes_twice_is_found() -> None:
+    verdict = await shape(Nested)
+    assert "the primary key sys.id=0 comes twice" in verdict.evidence[0].what
+
+
 async def test_a_page_that_begins_one_too_far_back_is_found() -> None:
     verdict = await shape(OneTooFarBack)
     assert "id=2 comes twice, first on page 1" in told(verdict)
@@ -174,7 +189,7 @@ BY_SINCE = attrs.evolve(BOOKS, replication_key="seen_at", incremental="since")
     ("value", "words"),
     [
         (None, "seen_at: no value"),
-        (1704067200, "the replication key 'seen_at' is 1704067200"),
+        (17, "the replication key 'seen_at' is 17"),
     ],
 )
 async def test_a_replication_key_that_no_read_can_go_by_is_found(value: Any, words: str) -> None:

@@ -247,7 +247,7 @@ async def test_numbers_are_ordered_as_numbers_and_not_asked_for_by_since(
 ) -> None:
     verdict = await since(lambda: News(items=[item(number, key) for number, key in enumerate(keys)]))
     assert (verdict.outcome == "held") is ordered
-    assert any("is 1" in what and "expected a datetime" in what for what in verdict.unchecked)
+    assert any("is 1" in what and "expected a time" in what for what in verdict.unchecked)
 
 
 async def test_keys_that_are_no_times_are_told() -> None:

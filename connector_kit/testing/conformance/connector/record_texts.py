@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
+from connector_kit.records.keys import value_at
 from connector_kit.runtime.watermark import instant_of
 from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
 
@@ -30,9 +31,8 @@ def fields_of(record: str) -> Mapping[str, Any]:
 def identity_of(entity: Entity, record: str) -> str:
     """Return a record's primary key as text, where it has one; else all it holds."""
     fields = fields_of(record)
-    if not entity.primary_key or not fields.keys() >= set(entity.primary_key):
-        return record
-    return text_of([fields[key] for key in entity.primary_key])
+    values = [value_at(fields, key) for key in entity.primary_key]
+    return record if not values or None in values else text_of(values)
 
 
 def instants_of(entity: Entity, reading: Reading) -> list[list[datetime | None]]:

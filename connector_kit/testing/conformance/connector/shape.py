@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import msgspec
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.keys import value_at
 from connector_kit.runtime.watermark import instant_of
 from connector_kit.testing.conformance.reading import Reading, SeenPage, text_of
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
@@ -125,7 +126,7 @@ def _repeated_key(entity: Entity, reading: Reading) -> tuple[int, int, str, str]
     seen: dict[str, int] = {}
     for page in reading.pages:
         for record, text in zip(page.page.records, page.records, strict=True):
-            values = [record.get(name) for name in entity.primary_key] if _is_mapping(record) else []
+            values = [value_at(record, name) for name in entity.primary_key] if _is_mapping(record) else []
             if not values or None in values:
                 continue
             key = ", ".join(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from connector_kit.errors import SchemaMismatchError
+from connector_kit.records.keys import value_at
 from connector_kit.runtime.watermark import instant_of
 from connector_kit.testing.conformance.reading import Difference, SeenPage
 from connector_kit.testing.conformance.subject import CONNECTOR_LAWS, Subject
@@ -132,7 +133,7 @@ def _first_out_of_order(read: Baseline) -> tuple[SeenPage, str, str] | None:
 def _order_key(entity: Entity, record: str) -> Any:
     """Return what a record is ordered by: a time, or a number where the key is one."""
     fields = fields_of(record)
-    value = fields.get(entity.replication_key or "")
+    value = value_at(fields, entity.replication_key or "")
     if value is None or isinstance(value, int | float):
         return value
     try:

@@ -30,7 +30,7 @@ class _ModelRows:
     pending: list[Record] = attrs.field(factory=list[Record])
     upserting: bool = False
     one_row_a_key: bool = False
-    """Whether the last row of each key counts, once the read is finished: in a replace."""
+    """Whether the last row of each key counts, once the read is finished: while a replace builds it."""
     dropped: list[Record] = attrs.field(factory=list[Record])
     """Provisional rows of a replace: where the store writes over the row with the same key, they may stay in its place."""
     moved: bool = False
@@ -53,6 +53,7 @@ class _ModelRows:
             last = {row["id"]: row for row in self.covered}
             self.moved = self.moved or len(last) != len(self.covered)
             self.covered = list(last.values())
+            self.one_row_a_key = False  # what is appended to it later may repeat a key
 
     def settle(self, found: Sequence[Record]) -> None:
         """Take over rows that a replace may have left in place of those that are covered."""
