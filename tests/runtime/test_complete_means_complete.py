@@ -332,11 +332,11 @@ First: TypeAlias = Literal[
     "key", "base", "params", "since", "cursor", "full", "append", "upsert", "replace", "default", "reset"
 ]
 """What is changed before a run: the replication key, the source's place, what is asked of it, how it is read; or the mode."""
+_DECLARED: tuple[First, ...] = ("key", "key", "base", "params")
+_READINGS: tuple[First, ...] = ("since", "since", "cursor", "full")
+_WANTED: tuple[First, ...] = ("append", "upsert", "replace", "default", "reset")
 firsts: st.SearchStrategy[First | None] = st.one_of(
-    st.none(),
-    st.sampled_from(["key", "key", "base", "params"]),
-    st.sampled_from(["since", "since", "cursor", "full"]),
-    st.sampled_from(["append", "upsert", "replace", "default", "reset"]),
+    st.none(), st.sampled_from(_DECLARED), st.sampled_from(_READINGS), st.sampled_from(_WANTED)
 )
 pauses = st.one_of(st.just(1), st.sampled_from([100, 1000, 4000, 100_000]))
 
@@ -822,16 +822,17 @@ def examine(
             stateful_step_count=steps,
             phases=phases,
             deadline=None,
-            suppress_health_check=[*HealthCheck],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             **more,
         ),
     )
 
 
-EXAMPLES_OF: dict[DestinationName, int] = {"memory": 300, "sqlite": 25, "jsonl": 25}
+EXAMPLES_OF: dict[DestinationName, int] = {"memory": 300, "sqlite": 15, "jsonl": 20}
 """Of each destination, for `make test`."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", EXAMPLES_OF)
 def test_complete_means_complete(kind: DestinationName) -> None:
     """Whatever the source does and wherever runs break off: what the module says is held."""
@@ -1018,9 +1019,10 @@ PLANTS: Mapping[type[Plant], int] = {
     UnusableKeysCount: 5,
     CheckpointFirst: 8,
 }
-"""With the seed with which each is found within 30 examples; with nearly any other, it is within those of `make test`."""
+"""With a seed with which each is found soon: most are with any, within a hundred examples. What a seed draws changes with the code."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("planted", PLANTS)
 def test_a_planted_bug_is_found(planted: type[Plant]) -> None:
     """The machine says no to a run that is wrong."""
@@ -1032,7 +1034,7 @@ def test_a_planted_bug_is_found(planted: type[Plant]) -> None:
     with pytest.raises(AssertionError):
         examine(
             seed(PLANTS[planted])(Machine),
-            EXAMPLES_OF["memory"],
+            sum(EXAMPLES_OF.values()),
             shrink=False,
             database=None,
             verbosity=Verbosity.quiet,
