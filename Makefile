@@ -95,5 +95,5 @@ lock: $(READY)  ## write requirements.txt anew from pyproject.toml; wants the lo
 	@$(PY) .ci/lock.py
 
 clean:  ## remove .venv, the demo's database and the tools' caches
-	rm -rf .venv .venv-peers .venv-mutants benchmarks/peers/.venvs mutants demo.sqlite demo.sqlite-wal demo.sqlite-shm .coverage .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-peers .venv-mutants benchmarks/peers/.venvs mutants demo.sqlite demo.sqlite-wal demo.sqlite-shm demo.sqlite.port .coverage .mypy_cache .ruff_cache \
 		.pytest_cache .hypothesis

@@ -20,14 +20,19 @@ import flights_api
 
 HERE = Path(__file__).resolve().parent
 DATABASE = Path("demo.sqlite")
+PORT = Path(
+    "demo.sqlite.port"
+)  # an API at another address is another source, so the next run serves at the same one
 TABLES = ("flights", "weather", "planes", "airports", "airlines")
 
 
 def main() -> int:
     """Serve, sync, compare; 0 where every row is there once."""
     environment = {**os.environ, "FLIGHTS_TOKEN": "demo-token"}
+    before = DATABASE.exists()
+    port = PORT.read_text("ascii") if before and PORT.exists() else "0"
     server = subprocess.Popen(
-        [sys.executable, str(HERE / "flights_api.py"), "--port", "0", "--seed", "2013"],
+        [sys.executable, str(HERE / "flights_api.py"), "--port", port, "--seed", "2013"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
@@ -37,7 +42,7 @@ def main() -> int:
     try:
         print("starting a local API that allows 50 requests/s, fails now and then and cuts answers short ...")
         url = json.loads(server.stdout.readline())["url"]
-        before = DATABASE.exists()
+        PORT.write_text(url.rpartition(":")[2], "ascii")
         command = [
             "sync",
             str(HERE / "flights.toml"),
